@@ -1,0 +1,201 @@
+"""Checkpoints: one safetensors file with everything needed to load and sample; nothing in it is executed.
+
+The arrays lie in the file as safetensors tensors (float32, or bfloat16 after training), everything else as one
+JSON object under the metadata key "seqgen": format, family, configuration with the codec, versions, data card
+and a SHA-256 over all of it, which is checked when a file is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgen.errors import SeqgenError, choice
+from seqgen.files import replace_whole
+
+FORMAT = 1
+
+# safetensors' names of the dtypes that we write; bfloat16 is held in numpy as the float32 it widens to
+_DTYPES = {
+    "F64": np.float64, "F32": np.float32, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
+    "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model as data: its family, a JSON configuration and named arrays. Engines are built from this.
+
+    Attributes:
+        family: name of the model family, as in `seqgen.families`.
+        config: what the constructor needs, JSON values; "codec" describes the codec.
+        arrays: named arrays; parameters stored in bfloat16 appear as the float32 values they stand for.
+        card: data, licence, split, training command, score; JSON values, not part of the hash.
+        precision: "bfloat16" if the file stores the parameters so, else "float32".
+    """
+
+    family: str
+    config: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+    card: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the family, the configuration and every array, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([self.family, self.config], sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+            digest.update(array.data if array.size else b"")
+        return digest.hexdigest()
+
+
+def to_bfloat16(array: np.ndarray) -> np.ndarray:
+    """Round float32 to bfloat16 (nearest, ties to even) and return the bit patterns as uint16."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    quiet = np.where(np.isnan(array), bits | np.uint32(0x400000), rounded)
+    return (quiet >> np.uint32(16)).astype(np.uint16)
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """The float32 values that bfloat16 bit patterns (uint16) stand for."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def is_bfloat16(array: np.ndarray) -> bool:
+    """Whether every value of a float32 array is exactly a bfloat16."""
+    return not np.any(np.ascontiguousarray(array, np.float32).view(np.uint32) & np.uint32(0xFFFF))
+
+
+def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
+    """Write a checkpoint; the file appears under its name only when it is whole.
+
+    Args:
+        weights: the model.
+        path: where to; the suffix must be .safetensors.
+        precision: "float32", "bfloat16" (floating-point parameters are rounded to it) or "auto" (as it is).
+
+    Raises:
+        ValueError: if the suffix or the precision is wrong. OSError: if the file cannot be written.
+    """
+    import safetensors
+
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"path must end in .safetensors, got {str(path)!r}")
+    choice("precision", precision, ("auto", "float32", "bfloat16"))
+    if precision == "auto":
+        precision = weights.precision
+    tensors: dict[str, dict[str, Any]] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for name, array in weights.arrays.items():
+        if precision == "bfloat16" and array.dtype.kind == "f":
+            bits = to_bfloat16(array)
+            arrays[name] = from_bfloat16(bits)
+            tensors[name] = {"dtype": "bfloat16", "shape": array.shape, "data": bits.tobytes()}
+        else:
+            arrays[name] = array
+            tensors[name] = {"dtype": array.dtype.name, "shape": array.shape, "data": array.tobytes()}
+    stored = Weights(weights.family, weights.config, arrays, weights.card, precision)
+    header = {
+        "format": FORMAT,
+        "family": stored.family,
+        "config": dict(stored.config),
+        "card": dict(stored.card),
+        "precision": precision,
+        "hash": stored.hash,
+        "versions": versions(),
+    }
+    header["digest"] = _digest(header)
+    blob = safetensors.serialize(tensors, {"seqgen": json.dumps(header, ensure_ascii=False)})
+    with replace_whole(path) as temporary:
+        temporary.write_bytes(blob)
+
+
+def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weights:
+    """Read a checkpoint.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        SeqgenError: if it is truncated, corrupted, not made by seqgen, or made by a newer version.
+    """
+    import safetensors
+
+    path = Path(path)
+    try:
+        blob = path.read_bytes()
+    except IsADirectoryError:
+        raise SeqgenError(f"{path} is a directory; give the path of a .safetensors file") from None
+    try:
+        tensors = safetensors.deserialize(blob)
+        header_size = int.from_bytes(blob[:8], "little")
+        metadata = json.loads(blob[8 : 8 + header_size]).get("__metadata__", {})
+    except (safetensors.SafetensorError, ValueError, AttributeError) as error:
+        raise SeqgenError(
+            f"{path} is not a whole safetensors file ({error}); it is truncated, corrupted or of another kind"
+        ) from None
+    if "seqgen" not in metadata:
+        raise SeqgenError(
+            f"{path} is a safetensors file that seqgen did not write: it has no 'seqgen' metadata"
+        )
+    try:
+        header = json.loads(metadata["seqgen"])
+        number = int(header["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SeqgenError(f"{path} is corrupted: its seqgen metadata cannot be read ({error!r})") from None
+    if number > FORMAT:
+        made_by = header.get("versions", {}).get("seqgen", "?")
+        raise SeqgenError(
+            f"{path} has checkpoint format {number} (seqgen {made_by}), this version reads up to {FORMAT}; "
+            "upgrade seqgen"
+        )
+    try:
+        arrays = {name: _array(entry) for name, entry in tensors}
+        weights = Weights(
+            header["family"], header["config"], arrays, header.get("card", {}), header["precision"]
+        )
+        right = _digest(header) == header["digest"] and (not verify or weights.hash == header["hash"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SeqgenError(f"{path} is corrupted: {error!r}") from None
+    if not right:
+        raise SeqgenError(
+            f"{path} is corrupted: its contents do not match the hash that was stored with them"
+        )
+    return weights
+
+
+def _digest(header: Mapping[str, Any]) -> str:
+    """SHA-256 over the metadata itself, so that a flipped bit in a card or a configuration shows too."""
+    rest = {key: value for key, value in header.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _array(entry: Mapping[str, Any]) -> np.ndarray:
+    shape, data = entry["shape"], entry["data"]
+    if entry["dtype"] == "BF16":
+        return from_bfloat16(np.frombuffer(data, np.uint16)).reshape(shape)
+    if entry["dtype"] not in _DTYPES:
+        raise ValueError(f"unsupported dtype {entry['dtype']}")
+    return np.frombuffer(data, _DTYPES[entry["dtype"]]).reshape(shape)
+
+
+def versions() -> dict[str, str]:
+    """Versions of seqgen, Python and numpy, for the record in a checkpoint."""
+    try:
+        own = importlib.metadata.version("seqgen-streams")
+    except importlib.metadata.PackageNotFoundError:
+        own = "unknown"
+    return {"seqgen": own, "python": platform.python_version(), "numpy": np.__version__}

@@ -1,0 +1,256 @@
+"""Controls: an ordered, printable chain of pure steps from a model's distribution to the one that is drawn from.
+
+The order is fixed: allowed, repetition penalty, temperature, top-k, top-p, min-p, typical. Each step maps
+unnormalised log-probabilities (..., V) to such, in float64; -inf is "never". `None` is off, and without controls
+a model's own distribution is drawn from. Semantics are those of the `transformers` library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen.codecs import Codec
+from seqgen.errors import SeqgenError, integer, real
+
+Step = Callable[[np.ndarray], np.ndarray]
+
+
+# ---- the steps, each callable alone -------------------------------------------------------------------
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Normalised log-probabilities; rows need one finite value."""
+    with np.errstate(divide="ignore"):
+        shifted = logits - np.max(logits, -1, keepdims=True)
+        return shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
+
+
+def apply_allowed(logits: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Forbid the symbols where `allowed` (V,) is False."""
+    return np.where(allowed, logits, -np.inf)
+
+
+def apply_repetition_penalty(logits: np.ndarray, penalty: float, seen: np.ndarray) -> np.ndarray:
+    """Divide positive and multiply negative logits of `seen` symbols by `penalty` (Keskar et al. 2019)."""
+    return np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Divide by the temperature; below 1 sharpens, above 1 flattens."""
+    return logits / temperature
+
+
+def apply_top_k(logits: np.ndarray, k: int) -> np.ndarray:
+    """Keep the k most likely symbols, and those that tie with the last of them."""
+    k = min(k, logits.shape[-1])
+    threshold = np.partition(logits, -k, axis=-1)[..., -k, None]
+    return np.where(logits < threshold, -np.inf, logits)
+
+
+def apply_top_p(logits: np.ndarray, p: float) -> np.ndarray:
+    """Keep the fewest most likely symbols whose mass reaches p (Holtzman et al. 2020); ties go by symbol."""
+    return _keep_mass(logits, -logits, p)
+
+
+def apply_min_p(logits: np.ndarray, p: float) -> np.ndarray:
+    """Keep symbols at least p times as likely as the most likely one (Nguyen et al. 2024)."""
+    probabilities = np.exp(log_softmax(logits))
+    threshold = p * np.max(probabilities, -1, keepdims=True)
+    return np.where(probabilities < threshold, -np.inf, logits)
+
+
+def apply_typical(logits: np.ndarray, p: float) -> np.ndarray:
+    """Keep the symbols whose surprise is nearest the entropy until their mass reaches p (Meister et al. 2023)."""
+    log_p = log_softmax(logits)
+    with np.errstate(invalid="ignore"):
+        entropy = -np.sum(np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * log_p), -1, keepdims=True)
+        distance = np.where(np.isneginf(log_p), np.inf, np.abs(-log_p - entropy))
+    return _keep_mass(logits, distance, p)
+
+
+def _keep_mass(logits: np.ndarray, rank_by: np.ndarray, p: float) -> np.ndarray:
+    """Keep symbols in ascending order of `rank_by` while the mass before them is below p."""
+    order = np.argsort(rank_by, axis=-1, kind="stable")
+    mass = np.take_along_axis(np.exp(log_softmax(logits)), order, -1)
+    keep_sorted = np.ones(logits.shape, bool)
+    keep_sorted[..., 1:] = np.cumsum(mass, -1)[..., :-1] < p
+    keep = np.zeros(logits.shape, bool)
+    np.put_along_axis(keep, order, keep_sorted, -1)
+    return np.where(keep, logits, -np.inf)
+
+
+# ---- what the user writes -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """Controls of sampling; None is off, and the default is the model's own distribution.
+
+    Attributes:
+        temperature: > 0; 1 changes nothing. For the single most likely symbol use top_k=1.
+        top_k: >= 1, keep the k most likely symbols.
+        top_p: in (0, 1], keep the most likely symbols up to this mass.
+        min_p: in (0, 1], keep symbols at least this fraction of the most likely one's probability.
+        typical_p: in (0, 1], keep the most typical symbols up to this mass.
+        repetition_penalty: > 0; above 1 makes symbols of the prompt and of the sample so far less likely.
+        allowed: the symbols that may be drawn: a string, or a sequence of symbols.
+        stop: one or several sequences; a sample ends with the first of them to appear, and includes it.
+
+    Example:
+        >>> print(Controls(top_p=0.9, temperature=0.8))
+        temperature(0.8) → top_p(0.9)
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repetition_penalty: float | None = None
+    allowed: Any = None
+    stop: Any = None
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None:
+            real("temperature", self.temperature, above=0.0)
+        if self.top_k is not None:
+            integer("top_k", self.top_k, low=1)
+        for name in ("top_p", "min_p", "typical_p"):
+            if getattr(self, name) is not None:
+                real(name, getattr(self, name), above=0.0, high=1.0)
+        if self.repetition_penalty is not None:
+            real("repetition_penalty", self.repetition_penalty, above=0.0)
+
+    def active(self) -> tuple[str, ...]:
+        """Names of the controls that are on, in the order in which they act; `stop` comes last."""
+        return tuple(name for name in ORDER if getattr(self, name) is not None)
+
+    def bind(self, codec: Codec) -> BoundControls:
+        """Translate symbols with the model's codec and check that every control can act on it."""
+        if self.active() and not codec.size:
+            raise SeqgenError(
+                f"the controls {', '.join(self.active())} cannot act on this model: it does not draw symbols "
+                "from a finite vocabulary; use controls=None"
+            )
+        mask = None
+        if self.allowed is not None:
+            mask = np.zeros(codec.size, bool)
+            mask[_encode("allowed", codec, self.allowed)] = True
+            if not mask.any():
+                raise ValueError("allowed must name at least one symbol, got none")
+        stops = tuple(tuple(int(s) for s in _encode("stop", codec, stop)) for stop in _stops(self.stop))
+        if any(not stop for stop in stops):
+            raise ValueError(f"stop must not hold an empty sequence, got {self.stop!r}")
+        return BoundControls(
+            Parameters(
+                *(float(getattr(self, name) or 0.0) for name in Parameters._fields),
+            ),
+            mask,
+            stops,
+        )
+
+    def __str__(self) -> str:
+        return " → ".join(f"{name}({getattr(self, name)!r})" for name in self.active()) or "none"
+
+
+ORDER = ("allowed", "repetition_penalty", "temperature", "top_k", "top_p", "min_p", "typical_p", "stop")
+assert set(ORDER) == {f.name for f in fields(Controls)}
+
+
+class Parameters(NamedTuple):
+    """The numeric controls in the order in which they act; 0 is off."""
+
+    repetition_penalty: float = 0.0
+    temperature: float = 0.0
+    top_k: float = 0.0
+    top_p: float = 0.0
+    min_p: float = 0.0
+    typical_p: float = 0.0
+
+
+@dataclass(frozen=True)
+class BoundControls:
+    """Controls in a model's own symbols: what engines work with.
+
+    Attributes:
+        parameters: the numeric controls, 0 where off.
+        allowed: (V,) bool or None.
+        stops: sequences of symbols that end a sample.
+    """
+
+    parameters: Parameters = field(default_factory=Parameters)
+    allowed: np.ndarray | None = None
+    stops: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether any control changes the distribution (stop sequences do not)."""
+        return self.allowed is not None or any(self.parameters)
+
+    def steps(self, seen: np.ndarray | None = None) -> list[Step]:
+        """The active steps in order; `seen` (..., V) bool marks the symbols that the penalty acts on."""
+        on, allowed = self.parameters, self.allowed
+        steps: list[Step] = []
+        if allowed is not None:
+            steps.append(lambda x: apply_allowed(x, allowed))
+        if on.repetition_penalty and seen is not None:
+            steps.append(lambda x: apply_repetition_penalty(x, on.repetition_penalty, seen))
+        if on.temperature:
+            steps.append(lambda x: apply_temperature(x, on.temperature))
+        if on.top_k:
+            steps.append(lambda x: apply_top_k(x, int(on.top_k)))
+        if on.top_p:
+            steps.append(lambda x: apply_top_p(x, on.top_p))
+        if on.min_p:
+            steps.append(lambda x: apply_min_p(x, on.min_p))
+        if on.typical_p:
+            steps.append(lambda x: apply_typical(x, on.typical_p))
+        return steps
+
+    def apply(self, logits: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
+        """The normalised log-probabilities (..., V) that are drawn from, in float64.
+
+        Raises:
+            SeqgenError: if nothing that the model can produce is allowed.
+        """
+        values = np.asarray(logits, np.float64)
+        for step in self.steps(seen):
+            values = step(values)
+        if np.any(np.all(np.isneginf(values), -1)):
+            raise SeqgenError(
+                "the controls leave no symbol to draw: `allowed` names only symbols of probability 0"
+            )
+        return log_softmax(values)
+
+
+def as_controls(value: Any) -> Controls:
+    """`None`, `Controls` or a mapping of control names as `Controls`."""
+    if value is None:
+        return Controls()
+    if isinstance(value, Controls):
+        return value
+    if isinstance(value, dict):
+        unknown = sorted(set(value) - set(ORDER))
+        if unknown:
+            raise ValueError(f"unknown control {unknown[0]!r}; there are {', '.join(ORDER)}")
+        return Controls(**value)
+    raise TypeError(f"controls must be seqgen.Controls, a dict or None, got {value!r}")
+
+
+def _encode(name: str, codec: Codec, value: Any) -> np.ndarray:
+    try:
+        return codec.encode(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _stops(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return (value,)
+    return tuple(value)

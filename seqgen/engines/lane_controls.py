@@ -1,0 +1,50 @@
+"""The controls of every lane as arrays, which is the form in which fused engines read and save them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.controls import BoundControls, Parameters
+
+
+class LaneControls:
+    """Parameters, allowed symbols and symbols seen so far, for B lanes over V symbols.
+
+    Attributes:
+        reshapes: (B,) bool, whether the lane has any control that changes the distribution.
+        parameters: (B, 6) float64, `controls.Parameters`.
+        allowed: (B, V) bool.
+        seen: (B, V) bool, symbols of the prompt and of the sample so far.
+    """
+
+    def __init__(self, lanes: int, symbols: int) -> None:
+        self.reshapes = np.zeros(lanes, np.bool_)
+        self.parameters = np.zeros((lanes, len(Parameters._fields)))
+        self.allowed = np.ones((lanes, symbols), np.bool_)
+        self.seen = np.zeros((lanes, symbols), np.bool_)
+
+    def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
+        """Give `lanes` new controls, and mark the prompt's symbols as seen."""
+        self.reshapes[lanes] = controls.reshapes
+        self.parameters[lanes] = controls.parameters
+        self.allowed[lanes] = True if controls.allowed is None else controls.allowed
+        self.seen[lanes] = False
+        if prompt is not None:
+            self.seen[lanes[:, None], prompt[None, :]] = True
+
+    def of(self, lane: int) -> BoundControls:
+        """The controls of one lane, for engines that apply them in numpy."""
+        if not self.reshapes[lane]:
+            return BoundControls()
+        parameters = Parameters(*self.parameters[lane].tolist())
+        allowed = self.allowed[lane]
+        return BoundControls(parameters, None if allowed.all() else allowed)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays by name."""
+        return {
+            "control_reshapes": self.reshapes,
+            "control_parameters": self.parameters,
+            "control_allowed": self.allowed,
+            "control_seen": self.seen,
+        }

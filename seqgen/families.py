@@ -1,0 +1,109 @@
+"""The model families: where their model class and their engines live. Nothing is imported until it is needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seqgen.errors import SeqgenError
+
+ENGINES = ("auto", "torch", "numba", "triton")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family's parts are, as "module:name", and how it streams by default.
+
+    Attributes:
+        name: as stored in checkpoints.
+        model: the model class.
+        engines: engine name to engine class; the first is what "auto" takes.
+        chunk: default number of symbols in a chunk.
+        lanes: how many samples `sample()` computes side by side.
+        precisions: the weight precisions that its engines understand.
+    """
+
+    name: str
+    model: str
+    engines: Mapping[str, str]
+    chunk: int
+    lanes: int
+    precisions: tuple[str, ...]
+
+    def model_class(self) -> Any:
+        """Import and return the model class."""
+        return resolve(self.model)
+
+    def engine_class(self, engine: str) -> Any:
+        """Import and return the class of an engine, or say which there are."""
+        if engine not in self.engines:
+            raise SeqgenError(
+                f"engine {engine!r} cannot run the family {self.name!r}; it has {', '.join(self.engines)}"
+            )
+        return resolve(self.engines[engine])
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family(
+            "markov",
+            "seqgen.models.markov:MarkovChain",
+            {
+                "numba": "seqgen.engines.numba.markov:MarkovEngine",
+                "torch": "seqgen.engines.torch.markov:MarkovEngine",
+            },
+            chunk=64,
+            lanes=1024,
+            precisions=("float64",),
+        ),
+        Family(
+            "hmm",
+            "seqgen.models.hmm:HMM",
+            {
+                "numba": "seqgen.engines.numba.hmm:HMMEngine",
+                "torch": "seqgen.engines.torch.hmm:HMMEngine",
+            },
+            chunk=1024,
+            lanes=64,
+            precisions=("float64",),
+        ),
+        Family(
+            "gaussian-mixture",
+            "seqgen.models.mixture:GaussianMixture",
+            {
+                "numba": "seqgen.engines.numba.hmm:HMMEngine",
+                "torch": "seqgen.engines.torch.hmm:HMMEngine",
+            },
+            chunk=1024,
+            lanes=64,
+            precisions=("float64",),
+        ),
+        Family(
+            "char-rnn",
+            "seqgen.models.char_rnn:CharRNN",
+            {
+                "numba": "seqgen.engines.numba.rnn:RNNEngine",
+                "torch": "seqgen.engines.torch.rnn:RNNEngine",
+            },
+            chunk=64,
+            lanes=16,
+            precisions=("float32", "bfloat16"),
+        ),
+    )
+}
+
+
+def family(name: str) -> Family:
+    """The family of that name, or an error that lists them."""
+    if name not in FAMILIES:
+        raise SeqgenError(f"unknown model family {name!r}; this version knows {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def resolve(location: str) -> Any:
+    """Import "module:name"."""
+    module, name = location.split(":")
+    return getattr(importlib.import_module(module), name)

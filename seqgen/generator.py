@@ -1,0 +1,141 @@
+"""The generator contract: what every model offers.
+
+A model's sample i is a pure function of (weights, seed, i, prompt or condition of i, controls). `stream` is the
+primitive, `sample` drains it, and both go through `Weights`, the model as data.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from seqgen.checkpoint import Weights, is_bfloat16, save_weights
+from seqgen.codecs import Codec
+from seqgen.errors import SeqgenError, integer
+from seqgen.families import family
+from seqgen.streaming import Stream
+
+
+class Generator(ABC):
+    """Base of all models. A family implements `log_prob`, `config`, `arrays` and `from_weights`."""
+
+    family: ClassVar[str]
+    codec: Codec
+
+    @abstractmethod
+    def log_prob(self, x: Any) -> Any:
+        """Exact log-probability of each of B samples in nats, (B,)."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """A JSON configuration; "codec" describes the codec."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as named arrays."""
+
+    @classmethod
+    @abstractmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        """The model that `weights` describe."""
+
+    def weights(self, card: dict[str, Any] | None = None) -> Weights:
+        """The model as data; a snapshot of its present parameters."""
+        arrays = self.arrays()
+        floating = [a for a in arrays.values() if a.dtype == np.float32]
+        precision = "bfloat16" if floating and all(map(is_bfloat16, floating)) else "float32"
+        return Weights(self.family, self.config(), arrays, card or {}, precision)
+
+    def stream(
+        self,
+        n: int | None = None,
+        length: int | None = None,
+        *,
+        batch: int = 1,
+        chunk: int | None = None,
+        seed: int = 0,
+        start: int = 0,
+        prompt: Any = None,
+        condition: Any = None,
+        controls: Any = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        log_probs: bool = False,
+        threads: int | None = None,
+    ) -> Stream:
+        """Stream samples chunk by chunk.
+
+        Args:
+            n: number of samples; None is endless.
+            length: symbols in a sample; None is until the model or a stop sequence ends it, or endless.
+            batch: samples computed side by side. Changes the order of the chunks, never a sample.
+            chunk: symbols in a chunk; None is the family's default.
+            seed: 0 to 2^64 - 1.
+            start: index of the first sample.
+            prompt: what stands before the sample and is not part of it: one for all, a list by sample index,
+                or a function of the index.
+            condition: what the family is conditioned on, likewise.
+            controls: `seqgen.Controls`, likewise.
+            engine: "auto", "torch" (the reference), "numba" or "triton".
+            precision: of the weights: "auto" (as they are), "float32" or "bfloat16"; sums are in float32.
+            log_probs: give the log-probability of every symbol in `Chunk.extra`.
+            threads: most threads to use; None is $SEQGEN_THREADS or all cores.
+
+        Raises:
+            ValueError, TypeError: for an argument that is out of range.
+            SeqgenError: for a request that this model or engine cannot serve.
+        """
+        return Stream(
+            self.weights(), n, length, batch=batch, chunk=chunk, seed=seed, start=start, prompt=prompt,
+            condition=condition, controls=controls, engine=engine, precision=precision, log_probs=log_probs,
+            threads=threads, model=self,
+        )  # fmt: skip
+
+    def sample(self, n: int = 1, length: int | None = None, seed: int = 0, **arguments: Any) -> Any:
+        """The stream, drained: a list of n samples, or one array (n, length, ...) where they are numeric.
+
+        Takes what `stream` takes. `batch` and `chunk` are chosen for throughput unless given.
+        """
+        n = integer("n", n, low=1)
+        kind = family(self.family)
+        arguments.setdefault("batch", min(n, kind.lanes))
+        if length is not None:
+            arguments.setdefault("chunk", min(integer("length", length, low=1), 4096))
+        with self.stream(n, length, seed=seed, **arguments) as stream:
+            samples = stream.collect()
+        data = [self.codec.join([chunk.data for chunk in chunks]) for chunks in samples.values()]
+        if isinstance(data[0], np.ndarray) and len({part.shape for part in data}) == 1:
+            return np.stack(data)
+        return data
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        precision: str = "auto",
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the model to one .safetensors file.
+
+        Args:
+            path: where to.
+            precision: "float32", "bfloat16" (parameters are rounded) or "auto" (as they are).
+            card: data, licence, training command, score, …: JSON values that travel with the model.
+        """
+        save_weights(self.weights(card), path, precision=precision)
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
+        """Load a model of this family: a built-in name or a path."""
+        from seqgen.pretrained import find
+
+        weights = find(name_or_path)
+        if weights.family != cls.family:
+            raise SeqgenError(
+                f"{os.fspath(name_or_path)} holds a model of the family {weights.family!r}, not {cls.family!r}; "
+                "seqgen.load opens any family"
+            )
+        return cls.from_weights(weights)

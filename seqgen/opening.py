@@ -1,0 +1,47 @@
+"""Opening models by name or path: `load` gives the model, `stream` its samples without loading torch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from seqgen.families import family
+from seqgen.generator import Generator
+from seqgen.pretrained import find, names
+from seqgen.streaming import Stream
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Generator:
+    """Load a model: a built-in name (see `pretrained_models`) or the path of a .safetensors file.
+
+    Raises:
+        SeqgenError: if there is no such model, or the file is not a whole checkpoint of a known family.
+    """
+    weights = find(name_or_path)
+    model: Generator = family(weights.family).model_class().from_weights(weights)
+    return model
+
+
+def stream(
+    name_or_path: str | os.PathLike[str], n: int | None = None, length: int | None = None, **arguments: Any
+) -> Stream:
+    """Stream from a checkpoint through its fused engine, without a model in hand and without torch.
+
+    Takes what `Generator.stream` takes.
+
+    Example:
+        >>> import seqgen
+        >>> next(seqgen.stream("weather", length=3, seed=7)).data
+        'sun sun sun'
+    """
+    return Stream(find(name_or_path), n, length, **arguments)
+
+
+def pretrained_models() -> list[dict[str, Any]]:
+    """The built-in models: name, family, parameters, score, score_unit, data, licence, … of each."""
+    listed = []
+    for name in names():
+        weights = find(name, verify=False)
+        parameters = sum(array.size for array in weights.arrays.values())
+        listed.append({"name": name, "family": weights.family, "parameters": parameters, **weights.card})
+    return listed

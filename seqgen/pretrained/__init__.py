@@ -1,0 +1,37 @@
+"""Built-in models: small trained checkpoints that come with the package, and how a name or path is found."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from seqgen.checkpoint import Weights, open_weights
+from seqgen.errors import SeqgenError
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of the built-in models, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _HERE.glob("*.safetensors")))
+
+
+def find(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> Weights:
+    """Open a built-in model by name, or a checkpoint by path.
+
+    Raises:
+        SeqgenError: if there is neither such a model nor such a file, or the file is no whole checkpoint.
+    """
+    name = os.fspath(name_or_path)
+    if isinstance(name_or_path, str) and name in names():
+        return open_weights(_HERE / f"{name}.safetensors", verify=verify)
+    try:
+        return open_weights(name, verify=verify)
+    except FileNotFoundError:
+        raise SeqgenError(
+            f"there is no built-in model and no file {name!r}; built in are {', '.join(names()) or 'none'}"
+        ) from None
+    except OSError as error:
+        raise SeqgenError(f"cannot read {name!r}: {error.strerror}") from None

@@ -1,0 +1,94 @@
+"""What a stream has done so far: counts, rate, time to the first symbol and gaps, in constant memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+_BUCKETS_PER_OCTAVE = 8
+
+
+@dataclass
+class StreamStats:
+    """Counts and times of one stream.
+
+    Attributes:
+        symbols: symbols delivered. chunks: chunks delivered. samples: samples completed.
+        seconds: time spent inside the stream, waiting for it to produce.
+        time_to_first: seconds from the first request to the first chunk that held a symbol, or None.
+
+    Gaps are the times from one delivery to the next, the consumer's own work included; they are counted in
+    buckets of width 9 %, so quantiles are that exact and memory does not grow.
+    """
+
+    symbols: int = 0
+    chunks: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    time_to_first: float | None = None
+    _gaps: dict[int, int] = field(default_factory=dict, repr=False)
+    _began: float | None = field(default=None, repr=False)
+    _delivered: float | None = field(default=None, repr=False)
+
+    @property
+    def rate(self) -> float:
+        """Symbols a second of producing time."""
+        return self.symbols / self.seconds if self.seconds else 0.0
+
+    @property
+    def gap_p50(self) -> float | None:
+        """Median seconds between two deliveries."""
+        return self.gap(0.5)
+
+    @property
+    def gap_p99(self) -> float | None:
+        """99th percentile of the seconds between two deliveries."""
+        return self.gap(0.99)
+
+    def gap(self, quantile: float) -> float | None:
+        """A quantile in [0, 1] of the seconds between deliveries; None before the second delivery."""
+        total = sum(self._gaps.values())
+        if not total:
+            return None
+        seen = 0
+        for bucket in sorted(self._gaps):
+            seen += self._gaps[bucket]
+            if seen >= quantile * total:
+                break
+        return float(2.0 ** ((bucket + 0.5) / _BUCKETS_PER_OCTAVE))
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The figures as JSON values."""
+        return {
+            "symbols": self.symbols,
+            "chunks": self.chunks,
+            "samples": self.samples,
+            "seconds": self.seconds,
+            "rate": self.rate,
+            "time_to_first": self.time_to_first,
+            "gap_p50": self.gap_p50,
+            "gap_p99": self.gap_p99,
+        }
+
+    def requested(self) -> float:
+        """Note that the consumer asks; returns the time."""
+        now = time.perf_counter()
+        if self._began is None:
+            self._began = now
+        return now
+
+    def delivered(self, since: float, symbols: int, last: bool) -> None:
+        """Note that a chunk that was asked for at `since` is handed over now."""
+        now = time.perf_counter()
+        self.seconds += now - since
+        self.symbols += symbols
+        self.chunks += 1
+        self.samples += last
+        if self.time_to_first is None and symbols and self._began is not None:
+            self.time_to_first = now - self._began
+        if self._delivered is not None:
+            gap = max(now - self._delivered, 1e-9)
+            bucket = math.floor(math.log2(gap) * _BUCKETS_PER_OCTAVE)
+            self._gaps[bucket] = self._gaps.get(bucket, 0) + 1
+        self._delivered = now

@@ -1,0 +1,456 @@
+"""Streams: the samples of a model, chunk by chunk, exactly resumable.
+
+A stream advances B lanes together and hands out the chunks lane by lane, in an order that depends on nothing but
+the request. A lane whose sample ends takes the next index. Which symbols a sample consists of is the engine's
+doing and a pure function of (weights, seed, index, prompt or condition, controls); what a stream must remember
+is therefore small: the next index, each lane's index and position, and the engine's caches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.codecs import Codec, Decoder, codec_from_config
+from seqgen.controls import BoundControls, as_controls
+from seqgen.engines.base import Engine, Request, Round, Start, usable_threads
+from seqgen.errors import SeqgenError, choice, integer, optional_integer
+from seqgen.families import ENGINES, family
+from seqgen.stats import StreamStats
+
+STATE_FORMAT = 1
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Chunk(NamedTuple):
+    """A piece of one sample.
+
+    Attributes:
+        index: of the sample.
+        offset: position in the sample of the first symbol of this chunk.
+        data: str, list or array; the chunks of a sample concatenate to the sample.
+        last: whether the sample ends here. A sample that its model ends may close with an empty chunk.
+        extra: on the last chunk "reason" ("length", "stop" or "end"); with log_probs=True the arrays
+            "log_prob" (under the model) and "log_prob_drawn" (after the controls); an HMM's "states".
+    """
+
+    index: int
+    offset: int
+    data: Any
+    last: bool
+    extra: Mapping[str, Any] = _NOTHING
+
+
+class _Piece(NamedTuple):
+    """A chunk that is computed and not yet decoded: lane, sample index, offset, row of the round, reason."""
+
+    lane: int
+    index: int
+    offset: int
+    count: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The checked request, as it was written down in a state."""
+
+    n: int | None
+    length: int | None
+    batch: int
+    chunk: int
+    seed: int
+    start: int
+    precision: str
+    log_probs: bool
+    controls: str
+
+
+class Stream:
+    """An iterator of `Chunk`s; made by `model.stream(...)` or `seqgen.stream(...)`, which explain the arguments.
+
+    A stream is also a context manager and an asynchronous iterator. `stats` has its rates, `engine` the name
+    of the engine that was chosen.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        n: int | None = None,
+        length: int | None = None,
+        *,
+        batch: int = 1,
+        chunk: int | None = None,
+        seed: int = 0,
+        start: int = 0,
+        prompt: Any = None,
+        condition: Any = None,
+        controls: Any = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        log_probs: bool = False,
+        threads: int | None = None,
+        model: Any = None,
+    ) -> None:
+        kind = family(weights.family)
+        self.codec: Codec = codec_from_config(weights.config["codec"])
+        choice("engine", engine, ENGINES)
+        choice("precision", precision, ("auto", *kind.precisions))
+        n = optional_integer("n", n, low=1)
+        length = optional_integer("length", length, low=1)
+        batch = integer("batch", batch, low=1)
+        self._per_index = _PerIndex(self.codec, prompt, condition, controls)
+        self._plan = _Plan(
+            n=n,
+            length=length,
+            batch=batch if n is None else min(batch, n),
+            chunk=_chunk(chunk, kind.chunk, length),
+            seed=integer("seed", seed, low=0, high=2**64 - 1),
+            start=integer("start", start, low=0, high=2**63 - 1),
+            precision=precision,
+            log_probs=bool(log_probs),
+            controls=self._per_index.described(),
+        )
+        name = next(iter(kind.engines)) if engine == "auto" else engine
+        request = Request(
+            seed=self._plan.seed,
+            lanes=self._plan.batch,
+            log_probs=self._plan.log_probs,
+            precision=precision,
+            threads=usable_threads() if threads is None else integer("threads", threads, low=1),
+        )
+        if n is not None:
+            self._per_index.check(self._plan.start, self._plan.start + n)
+        self._engine: Engine | None = kind.engine_class(name)(weights, request, model=model)
+        self.engine = name
+        self.stats = StreamStats()
+        self._weights_hash: Callable[[], str] = lambda: weights.hash
+        self._next_index = self._plan.start
+        lanes = self._plan.batch
+        self._index = np.full(lanes, -1, np.int64)
+        self._offset = np.zeros(lanes, np.int64)
+        self._decoders: list[Decoder] = [self.codec.decoder() for _ in range(lanes)]
+        self._stops: list[tuple[tuple[int, ...], ...]] = [()] * lanes
+        self._tails: list[list[int]] = [[] for _ in range(lanes)]
+        self._round: Round | None = None
+        self._pieces: list[_Piece] = []
+        self._cursor = 0
+
+    # ---- iterating --------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        since = self.stats.requested()
+        if self._cursor == len(self._pieces) and not self._advance():
+            raise StopIteration
+        piece = self._pieces[self._cursor]
+        chunk = self._deliver(piece)
+        self._cursor += 1
+        self.stats.delivered(since, piece.count, chunk.last)
+        return chunk
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        """The chunks for `async for`; each is computed in a thread, so that the event loop stays free."""
+        while (chunk := await asyncio.to_thread(next, self, None)) is not None:
+            yield chunk
+
+    def _live(self) -> Engine:
+        if self._engine is None:
+            raise SeqgenError("the stream is closed; make a new one, and load its state_dict to go on")
+        return self._engine
+
+    def _advance(self) -> bool:
+        """Compute the next round of pieces; False when no sample is left."""
+        engine = self._live()
+        self._refill(engine)
+        running = self._index >= 0
+        if not running.any():
+            return False
+        plan = self._plan
+        counts = np.where(running, plan.chunk, 0)
+        if plan.length is not None:
+            counts = np.where(running, np.minimum(counts, plan.length - self._offset), 0)
+        made = engine.advance(counts)
+        self._round, self._cursor, self._pieces = made, 0, []
+        for lane in np.flatnonzero(running):
+            self._pieces.append(self._cut(int(lane), made))
+        return True
+
+    def _cut(self, lane: int, made: Round) -> _Piece:
+        """The piece that a round gives a lane, cut at the first stop sequence; moves the lane on."""
+        count, offset, index = int(made.counts[lane]), int(self._offset[lane]), int(self._index[lane])
+        reason = "end" if made.ended[lane] else None
+        if self._stops[lane]:
+            cut = self._find_stop(lane, made.symbols[lane, :count])
+            if cut is not None:
+                count, reason = cut, "stop"
+        if reason is None and self._plan.length is not None and offset + count >= self._plan.length:
+            reason = "length"
+        self._offset[lane] = offset + count
+        if reason is not None:
+            self._index[lane] = -1
+        return _Piece(lane, index, offset, count, reason)
+
+    def _find_stop(self, lane: int, symbols: np.ndarray) -> int | None:
+        """How many of the new symbols belong to the sample if a stop sequence ends in them, else None."""
+        tail = self._tails[lane]
+        text = tail + symbols.tolist()
+        ends = []
+        for stop in self._stops[lane]:
+            size = len(stop)
+            ends += [
+                e
+                for e in range(max(size, len(tail) + 1), len(text) + 1)
+                if text[e - 1] == stop[-1] and tuple(text[e - size : e]) == stop
+            ][:1]
+        keep = max(len(stop) for stop in self._stops[lane]) - 1
+        self._tails[lane] = text[len(text) - keep :] if keep else []
+        return min(ends) - len(tail) if ends else None
+
+    def _refill(self, engine: Engine) -> None:
+        """Give idle lanes the next indices."""
+        end = None if self._plan.n is None else self._plan.start + self._plan.n
+        idle = np.flatnonzero(self._index < 0)
+        if end is not None:
+            idle = idle[: max(0, end - self._next_index)]
+        if not len(idle):
+            return
+        indices = np.arange(self._next_index, self._next_index + len(idle))
+        self._next_index += len(idle)
+        self._index[idle] = indices
+        self._offset[idle] = 0
+        for lanes, some, start in self._per_index.groups(idle, indices):
+            engine.begin(lanes, some, start)
+            for lane in lanes:
+                self._decoders[lane] = self.codec.decoder()
+                self._stops[lane] = start.controls.stops
+                self._tails[lane] = []
+
+    def _deliver(self, piece: _Piece) -> Chunk:
+        made = self._round
+        assert made is not None
+        row = slice(0, piece.count)
+        last = piece.reason is not None
+        data = self._decoders[piece.lane](made.symbols[piece.lane, row], last)
+        extra: dict[str, Any] = {name: array[piece.lane, row].copy() for name, array in made.extra.items()}
+        if last:
+            extra["reason"] = piece.reason
+        return Chunk(piece.index, piece.offset, data, last, extra)
+
+    # ---- draining ---------------------------------------------------------------------------------------
+
+    def collect(self) -> dict[int, list[Chunk]]:
+        """Drain the stream: the chunks of every sample by its index."""
+        if self._plan.n is None:
+            raise ValueError("an endless stream cannot be collected; give n")
+        samples: dict[int, list[Chunk]] = {
+            i: [] for i in range(self._plan.start, self._plan.start + self._plan.n)
+        }
+        for chunk in self:
+            samples[chunk.index].append(chunk)
+        return samples
+
+    # ---- resuming ---------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, as JSON values: after the last chunk that was delivered."""
+        waiting = []
+        if self._round is not None:
+            for piece in self._pieces[self._cursor :]:
+                row = slice(0, piece.count)
+                arrays = {name: a[piece.lane, row] for name, a in self._round.extra.items()}
+                waiting.append(
+                    {
+                        **piece._asdict(),
+                        "symbols": _pack(self._round.symbols[piece.lane, row]),
+                        "extra": {name: _pack(a) for name, a in arrays.items()},
+                    }
+                )
+        return {
+            "format": STATE_FORMAT,
+            "weights": self._weights_hash(),
+            "engine": self.engine,
+            "plan": dict(vars(self._plan)),
+            "next_index": self._next_index,
+            "index": self._index.tolist(),
+            "offset": self._offset.tolist(),
+            "decoders": [decoder.state() for decoder in self._decoders],
+            "tails": [list(tail) for tail in self._tails],
+            "waiting": waiting,
+            "caches": {name: _pack(array) for name, array in self._live().snapshot().items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream that gave `state` stood.
+
+        Raises:
+            SeqgenError: if the state is of another model, engine, version or request; the message says what
+                differs.
+        """
+        engine = self._live()
+        if not isinstance(state, Mapping) or "format" not in state:
+            raise SeqgenError("this is not the state of a stream; give what state_dict() returned")
+        if state["format"] != STATE_FORMAT:
+            raise SeqgenError(f"the state has format {state['format']!r}, this version reads {STATE_FORMAT}")
+        if state["weights"] != self._weights_hash():
+            raise SeqgenError(
+                f"the state belongs to weights {state['weights'][:12]}…, this model has "
+                f"{self._weights_hash()[:12]}…; load the model that was streamed"
+            )
+        given = {**state["plan"], "engine": state["engine"]}
+        own = {**vars(self._plan), "engine": self.engine}
+        for name, value in own.items():
+            if given.get(name) != value:
+                raise SeqgenError(
+                    f"the state was made with {name}={given.get(name)!r}, this stream has {name}={value!r}; "
+                    "make the stream with the same arguments"
+                )
+        engine.restore({name: _unpack(packed) for name, packed in state["caches"].items()})
+        self._next_index = int(state["next_index"])
+        self._index[:] = state["index"]
+        self._offset[:] = state["offset"]
+        self._tails = [list(tail) for tail in state["tails"]]
+        waiting = state["waiting"]
+        busy = {piece["lane"]: piece["index"] for piece in waiting}
+        for lane in range(self._plan.batch):
+            index = busy.get(lane, int(self._index[lane]))
+            self._decoders[lane] = self.codec.decoder()
+            self._decoders[lane].restore(state["decoders"][lane])
+            if index >= 0:
+                self._stops[lane] = self._per_index.controls_of(index).stops
+        self._pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in waiting]
+        self._cursor = 0
+        self._round = _rebuild(waiting, self._plan.batch)
+
+    # ---- ending -----------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Free the engine. May be called twice; the stream cannot be iterated afterwards."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+            self._pieces, self._cursor, self._round = [], 0, None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _PerIndex:
+    """Prompt, condition and controls of each sample: one for all, a list by index, or a function of it."""
+
+    def __init__(self, codec: Codec, prompt: Any, condition: Any, controls: Any) -> None:
+        self._codec = codec
+        self._prompt, self._condition, self._controls = prompt, condition, controls
+        self.shared: Start | None = None
+        self._bound: tuple[Any, BoundControls] | None = None
+        if not any(isinstance(value, list) or callable(value) for value in (prompt, condition, controls)):
+            self.shared = self._make(prompt, condition, controls)
+
+    def described(self) -> str:
+        """The controls in words, to compare a state with a request."""
+        if isinstance(self._controls, list) or callable(self._controls):
+            return "by index"
+        return str(as_controls(self._controls))
+
+    def check(self, first: int, end: int) -> None:
+        """Complain before anything is computed if a list is too short for the indices."""
+        for name in ("prompt", "condition", "controls"):
+            value = getattr(self, f"_{name}")
+            if isinstance(value, list) and len(value) < end:
+                raise ValueError(
+                    f"{name} is a list by sample index and must have {end} items for the indices "
+                    f"{first} to {end - 1}, got {len(value)}"
+                )
+
+    def controls_of(self, index: int) -> BoundControls:
+        if self.shared is not None:
+            return self.shared.controls
+        return self._bind(_at("controls", self._controls, index))
+
+    def groups(
+        self, lanes: np.ndarray, indices: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, Start]]:
+        """Lanes and indices in groups that start alike."""
+        if self.shared is not None:
+            yield lanes, indices, self.shared
+            return
+        for k, index in enumerate(indices.tolist()):
+            start = self._make(
+                _at("prompt", self._prompt, index),
+                _at("condition", self._condition, index),
+                _at("controls", self._controls, index),
+            )
+            yield lanes[k : k + 1], indices[k : k + 1], start
+
+    def _make(self, prompt: Any, condition: Any, controls: Any) -> Start:
+        symbols = None
+        if prompt is not None:
+            try:
+                symbols = self._codec.encode(prompt)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"prompt: {error}") from None
+        return Start(
+            symbols if symbols is not None and len(symbols) else None, condition, self._bind(controls)
+        )
+
+    def _bind(self, controls: Any) -> BoundControls:
+        if self._bound is None or self._bound[0] is not controls:
+            self._bound = (controls, as_controls(controls).bind(self._codec))
+        return self._bound[1]
+
+
+def _at(name: str, value: Any, index: int) -> Any:
+    if callable(value):
+        return value(index)
+    if isinstance(value, list):
+        if index >= len(value):
+            raise ValueError(f"{name} is a list of {len(value)} items, there is none for sample {index}")
+        return value[index]
+    return value
+
+
+def _chunk(chunk: int | None, default: int, length: int | None) -> int:
+    size = default if chunk is None else integer("chunk", chunk, low=1)
+    return size if length is None else min(size, length)
+
+
+def _pack(array: np.ndarray) -> dict[str, Any]:
+    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "data": data}
+
+
+def _unpack(packed: Mapping[str, Any]) -> np.ndarray:
+    data = base64.b64decode(packed["data"])
+    return np.frombuffer(data, np.dtype(packed["dtype"])).reshape(packed["shape"])
+
+
+def _rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> Round | None:
+    """A round that holds just the pieces that were not delivered."""
+    if not waiting:
+        return None
+    symbols = _ragged([(p["lane"], _unpack(p["symbols"])) for p in waiting], lanes)
+    names = waiting[0]["extra"]
+    extra = {
+        name: _ragged([(p["lane"], _unpack(p["extra"][name])) for p in waiting], lanes) for name in names
+    }
+    return Round(symbols, np.zeros(lanes, np.int64), np.zeros(lanes, bool), extra)
+
+
+def _ragged(rows: list[tuple[int, np.ndarray]], lanes: int) -> np.ndarray:
+    longest = max(len(row) for _, row in rows)
+    first = rows[0][1]
+    whole = np.zeros((lanes, longest, *first.shape[1:]), first.dtype)
+    for lane, row in rows:
+        whole[lane, : len(row)] = row
+    return whole

@@ -1,0 +1,131 @@
+"""The recipe of `seqgen train char-rnn`: a text file in, a checkpoint with its card out."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seqgen.data.text import read_text, split_text
+from seqgen.errors import SeqgenError
+from seqgen.models.char_rnn import CharRNN
+from seqgen.training.loop import Progress, TrainingConfig, train
+from seqgen.training.plots import loss_curve
+from seqgen.training.settings import split_settings
+from seqgen.training.text import TextObjective
+
+MODEL_DEFAULTS: dict[str, Any] = {
+    "cell": "lstm",
+    "hidden_size": 256,
+    "layers": 2,
+    "dropout": 0.2,
+    "bias": True,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "tiny": {"hidden_size": 64, "layers": 1, "dropout": 0.0, "steps": 300, "batch": 16, "window": 64, "warmup": 30},
+    "shakespeare": {
+        "hidden_size": 384, "dropout": 0.3, "steps": 3920, "batch": 32, "window": 128, "warmup": 200,
+        "validate_every": 490,
+    },
+}  # fmt: skip
+
+
+def train_char_rnn(
+    data: Path,
+    output: Path,
+    *,
+    preset: str = "default",
+    settings: dict[str, Any] | None = None,
+    resume: bool = False,
+    stop_after: int | None = None,
+    card: dict[str, Any] | None = None,
+    report: Callable[[int, int, float, float | None], None] | None = None,
+) -> tuple[CharRNN, dict[str, Any], Progress]:
+    """Train a `CharRNN` on a UTF-8 text; its last tenth is held out for the score.
+
+    Writes `output` (bfloat16), the loss curve beside it as .png and, while training, the state from which
+    `resume` goes on as .training.safetensors.
+
+    Args:
+        data: a text file, or a folder of .txt files.
+        output: where the checkpoint goes, ending in .safetensors.
+        preset: "default", "tiny" or "shakespeare".
+        settings: fields of the model (cell, hidden_size, layers, dropout, bias) and of `TrainingConfig`.
+        resume: go on from the saved state.
+        stop_after: stop after this many steps, with the state saved and no checkpoint written.
+        card: what else to say in the model's card: data, licence, description, …
+        report: called after every step with (step, steps, loss, score or None).
+
+    Returns:
+        the model, its card and the record of the run.
+
+    Raises:
+        SeqgenError, ValueError: for data or settings that cannot be used.
+    """
+    if output.suffix != ".safetensors":
+        raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
+    if not output.parent.is_dir():
+        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+    chosen = {**PRESETS[preset], **(settings or {})}
+    model_settings, config = split_settings(chosen, MODEL_DEFAULTS, TrainingConfig)
+    text = read_text(data)
+    before, after = split_text(text)
+    vocabulary = "".join(sorted(set(text)))
+    model = CharRNN(vocabulary, **model_settings, seed=config.seed)
+    objective = TextObjective(
+        model.codec.encode(before),
+        model.codec.encode(after),
+        batch=config.batch,
+        window=config.window,
+        seed=config.seed,
+    )
+    state_path = output.with_suffix(".training.safetensors")
+    progress = train(
+        model,
+        objective,
+        config,
+        state_path=state_path,
+        resume=resume,
+        stop_after=stop_after,
+        report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
+    )
+    loss_curve(progress, output.with_suffix(".png"), objective.unit)
+    written = {
+        "data": data.name,
+        "licence": "that of the data",
+        "split": f"first {len(before)} characters for training, last {len(after)} held out",
+        "command": _command(data, output, preset, settings or {}),
+        "seed": config.seed,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "training": asdict(config),
+        **(card or {}),
+    }
+    if not progress.scores or progress.scores[-1][0] < config.steps:
+        return model, written, progress
+    # the score is that of the weights as they are stored, in bfloat16
+    rounded = _rounded(model)
+    written |= {"score": round(objective.validate(rounded), 4), "score_unit": objective.unit}
+    rounded.save(output, precision="bfloat16", card=written)
+    state_path.unlink(missing_ok=True)
+    return rounded, written, progress
+
+
+def _rounded(model: CharRNN) -> CharRNN:
+    from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+
+    arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
+    return CharRNN.from_weights(Weights(model.family, model.config(), arrays))
+
+
+def _command(data: Path, output: Path, preset: str, settings: dict[str, Any]) -> str:
+    words = ["seqgen train char-rnn", data.name, "-o", output.name]
+    if preset != "default":
+        words += ["--preset", preset]
+    words += [f"--set {name}={value}" for name, value in settings.items()]
+    return " ".join(words)

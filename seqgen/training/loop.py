@@ -1,0 +1,248 @@
+"""One small training loop for likelihood models: AdamW, warm-up and cosine schedule, clipping, an exponential
+moving average of the weights (EMA), validation, and a state on disk from which a run goes on as if it had
+never stopped.
+
+Everything random is a function of (seed, step), so the state is the step, the weights, the optimizer's moments,
+the EMA and the objective's carry (an RNN's hidden state between windows).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.errors import SeqgenError, integer, real
+from seqgen.files import replace_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How to train; every field can be set from the command line with `--set name=value`.
+
+    Attributes:
+        steps: optimizer steps. batch: sequences in a step. window: symbols of each sequence in a step.
+        learning_rate: highest rate; warmup: steps to reach it; after it the rate falls as a cosine to a tenth.
+        weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
+        validate_every, save_every: in steps. seed: of everything random.
+        autocast: compute in bfloat16 where PyTorch thinks it safe. threads: of torch, 0 leaves them alone.
+    """
+
+    steps: int = 1000
+    batch: int = 32
+    window: int = 128
+    learning_rate: float = 3e-3
+    warmup: int = 100
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    ema: float = 0.998
+    validate_every: int = 250
+    save_every: int = 100
+    seed: int = 0
+    autocast: bool = True
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "window", "validate_every", "save_every"):
+            integer(name, getattr(self, name), low=1)
+        for name in ("warmup", "seed", "threads"):
+            integer(name, getattr(self, name), low=0)
+        real("learning_rate", self.learning_rate, above=0.0)
+        real("weight_decay", self.weight_decay, low=0.0)
+        real("clip", self.clip, above=0.0)
+        real("ema", self.ema, low=0.0, below=1.0)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        part = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, part))))
+
+
+class Objective(Protocol):
+    """What is minimised: nats per symbol of a batch that is a function of the step."""
+
+    unit: str
+
+    def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a step, and what the next step needs of this one."""
+
+    def validate(self, model: nn.Module) -> float:
+        """The held-out score of a model, in `unit`."""
+
+
+@dataclass
+class Progress:
+    """What a run has recorded: training losses, validation scores by step, and the time it took."""
+
+    losses: list[tuple[int, float]]
+    scores: list[tuple[int, float]]
+    seconds: float = 0.0
+
+
+def train(
+    model: nn.Module,
+    objective: Objective,
+    config: TrainingConfig,
+    *,
+    state_path: Path | None = None,
+    resume: bool = False,
+    stop_after: int | None = None,
+    report: Callable[[int, float, float | None], None] | None = None,
+) -> Progress:
+    """Train `model` in place; at the end it holds the EMA weights.
+
+    Args:
+        model: any module that the objective understands.
+        objective: gives losses and scores.
+        config: how.
+        state_path: where to keep the state (.safetensors); None keeps none.
+        resume: go on from `state_path` if it exists.
+        stop_after: stop, with the state saved, after this many steps of this call; the model then holds
+            the plain weights, not the EMA.
+        report: called after every step with (step, loss, validation score or None).
+
+    Raises:
+        SeqgenError: if the state on disk is of another configuration or the loss is not finite.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+    )
+    average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    carry: dict[str, Tensor] = {}
+    progress = Progress([], [])
+    first = 0
+    if resume and state_path is not None and state_path.exists():
+        first, carry, progress = _restore(state_path, model, optimizer, average, config)
+    last = config.steps if stop_after is None else min(config.steps, first + stop_after)
+    for step in range(first, last):
+        began = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate(step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.autocast):
+            loss, carry = objective.loss(model, step, carry)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise SeqgenError(
+                f"the loss is {value} at step {step}; lower learning_rate (now {config.learning_rate})"
+            )
+        # early on the average follows the weights quickly, as in TensorFlow's ExponentialMovingAverage
+        decay = min(config.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, tensor in model.state_dict().items():
+                average[name].lerp_(tensor, 1 - decay)
+        progress.losses.append((step, value))
+        done = step + 1
+        score = None
+        if done % config.validate_every == 0 or done == config.steps:
+            score = _with_weights(model, average, lambda: objective.validate(model))
+            progress.scores.append((done, score))
+        progress.seconds += time.perf_counter() - began
+        if state_path is not None and (done % config.save_every == 0 or done == last):
+            _save(state_path, model, optimizer, average, carry, done, config, progress)
+        if report is not None:
+            report(done, value, score)
+    if last == config.steps:
+        model.load_state_dict(average)
+    return progress
+
+
+def _with_weights(model: nn.Module, weights: Mapping[str, Tensor], action: Callable[[], float]) -> float:
+    own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    model.load_state_dict(weights)
+    model.eval()
+    try:
+        return action()
+    finally:
+        model.load_state_dict(own)
+        model.train()
+
+
+# ---- the state on disk --------------------------------------------------------------------------------
+
+
+def _save(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Mapping[str, Tensor],
+    carry: Mapping[str, Tensor],
+    step: int,
+    config: TrainingConfig,
+    progress: Progress,
+) -> None:
+    from safetensors.torch import save
+
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.items()}
+    tensors |= {f"carry.{k}": v for k, v in carry.items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+    # EMA and weights may share storage names but never memory; safetensors wants contiguous copies
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    header = {"step": step, "config": asdict(config), "progress": asdict(progress)}
+    with replace_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, {"training": json.dumps(header)}))
+
+
+def _restore(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    config: TrainingConfig,
+) -> tuple[int, dict[str, Tensor], Progress]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise SeqgenError(
+            f"{path} is not the state of a training run ({error}); remove it to start anew"
+        ) from None
+    wanted, found = asdict(replace(config, threads=0)), {**header["config"], "threads": 0}
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise SeqgenError(
+                f"{path} was made with {name}={found.get(name)!r}, this run has {name}={value!r}; "
+                "use the same settings to resume, or remove the file to start anew"
+            )
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "carry": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        group, rest = name.split(".", 1)
+        groups[group][rest] = tensor
+    try:
+        model.load_state_dict(groups["model"])
+    except RuntimeError as error:
+        raise SeqgenError(f"{path} is the state of another model: {error}") from None
+    for name in average:
+        average[name].copy_(groups["average"][name])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in groups["optimizer"].items():
+        number, key = name.split(".", 1)
+        moments.setdefault(int(number), {})[key] = tensor
+    layout: dict[str, Any] = optimizer.state_dict()
+    optimizer.load_state_dict({"state": moments, "param_groups": layout["param_groups"]})
+    recorded = header["progress"]
+    progress = Progress(
+        [tuple(pair) for pair in recorded["losses"]],
+        [tuple(pair) for pair in recorded["scores"]],
+        recorded["seconds"],
+    )
+    return int(header["step"]), groups["carry"], progress
