@@ -1,0 +1,136 @@
+"""Checks of logits and controls, and their normal form: one value a row.
+
+Shapes: B rows, V symbols.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Controls(NamedTuple):
+    """Checked controls, None for what is off; made by `check_controls`, documented at `apply_controls`."""
+
+    allowed: torch.Tensor | None  # (B, V) bool
+    seen: torch.Tensor | None  # (B, V) bool
+    repetition_penalty: torch.Tensor | None  # (B,) float64
+    temperature: torch.Tensor | None  # (B,) float64
+    top_k: torch.Tensor | None  # (B,) int32
+    top_p: torch.Tensor | None  # (B,) float64
+    min_p: torch.Tensor | None  # (B,) float64
+    typical_p: torch.Tensor | None  # (B,) float64
+
+
+def check_controls(
+    logits: torch.Tensor,
+    *,
+    allowed: torch.Tensor | None = None,
+    seen: torch.Tensor | None = None,
+    repetition_penalty: float | torch.Tensor | None = None,
+    temperature: float | torch.Tensor | None = None,
+    top_k: int | torch.Tensor | None = None,
+    top_p: float | torch.Tensor | None = None,
+    min_p: float | torch.Tensor | None = None,
+    typical_p: float | torch.Tensor | None = None,
+) -> Controls:
+    """Check logits (B, V) and controls, and give every control that is on one value a row.
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what would be right. The values within tensors on a
+            GPU are not looked at, as that would wait for it.
+    """
+    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
+        raise TypeError(f"logits must be a floating-point tensor, got {_kind(logits)}")
+    if logits.ndim != 2 or logits.shape[1] < 1:
+        raise ValueError(f"logits must be of shape (B, V) with V at least 1, got {tuple(logits.shape)}")
+    if (seen is None) != (repetition_penalty is None):
+        missing, given = ("seen", "repetition_penalty") if seen is None else ("repetition_penalty", "seen")
+        raise ValueError(f"{given} acts only together with {missing}, which is None")
+    if isinstance(allowed, torch.Tensor) and allowed.shape == logits.shape[1:]:
+        allowed = allowed.expand(logits.shape)
+    return Controls(
+        allowed=_mask("allowed", allowed, logits, also=f" or {tuple(logits.shape[1:])}"),
+        seen=_mask("seen", seen, logits),
+        repetition_penalty=_per_row("repetition_penalty", repetition_penalty, logits, above=0),
+        temperature=_per_row("temperature", temperature, logits, above=0),
+        top_k=_per_row("top_k", top_k, logits, low=1, whole=True),
+        top_p=_per_row("top_p", top_p, logits, above=0, high=1),
+        min_p=_per_row("min_p", min_p, logits, low=0, high=1),
+        typical_p=_per_row("typical_p", typical_p, logits, above=0, high=1),
+    )
+
+
+def check_words(words: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Check noise (B,) of 32-bit words for logits (B, V), and return it as contiguous int64."""
+    if words.dtype not in (torch.int64, torch.uint32):
+        raise TypeError(f"noise must be words of torch.int64 or torch.uint32, got {words.dtype}")
+    if words.shape != logits.shape[:1] or words.device != logits.device:
+        raise ValueError(
+            f"noise must be of shape ({logits.shape[0]},) on {logits.device}, one word a row, got "
+            f"{tuple(words.shape)} on {words.device}"
+        )
+    words = words.to(torch.int64)
+    # looking at values on a GPU would wait for it
+    if words.device.type == "cpu" and words.numel() and not 0 <= int(words.min()) <= int(words.max()) < 2**32:
+        raise ValueError(
+            f"noise must be words of 0 to 2^32 - 1, got {int(words.min())} to {int(words.max())}"
+        )
+    return words.contiguous()
+
+
+def _kind(value: object) -> str:
+    return f"a tensor of {value.dtype}" if isinstance(value, torch.Tensor) else repr(value)
+
+
+def _mask(
+    name: str, value: torch.Tensor | None, logits: torch.Tensor, *, also: str = ""
+) -> torch.Tensor | None:
+    if value is None:
+        return None
+    if not isinstance(value, torch.Tensor) or value.dtype != torch.bool:
+        raise TypeError(f"{name} must be a tensor of torch.bool, got {_kind(value)}")
+    if value.shape != logits.shape:
+        raise ValueError(f"{name} must be of shape {tuple(logits.shape)}{also}, got {tuple(value.shape)}")
+    if value.device != logits.device:
+        raise ValueError(f"{name} must be on {logits.device} like logits, got {value.device}")
+    return value
+
+
+def _per_row(
+    name: str,
+    value: Any,
+    logits: torch.Tensor,
+    *,
+    above: float = -math.inf,
+    low: float = -math.inf,
+    high: float = math.inf,
+    whole: bool = False,
+) -> torch.Tensor | None:
+    if value is None:
+        return None
+    rows, symbols = logits.shape
+    lower = f"above {above:g}" if above > -math.inf else f"at least {low:g}"
+    upper = f" and at most {high:g}" if high < math.inf else ""
+    wanted = f"{'an integer' if whole else 'a number'} {lower}{upper}, or a tensor of one a row"
+    if isinstance(value, torch.Tensor):
+        if value.dtype == torch.bool or value.is_complex() or (whole and value.is_floating_point()):
+            raise TypeError(f"{name} must be {wanted}, got {_kind(value)}")
+        if value.shape != (rows,) or value.device != logits.device:
+            place = f"of shape ({rows},) on {logits.device}"
+            raise ValueError(f"{name} must be a tensor {place}, got {tuple(value.shape)} on {value.device}")
+        values = value if value.device.type == "cpu" else value.new_empty(0)
+    else:
+        if isinstance(value, (bool, str)) or not hasattr(value, "__index__" if whole else "__float__"):
+            raise TypeError(f"{name} must be {wanted}, got {value!r}")
+        # more than all symbols is all of them, however large the number
+        number = min(operator.index(value), symbols) if whole else float(value)
+        values = torch.tensor([number], dtype=torch.int64 if whole else torch.float64)
+        value = torch.full((rows,), number, dtype=values.dtype, device=logits.device)
+    right = (values > above) & (values >= low) & (values <= high) & torch.isfinite(values)
+    if not bool(right.all()):
+        raise ValueError(f"{name} must be {wanted}, got {values[~right][0].item()}")
+    return value.clamp(max=symbols).to(torch.int32) if whole else value.to(torch.float64)
