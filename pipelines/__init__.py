@@ -1,0 +1,44 @@
+"""What one does with generators: composing, resuming, writing to files, the command line.
+
+>>> from pipelines import from_model
+>>> lines = from_model("weather", n=4, length=3, seed=1).map(lambda chunk: chunk.data).batch(2)
+>>> [len(pair) for pair in lines]
+[2, 2]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# by this mark seqgen knows that `import pipelines` found this package and not another of that name
+__seqgen__ = True
+
+_EXPORTS = {
+    "from_model": "pipelines.sources",
+    "Pipeline": "pipelines.pipeline",
+    "open_sink": "pipelines.sinks",
+    "Sink": "pipelines.sinks.base",
+    "JSONLSink": "pipelines.sinks.jsonl",
+    "TextSink": "pipelines.sinks.text",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'pipelines' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+if TYPE_CHECKING:
+    from pipelines.pipeline import Pipeline
+    from pipelines.sinks import open_sink
+    from pipelines.sinks.base import Sink
+    from pipelines.sinks.jsonl import JSONLSink
+    from pipelines.sinks.text import TextSink
+    from pipelines.sources import from_model

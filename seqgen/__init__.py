@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqgen.neighbours import warn_about_strangers
+
+warn_about_strangers()
+
 _EXPORTS = {
     "Bytes": "seqgen.codecs",
     "Characters": "seqgen.codecs",

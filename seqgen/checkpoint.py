@@ -99,16 +99,17 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
     choice("precision", precision, ("auto", "float32", "bfloat16"))
     if precision == "auto":
         precision = weights.precision
-    tensors: dict[str, dict[str, Any]] = {}
+    tensors: dict[str, tuple[str, np.ndarray]] = {}
     arrays: dict[str, np.ndarray] = {}
     for name, array in weights.arrays.items():
         if precision == "bfloat16" and array.dtype.kind == "f":
-            bits = to_bfloat16(array)
+            bits = to_bfloat16(array).reshape(array.shape)
             arrays[name] = from_bfloat16(bits)
-            tensors[name] = {"dtype": "bfloat16", "shape": array.shape, "data": bits.tobytes()}
+            tensors[name] = "bfloat16", bits
         else:
             arrays[name] = array
-            tensors[name] = {"dtype": array.dtype.name, "shape": array.shape, "data": array.tobytes()}
+            # not ascontiguousarray, which makes a scalar an array of one
+            tensors[name] = array.dtype.name, np.asarray(array, order="C")
     stored = Weights(weights.family, weights.config, arrays, weights.card, precision)
     header = {
         "format": FORMAT,
@@ -120,9 +121,21 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
         "versions": versions(),
     }
     header["digest"] = _digest(header)
-    blob = safetensors.serialize(tensors, {"seqgen": json.dumps(header, ensure_ascii=False)})
+    specified = {name: _specified(kind, array) for name, (kind, array) in tensors.items()}
+    blob = safetensors.serialize(specified, {"seqgen": json.dumps(header, ensure_ascii=False)})
     with replace_whole(path) as temporary:
         temporary.write_bytes(blob)
+
+
+def _specified(kind: str, array: np.ndarray) -> Any:
+    """A tensor as `safetensors.serialize` takes it: since version 0.8 a `TensorSpec`, before a dictionary."""
+    import safetensors
+
+    if not hasattr(safetensors, "TensorSpec"):
+        return {"dtype": kind, "shape": array.shape, "data": array.tobytes()}
+    return safetensors.TensorSpec(
+        dtype=kind, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+    )
 
 
 def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weights:
@@ -154,7 +167,7 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
     try:
         header = json.loads(metadata["seqgen"])
         number = int(header["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SeqgenError(f"{path} is corrupted: its seqgen metadata cannot be read ({error!r})") from None
     if number > FORMAT:
         made_by = header.get("versions", {}).get("seqgen", "?")

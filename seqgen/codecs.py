@@ -8,6 +8,7 @@ its state is a JSON value so that a stream can be resumed at any chunk.
 from __future__ import annotations
 
 import codecs as _codecs
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -115,7 +116,7 @@ class Characters(Codec):
         self.vocabulary = "".join(characters)
         self.size = len(characters)
         self._index = {c: i for i, c in enumerate(characters)}
-        self._table = np.array(characters, dtype="<U1")
+        self._table = np.array([ord(c) for c in characters], dtype="<u4")
 
     def encode(self, data: Any) -> np.ndarray:
         if not isinstance(data, str):
@@ -131,7 +132,7 @@ class Characters(Codec):
     def decode(self, symbols: np.ndarray) -> str:
         if len(symbols) == 1:
             return self.vocabulary[symbols[0]]
-        return str(self._table[symbols].view(f"<U{len(symbols)}")[0]) if len(symbols) else ""
+        return self._table[symbols].tobytes().decode("utf-32-le", "surrogatepass")
 
     def join(self, parts: list[Any]) -> str:
         return "".join(parts)
@@ -216,6 +217,17 @@ class Symbols(Codec):
                 f"the model does not know the symbol {error.args[0]!r}; it knows {some}{more}"
             ) from None
 
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        """A list of symbols is one sequence; a list of lists, tuples or arrays is as many."""
+        if isinstance(data, list) and not all(self._is_sequence(item) for item in data):
+            return [self.encode(data)]
+        return super().encode_batch(data)
+
+    def _is_sequence(self, item: Any) -> bool:
+        if isinstance(item, tuple):
+            return item not in self._index
+        return isinstance(item, (list, np.ndarray))
+
     def decode(self, symbols: np.ndarray) -> Any:
         return self._table[symbols].tolist()
 
@@ -240,6 +252,10 @@ class Words(Symbols):
 
     def encode(self, data: Any) -> np.ndarray:
         return super().encode(data.split() if isinstance(data, str) else data)
+
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        """A list is a list of texts."""
+        return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:
         return " ".join(self._table[symbols].tolist())
@@ -272,6 +288,110 @@ class _WordDecoder:
         self._started = bool(state)
 
 
+class Tokens(Symbols):
+    """Text as tokens that put together are the text again, white space and all.
+
+    A token is a word or a run of punctuation, each with the space before it, or one character of other white
+    space. The first word of a prompt may be one that the model only knows after a space.
+
+    Example:
+        >>> Tokens.split("O, Romeo!\\nAy me.")
+        ['O', ',', ' Romeo', '!', '\\n', 'Ay', ' me', '.']
+    """
+
+    name = "tokens"
+    unit = "tokens"
+    pattern = re.compile(r" ?\w+(?:['’-]\w+)*| ?[^\w\s]+|\s")
+
+    @classmethod
+    def split(cls, text: str) -> list[str]:
+        """The tokens of a text."""
+        return cls.pattern.findall(text)
+
+    def encode(self, data: Any) -> np.ndarray:
+        if not isinstance(data, str):
+            return super().encode(data)
+        tokens = self.split(data)
+        if tokens and tokens[0] not in self._index and " " + tokens[0] in self._index:
+            tokens[0] = " " + tokens[0]
+        return super().encode(tokens)
+
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        """A list is a list of texts."""
+        return Codec.encode_batch(self, data)
+
+    def decode(self, symbols: np.ndarray) -> str:
+        return "".join(self._table[symbols].tolist())
+
+    def join(self, parts: list[Any]) -> str:
+        return "".join(parts)
+
+
+class Integers(Codec):
+    """The integers 0 to size - 1 as they are: (T,) int64 arrays."""
+
+    name = "integers"
+
+    def __init__(self, size: int) -> None:
+        self.size = integer("size", size, low=1)
+
+    def encode(self, data: Any) -> np.ndarray:
+        return self._symbols(data)
+
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        """One sequence, a list of sequences, or a (B, T) array."""
+        if isinstance(data, list) and data and np.ndim(data[0]) == 0:
+            return [self.encode(data)]
+        return super().encode_batch(data)
+
+    def join(self, parts: list[Any]) -> np.ndarray:
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def config(self) -> dict[str, Any]:
+        return {"name": self.name, "size": self.size}
+
+
+class Strokes(Codec):
+    """Pen movements of unit length: symbol s is the direction 2 pi s / angles, counted from right over up.
+
+    Data are displacements (n, 2) float32, x to the right and y upwards; their cumulative sum is the pen's path.
+
+    Example:
+        >>> Strokes(4).decode(np.array([1])).round(6).tolist()
+        [[0.0, 1.0]]
+    """
+
+    name = "strokes"
+    unit = "segments"
+
+    def __init__(self, angles: int = 16) -> None:
+        self.size = integer("angles", angles, low=2)
+        turn = 2.0 * np.pi * np.arange(self.size) / self.size
+        self._table = np.stack([np.cos(turn), np.sin(turn)], -1).astype(np.float32)
+
+    def encode(self, data: Any) -> np.ndarray:
+        """Symbols (n,), or displacements (n, 2) floats of any length, which take the nearest direction."""
+        array = np.asarray(data)
+        if array.dtype.kind != "f":
+            return self._symbols(array)
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise ValueError(f"displacements must have the shape (n, 2), got {array.shape}")
+        if not np.all(np.isfinite(array)) or np.any(np.all(array == 0, -1)):
+            bad = int(np.flatnonzero(~np.isfinite(array).all(-1) | np.all(array == 0, -1))[0])
+            raise ValueError(f"displacements must be finite and not zero, got {array[bad].tolist()} at {bad}")
+        turn = np.arctan2(array[:, 1], array[:, 0]) / (2.0 * np.pi)
+        return np.rint(turn * self.size).astype(np.int64) % self.size
+
+    def decode(self, symbols: np.ndarray) -> np.ndarray:
+        return self._table[symbols]
+
+    def join(self, parts: list[Any]) -> np.ndarray:
+        return np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+
+    def config(self) -> dict[str, Any]:
+        return {"name": self.name, "angles": self.size}
+
+
 class Vectors(Codec):
     """Numeric observations as they are: (T,) or (T, D) arrays."""
 
@@ -283,7 +403,12 @@ class Vectors(Codec):
         self.dtype = dtype
 
     def encode(self, data: Any) -> np.ndarray:
-        array = np.asarray(data, dtype=self.dtype)
+        given = np.asarray(data)
+        if np.dtype(self.dtype).kind in "iu" and given.dtype.kind == "f":
+            whole = given == np.floor(np.where(np.isfinite(given), given, 0.5))
+            if not whole.all():
+                raise ValueError(f"observations must be whole numbers, got {given[~whole].flat[0]}")
+        array = np.ascontiguousarray(given, dtype=self.dtype)
         wanted = 2 if self.dimensions else 1
         if array.ndim != wanted or (self.dimensions and array.shape[1] != self.dimensions):
             shape = f"(T, {self.dimensions})" if self.dimensions else "(T,)"
@@ -309,7 +434,9 @@ class Vectors(Codec):
         return {"name": self.name, "dimensions": self.dimensions, "dtype": self.dtype}
 
 
-_CODECS: dict[str, type[Codec]] = {c.name: c for c in (Characters, Bytes, Symbols, Words, Vectors)}
+_CODECS: dict[str, type[Codec]] = {
+    c.name: c for c in (Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors)
+}
 
 
 def codec_from_config(config: dict[str, Any]) -> Codec:

@@ -58,9 +58,8 @@ def apply_top_p(logits: np.ndarray, p: float) -> np.ndarray:
 
 def apply_min_p(logits: np.ndarray, p: float) -> np.ndarray:
     """Keep symbols at least p times as likely as the most likely one (Nguyen et al. 2024)."""
-    probabilities = np.exp(log_softmax(logits))
-    threshold = p * np.max(probabilities, -1, keepdims=True)
-    return np.where(probabilities < threshold, -np.inf, logits)
+    threshold = np.max(logits, -1, keepdims=True) + np.log(p)
+    return np.where(logits < threshold, -np.inf, logits)
 
 
 def apply_typical(logits: np.ndarray, p: float) -> np.ndarray:
@@ -69,15 +68,26 @@ def apply_typical(logits: np.ndarray, p: float) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         entropy = -np.sum(np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * log_p), -1, keepdims=True)
         distance = np.where(np.isneginf(log_p), np.inf, np.abs(-log_p - entropy))
-    return _keep_mass(logits, distance, p)
+    return _keep_mass(logits, distance, p, ties=True)
 
 
-def _keep_mass(logits: np.ndarray, rank_by: np.ndarray, p: float) -> np.ndarray:
-    """Keep symbols in ascending order of `rank_by` while the mass before them is below p."""
+def _keep_mass(logits: np.ndarray, rank_by: np.ndarray, p: float, *, ties: bool = False) -> np.ndarray:
+    """Keep symbols in ascending order of `rank_by` while the mass before them is below p of the whole.
+
+    With `ties` those that rank with the last one kept stay too. Masses are compared unnormalised, so that
+    equal symbols sum exactly.
+    """
+    if p >= 1.0:
+        return logits
     order = np.argsort(rank_by, axis=-1, kind="stable")
-    mass = np.take_along_axis(np.exp(log_softmax(logits)), order, -1)
+    weights = np.exp(logits - np.max(logits, -1, keepdims=True))
+    before = np.cumsum(np.take_along_axis(weights, order, -1), -1)
     keep_sorted = np.ones(logits.shape, bool)
-    keep_sorted[..., 1:] = np.cumsum(mass, -1)[..., :-1] < p
+    keep_sorted[..., 1:] = before[..., :-1] < p * before[..., -1:]
+    if ties:
+        count = np.sum(keep_sorted, -1, keepdims=True)
+        last = np.take_along_axis(np.take_along_axis(rank_by, order, -1), count - 1, -1)
+        return np.where(rank_by <= last, logits, -np.inf)
     keep = np.zeros(logits.shape, bool)
     np.put_along_axis(keep, order, keep_sorted, -1)
     return np.where(keep, logits, -np.inf)
@@ -145,17 +155,17 @@ class Controls:
         stops = tuple(tuple(int(s) for s in _encode("stop", codec, stop)) for stop in _stops(self.stop))
         if any(not stop for stop in stops):
             raise ValueError(f"stop must not hold an empty sequence, got {self.stop!r}")
-        return BoundControls(
-            Parameters(
-                *(float(getattr(self, name) or 0.0) for name in Parameters._fields),
-            ),
-            mask,
-            stops,
-        )
+        numbers = {name: float(getattr(self, name) or 0.0) for name in Parameters._fields}
+        if numbers["temperature"]:
+            numbers["temperature"] = max(numbers["temperature"], LOWEST_TEMPERATURE)
+        return BoundControls(Parameters(**numbers), mask, stops)
 
     def __str__(self) -> str:
         return " → ".join(f"{name}({getattr(self, name)!r})" for name in self.active()) or "none"
 
+
+# already the most likely symbol alone; a logit divided by less might overflow
+LOWEST_TEMPERATURE = 1e-100
 
 ORDER = ("allowed", "repetition_penalty", "temperature", "top_k", "top_p", "min_p", "typical_p", "stop")
 assert set(ORDER) == {f.name for f in fields(Controls)}
@@ -218,12 +228,13 @@ class BoundControls:
             SeqgenError: if nothing that the model can produce is allowed.
         """
         values = np.asarray(logits, np.float64)
-        for step in self.steps(seen):
-            values = step(values)
-        if np.any(np.all(np.isneginf(values), -1)):
+        possible = values if self.allowed is None else apply_allowed(values, self.allowed)
+        if np.any(np.all(np.isneginf(possible), -1)):
             raise SeqgenError(
                 "the controls leave no symbol to draw: `allowed` names only symbols of probability 0"
             )
+        for step in self.steps(seen):
+            values = step(values)
         return log_softmax(values)
 
 
@@ -244,6 +255,8 @@ def as_controls(value: Any) -> Controls:
 def _encode(name: str, codec: Codec, value: Any) -> np.ndarray:
     try:
         return codec.encode(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -251,6 +264,6 @@ def _encode(name: str, codec: Codec, value: Any) -> np.ndarray:
 def _stops(value: Any) -> Sequence[Any]:
     if value is None:
         return ()
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, np.ndarray)) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)

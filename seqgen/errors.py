@@ -43,6 +43,8 @@ def real(
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
+    except OverflowError:
+        number = math.inf
     right = math.isfinite(number)
     right = right and (above is None or number > above) and (low is None or number >= low)
     right = right and (high is None or number <= high) and (below is None or number < below)

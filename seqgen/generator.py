@@ -14,6 +14,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights, is_bfloat16, save_weights
 from seqgen.codecs import Codec
+from seqgen.controls import as_controls
 from seqgen.errors import SeqgenError, integer
 from seqgen.families import family
 from seqgen.streaming import Stream
@@ -23,6 +24,7 @@ class Generator(ABC):
     """Base of all models. A family implements `log_prob`, `config`, `arrays` and `from_weights`."""
 
     family: ClassVar[str]
+    ends: ClassVar[bool] = True  # False: samples go on for ever unless a length or a stop sequence is given
     codec: Codec
 
     @abstractmethod
@@ -101,6 +103,8 @@ class Generator(ABC):
         """
         n = integer("n", n, low=1)
         kind = family(self.family)
+        if length is None and not self.ends and not _may_stop(arguments.get("controls")):
+            raise ValueError(f"length must be given: the samples of a {self.family} model are endless")
         arguments.setdefault("batch", min(n, kind.lanes))
         if length is not None:
             arguments.setdefault("chunk", min(integer("length", length, low=1), 4096))
@@ -139,3 +143,10 @@ class Generator(ABC):
                 "seqgen.load opens any family"
             )
         return cls.from_weights(weights)
+
+
+def _may_stop(controls: Any) -> bool:
+    """Whether controls, which may be given by index, can end a sample."""
+    if isinstance(controls, list) or callable(controls):
+        return True
+    return as_controls(controls).stop is not None

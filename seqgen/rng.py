@@ -131,7 +131,9 @@ def categorical(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         (...) int64. A symbol whose weight is zero is never drawn.
     """
     cumulative = np.cumsum(np.asarray(probabilities, np.float64), axis=-1)
-    threshold = np.asarray(uniform) * cumulative[..., -1]
+    total = cumulative[..., -1]
+    # of a subnormal total the product may round up to the total itself, which no sum exceeds
+    threshold = np.minimum(np.asarray(uniform) * total, np.nextafter(total, 0.0))
     return np.sum(cumulative <= threshold[..., None], axis=-1)
 
 

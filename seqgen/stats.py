@@ -30,11 +30,16 @@ class StreamStats:
     _gaps: dict[int, int] = field(default_factory=dict, repr=False)
     _began: float | None = field(default=None, repr=False)
     _delivered: float | None = field(default=None, repr=False)
+    _first: tuple[int, float] = field(default=(0, 0.0), repr=False)
 
     @property
     def rate(self) -> float:
-        """Symbols a second of producing time."""
-        return self.symbols / self.seconds if self.seconds else 0.0
+        """Symbols a second of producing time; once there is a second chunk, without the first and its start-up."""
+        if self.chunks > 1:
+            symbols, seconds = self.symbols - self._first[0], self.seconds - self._first[1]
+        else:
+            symbols, seconds = self.symbols, self.seconds
+        return symbols / seconds if seconds > 0 else 0.0
 
     @property
     def gap_p50(self) -> float | None:
@@ -85,6 +90,8 @@ class StreamStats:
         self.symbols += symbols
         self.chunks += 1
         self.samples += last
+        if self.chunks == 1:
+            self._first = (self.symbols, self.seconds)
         if self.time_to_first is None and symbols and self._began is not None:
             self.time_to_first = now - self._began
         if self._delivered is not None:

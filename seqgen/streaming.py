@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -69,6 +70,8 @@ class _Plan:
     start: int
     precision: str
     log_probs: bool
+    prompt: str
+    condition: str
     controls: str
 
 
@@ -115,7 +118,7 @@ class Stream:
             start=integer("start", start, low=0, high=2**63 - 1),
             precision=precision,
             log_probs=bool(log_probs),
-            controls=self._per_index.described(),
+            **self._per_index.described(),
         )
         name = next(iter(kind.engines)) if engine == "auto" else engine
         request = Request(
@@ -300,9 +303,21 @@ class Stream:
             raise SeqgenError("this is not the state of a stream; give what state_dict() returned")
         if state["format"] != STATE_FORMAT:
             raise SeqgenError(f"the state has format {state['format']!r}, this version reads {STATE_FORMAT}")
+        try:
+            self._require_same_request(state)
+            place = self._read(state)
+            engine.restore({name: _unpack(packed) for name, packed in state["caches"].items()})
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise SeqgenError(
+                f"the state is damaged ({error!r}); give what state_dict() returned, unchanged"
+            ) from None
+        for name, value in place.items():
+            setattr(self, name, value)
+
+    def _require_same_request(self, state: Mapping[str, Any]) -> None:
         if state["weights"] != self._weights_hash():
             raise SeqgenError(
-                f"the state belongs to weights {state['weights'][:12]}…, this model has "
+                f"the state belongs to weights {str(state['weights'])[:12]}…, this model has "
                 f"{self._weights_hash()[:12]}…; load the model that was streamed"
             )
         given = {**state["plan"], "engine": state["engine"]}
@@ -313,22 +328,31 @@ class Stream:
                     f"the state was made with {name}={given.get(name)!r}, this stream has {name}={value!r}; "
                     "make the stream with the same arguments"
                 )
-        engine.restore({name: _unpack(packed) for name, packed in state["caches"].items()})
-        self._next_index = int(state["next_index"])
-        self._index[:] = state["index"]
-        self._offset[:] = state["offset"]
-        self._tails = [list(tail) for tail in state["tails"]]
-        waiting = state["waiting"]
-        busy = {piece["lane"]: piece["index"] for piece in waiting}
-        for lane in range(self._plan.batch):
-            index = busy.get(lane, int(self._index[lane]))
-            self._decoders[lane] = self.codec.decoder()
-            self._decoders[lane].restore(state["decoders"][lane])
-            if index >= 0:
-                self._stops[lane] = self._per_index.controls_of(index).stops
-        self._pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in waiting]
-        self._cursor = 0
-        self._round = _rebuild(waiting, self._plan.batch)
+
+    def _read(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """The attributes that a state stands for; nothing is changed yet, so that a bad state does no harm."""
+        lanes = self._plan.batch
+        pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in state["waiting"]]
+        index = np.array(state["index"], np.int64).reshape(lanes)
+        busy = {piece.lane: piece.index for piece in pieces}
+        decoders, stops = [], []
+        for lane in range(lanes):
+            decoder = self.codec.decoder()
+            decoder.restore(state["decoders"][lane])
+            decoders.append(decoder)
+            current = busy.get(lane, int(index[lane]))
+            stops.append(self._per_index.controls_of(current).stops if current >= 0 else ())
+        return {
+            "_next_index": int(state["next_index"]),
+            "_index": index,
+            "_offset": np.array(state["offset"], np.int64).reshape(lanes),
+            "_tails": [list(state["tails"][lane]) for lane in range(lanes)],
+            "_decoders": decoders,
+            "_stops": stops,
+            "_pieces": pieces,
+            "_cursor": 0,
+            "_round": _rebuild(state["waiting"], lanes),
+        }
 
     # ---- ending -----------------------------------------------------------------------------------------
 
@@ -357,11 +381,10 @@ class _PerIndex:
         if not any(isinstance(value, list) or callable(value) for value in (prompt, condition, controls)):
             self.shared = self._make(prompt, condition, controls)
 
-    def described(self) -> str:
-        """The controls in words, to compare a state with a request."""
-        if isinstance(self._controls, list) or callable(self._controls):
-            return "by index"
-        return str(as_controls(self._controls))
+    def described(self) -> dict[str, str]:
+        """Prompt, condition and controls in words, to compare a state with a request."""
+        given = {"prompt": self._prompt, "condition": self._condition, "controls": self._controls}
+        return {name: _described(name, value) for name, value in given.items()}
 
     def check(self, first: int, end: int) -> None:
         """Complain before anything is computed if a list is too short for the indices."""
@@ -399,7 +422,8 @@ class _PerIndex:
             try:
                 symbols = self._codec.encode(prompt)
             except (ValueError, TypeError) as error:
-                raise type(error)(f"prompt: {error}") from None
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"prompt: {error}") from None
         return Start(
             symbols if symbols is not None and len(symbols) else None, condition, self._bind(controls)
         )
@@ -408,6 +432,19 @@ class _PerIndex:
         if self._bound is None or self._bound[0] is not controls:
             self._bound = (controls, as_controls(controls).bind(self._codec))
         return self._bound[1]
+
+
+def _described(name: str, value: Any) -> str:
+    if isinstance(value, list) or callable(value):
+        return "by index"
+    if name == "controls":
+        return str(as_controls(value))
+    text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
+    return (
+        text
+        if len(text) <= 80
+        else f"{text[:60]}… (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
+    )
 
 
 def _at(name: str, value: Any, index: int) -> Any:

@@ -103,10 +103,20 @@ class Engine(ABC):
                     f"the state's {name} is {given.dtype} {given.shape}, this engine needs "
                     f"{array.dtype} {array.shape}"
                 )
-            array[...] = given
+        for name, array in own.items():
+            array[...] = arrays[name]
 
     def close(self) -> None:  # noqa: B027 (an engine that holds nothing need not define it)
         """Free what the engine holds; it is not used afterwards."""
+
+
+def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise SeqgenError naming the first of the parameters that holds NaN or infinity."""
+    for name, array in arrays.items():
+        if not np.all(np.isfinite(array)):
+            raise SeqgenError(
+                f"the model's parameter {name} is not finite; it was damaged or its training diverged"
+            )
 
 
 def usable_threads() -> int:

@@ -46,6 +46,7 @@ class CharRNN(nn.Module, Generator):
     """
 
     family = "char-rnn"
+    ends = False
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class CharRNN(nn.Module, Generator):
         given = [] if prompt is None else [int(s) for s in self.codec.encode(prompt)]
         rows = self.codec.encode_batch(x)
         scores = [self._score(given, row) for row in rows]
-        return torch.stack(scores)
+        return torch.stack(scores) if scores else torch.zeros(0, dtype=torch.float64)
 
     def _score(self, given: list[int], row: np.ndarray, block: int = 4096) -> Tensor:
         device = self.head.weight.device
@@ -151,8 +152,8 @@ class CharRNN(nn.Module, Generator):
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The parameters as named float32 (or float64) arrays on the CPU."""
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+        """A copy of the parameters as named float32 (or float64) arrays on the CPU."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.state_dict().items()}
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
@@ -163,5 +164,5 @@ class CharRNN(nn.Module, Generator):
         rest = {key: value for key, value in config.items() if key != "codec"}
         model = cls(vocabulary, **rest)
         tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.arrays.items()}
-        model.load_state_dict(tensors)
+        model.to(tensors["head.weight"].dtype).load_state_dict(tensors)
         return model.eval()

@@ -32,11 +32,9 @@ def draw(logits, reshapes, parameters, allowed, seen, order, work, uniform, log_
     """
     if not reshapes:
         symbol = _inverse_cdf(logits, work[0], uniform)
-        value = logits[symbol] - _log_sum(logits) if log_probs and symbol >= 0 else 0.0
+        value = _log_prob(logits, symbol) if log_probs and symbol >= 0 else 0.0
         return symbol, value, value
-    normaliser = 0.0
     if log_probs:
-        normaliser = _log_sum(logits)
         # the model's own values are needed again after the controls have overwritten them
         work[1, :] = logits
     if not apply_controls(logits, parameters, allowed, seen, order, work[0]):
@@ -44,7 +42,7 @@ def draw(logits, reshapes, parameters, allowed, seen, order, work, uniform, log_
     symbol = _inverse_cdf(logits, work[0], uniform)
     if symbol < 0 or not log_probs:
         return symbol, 0.0, 0.0
-    return symbol, work[1, symbol] - normaliser, logits[symbol] - _log_sum(logits)
+    return symbol, _log_prob(work[1], symbol), _log_prob(logits, symbol)
 
 
 @inline
@@ -72,16 +70,16 @@ def apply_controls(logits, parameters, allowed, seen, order, work):
         for v in range(size):
             if logits[v] < threshold:
                 logits[v] = -np.inf
-    if top_p != 0.0:
+    if 0.0 < top_p < 1.0:
         for v in range(size):
             work[v] = -logits[v]
-        _keep_mass(logits, work, order, top_p)
+        _keep_mass(logits, work, order, top_p, False)
     if min_p != 0.0:
         threshold = _max(logits) + math.log(min_p)
         for v in range(size):
             if logits[v] < threshold:
                 logits[v] = -np.inf
-    if typical_p != 0.0:
+    if 0.0 < typical_p < 1.0:
         normaliser = _log_sum(logits)
         entropy = 0.0
         for v in range(size):
@@ -90,21 +88,32 @@ def apply_controls(logits, parameters, allowed, seen, order, work):
                 entropy -= math.exp(log_p) * log_p
         for v in range(size):
             work[v] = abs(normaliser - logits[v] - entropy)
-        _keep_mass(logits, work, order, typical_p)
+        _keep_mass(logits, work, order, typical_p, True)
     return True
 
 
 @inline
-def _keep_mass(logits, rank_by, order, p):
-    """Keep symbols in ascending order of `rank_by` (ties by symbol) while the mass before them is below p."""
+def _keep_mass(logits, rank_by, order, p, ties):
+    """Keep symbols in ascending order of `rank_by` while the mass before them is below p of the whole.
+
+    With `ties` those that rank with the last one kept stay too.
+    """
+    if p >= 1.0:
+        return
     size = len(logits)
     _sort(rank_by, order)
-    normaliser = _log_sum(logits)
-    before = 0.0
+    top = _max(logits)
+    total = 0.0
+    for k in range(size):
+        total += math.exp(logits[order[k]] - top)
+    before, last = 0.0, rank_by[order[0]]
     for k in range(size):
         v = order[k]
-        mass = math.exp(logits[v] - normaliser)
-        if k > 0 and not before < p:
+        mass = math.exp(logits[v] - top)
+        if k == 0 or before < p * total or (ties and rank_by[v] == last):
+            if k == 0 or before < p * total:
+                last = rank_by[v]
+        else:
             logits[v] = -np.inf
         before += mass
 
@@ -181,6 +190,16 @@ def _log_sum(logits):
     for v in range(len(logits)):
         total += math.exp(logits[v] - top)
     return top + math.log(total)
+
+
+@inline
+def _log_prob(logits, symbol):
+    """The normalised log-probability of a symbol; the largest logit is taken off first, however large it is."""
+    top = _max(logits)
+    total = 0.0
+    for v in range(len(logits)):
+        total += math.exp(logits[v] - top)
+    return logits[symbol] - top - math.log(total)
 
 
 @inline

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.checkpoint import Weights, is_bfloat16
+from seqgen.checkpoint import Weights, from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.codecs import codec_from_config
-from seqgen.engines.base import Engine, Request, Round, Start, Workers
+from seqgen.engines.base import Engine, Request, Round, Start, Workers, require_finite
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.numba import activations
 from seqgen.engines.numba.compile import inline, kernel, say_compiling
@@ -35,6 +35,7 @@ class RNNEngine(Engine):
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
+        require_finite(weights.arrays)
         config = weights.config
         self._symbols = codec_from_config(config["codec"]).size
         self._hidden, self._layers = int(config["hidden_size"]), int(config["layers"])
@@ -153,9 +154,8 @@ class _PackedRNN:
         hidden, layers, cell = int(config["hidden_size"]), int(config["layers"]), config["cell"]
         wide = -(-hidden // 16) * 16
         columns = padded(_GATES[cell] * wide)
-        if precision == "auto":
-            exact = all(is_bfloat16(array) for name, array in arrays.items() if "weight" in name)
-            precision = "bfloat16" if exact else "float32"
+        exact = all(is_bfloat16(array) for name, array in arrays.items() if "weight" in name)
+        packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
 
         def gates(matrix: np.ndarray, part: str) -> np.ndarray:
             """Torch's stacked gates (gates*H, inputs) as (inputs, G), each gate padded to `wide` columns."""
@@ -170,8 +170,6 @@ class _PackedRNN:
             return placed
 
         def rounded(matrix: np.ndarray) -> np.ndarray:
-            from seqgen.checkpoint import from_bfloat16, to_bfloat16
-
             return from_bfloat16(to_bfloat16(matrix)) if precision == "bfloat16" else matrix
 
         parts, biases = [], np.zeros((layers, columns), np.float32)
@@ -185,12 +183,12 @@ class _PackedRNN:
             own = gates(_float32(arrays[f"{name}weight_hh_l0"]), "hh")
             if layer == 0:
                 self.table = np.concatenate([inputs + biases[0], biases[:1]])
-                parts.append(pack(own, precision))
+                parts.append(pack(own, packing))
             else:
-                parts.append(pack(np.concatenate([inputs, own]), precision))
+                parts.append(pack(np.concatenate([inputs, own]), packing))
         self.recurrent = np.concatenate(parts)
         self.biases = biases
-        self.head = pack(_float32(arrays["head.weight"]).T, precision)
+        self.head = pack(_float32(arrays["head.weight"]).T, packing)
         self.head_bias = np.zeros(padded(symbols), np.float32)
         if config["bias"]:
             self.head_bias[:symbols] = rounded(_float32(arrays["head.bias"]))

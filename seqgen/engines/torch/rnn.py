@@ -14,7 +14,7 @@ import torch
 from seqgen import rng
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
 from seqgen.controls import BoundControls, log_softmax
-from seqgen.engines.base import Engine, Request, Round, Start
+from seqgen.engines.base import Engine, Request, Round, Start, require_finite
 from seqgen.engines.lane_controls import LaneControls
 
 
@@ -26,16 +26,17 @@ class RNNEngine(Engine):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         from seqgen.models.char_rnn import CharRNN
 
+        require_finite(weights.arrays)
         self._device = torch.device("cpu") if model is None else model.head.weight.device
-        dtype = torch.float32 if model is None else model.head.weight.dtype
         # a private copy: training the model further must not change a stream that is under way
         arrays = dict(weights.arrays)
         if request.precision == "bfloat16":
-            arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in arrays.items()}
+            arrays = {
+                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype) for name, array in arrays.items()
+            }
         copy = Weights(weights.family, weights.config, arrays)
-        self._model: CharRNN = CharRNN.from_weights(copy).to(dtype).to(self._device)
-        if dtype == torch.float64 and request.precision != "bfloat16":
-            self._model.load_state_dict({n: torch.as_tensor(a) for n, a in weights.arrays.items()})
+        self._model: CharRNN = CharRNN.from_weights(copy).to(self._device)
+        dtype = self._model.head.weight.dtype
         self._request = request
         config = weights.config
         parts = 2 if config["cell"] == "lstm" else 1

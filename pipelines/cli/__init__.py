@@ -1,0 +1,117 @@
+"""The command line. Data go to standard output, everything else to standard error.
+
+Exit codes: 0 done, 1 something could not be done, 2 wrong usage, 130 interrupted (what was made is kept).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "stream": ("pipelines.cli.stream", "Stream samples to the terminal, a pipe or a file."),
+    "models": ("pipelines.cli.models", "List the built-in models."),
+    "train": ("pipelines.cli.train", "Train a model on your own files."),
+    "eval": ("pipelines.cli.evaluate", "Score a model on held-out data."),
+    "doctor": ("pipelines.cli.doctor", "Say what this machine has and which engines work."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it runs, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from seqgen.checkpoint import versions
+
+        click.echo(f"seqgen {versions()['seqgen']}")
+        ctx.exit()
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def main() -> None:
+    """Stream text, audio and pixels from generative sequence models.
+
+    \b
+    Try:
+      seqgen stream shakespeare
+      seqgen stream shakespeare --prompt "ROMEO:" --temperature 0.8 --length 500 --seed 7
+      seqgen stream weather -n 3 --length 10
+      seqgen models
+    """
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run `main` and turn every error into one line and an exit code."""
+    from seqgen.errors import SeqgenError
+
+    try:
+        code = main.main(arguments, prog_name="seqgen", standalone_mode=False)
+    except click.exceptions.Abort:
+        _leave(130)
+    except click.ClickException as error:
+        error.show()
+        _leave(error.exit_code)
+    except click.exceptions.Exit as error:
+        _leave(error.exit_code)
+    except KeyboardInterrupt:
+        _leave(130)
+    except BrokenPipeError:
+        _leave(0)
+    except (ValueError, TypeError) as error:
+        _fail(error, 2)
+    except (SeqgenError, OSError, ImportError, MemoryError) as error:
+        _fail(error, 1)
+    else:
+        _leave(code if isinstance(code, int) else 0)
+
+
+def _fail(error: BaseException, code: int) -> None:
+    if os.environ.get("SEQGEN_DEBUG"):
+        raise error
+    _say(f"seqgen: error: {_in_words(error)}")
+    _leave(code)
+
+
+def _in_words(error: BaseException) -> Any:
+    if isinstance(error, OSError) and error.strerror and error.errno is not None:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return error if str(error) else type(error).__name__
+
+
+def _say(text: str) -> None:
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        pass
+
+
+def _leave(code: int) -> None:
+    """Exit without a complaint about a reader that went away (as in `seqgen … | head`)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

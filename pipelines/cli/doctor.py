@@ -1,0 +1,29 @@
+"""`seqgen doctor`: what this machine has, which engines work, and why others do not."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+def command(as_json: bool) -> None:
+    """Say what this machine has: torch, Triton, Numba, a GPU; and try every engine on a small model."""
+    from seqgen.doctor import examine
+
+    report = examine()
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    for section in ("machine", "libraries", "packages"):
+        click.echo(click.style(section, bold=True))
+        for name, value in report[section].items():
+            click.echo(f"  {name:<16} {value}")
+    click.echo(click.style("engines", bold=True))
+    for name, entry in report["engines"].items():
+        mark = (
+            click.style("works", fg="green") if entry["works"] else click.style("does not work", fg="yellow")
+        )
+        click.echo(f"  {name:<16} {mark}: {entry['why']}")

@@ -1,0 +1,96 @@
+"""`make demo`: the built-in models at work, in about a minute."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import seqgen
+from pipelines.sinks import open_sink
+from seqgen.streaming import Stream
+
+OUT = Path("demo")
+SECONDS = 8.0
+SEED = 7
+
+
+def main() -> None:
+    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes, and print the rates."""
+    console = Console(highlight=False)
+    OUT.mkdir(exist_ok=True)
+    rates: list[tuple[str, str, Stream]] = []
+
+    console.rule("shakespeare: an LSTM, character by character (the same seed gives the same text for ever)")
+    prompt = "ROMEO:"
+    stream = seqgen.stream("shakespeare", n=1, length=700, chunk=1, prompt=prompt, seed=SEED)
+    sys.stdout.write(prompt)
+    with stream:
+        for chunk in stream:
+            sys.stdout.write(chunk.data)
+            sys.stdout.flush()
+            # a reader's pace; the model is faster
+            time.sleep(SECONDS / 700)
+    print()
+    rates.append(("shakespeare", "1 stream", stream))
+
+    console.rule("shakespeare-markov: a word chain with Kneser–Ney smoothing")
+    with seqgen.stream("shakespeare-markov", n=3, length=60, seed=SEED) as words:
+        for chunk in words:
+            sys.stdout.write(chunk.data)
+            if chunk.last:
+                print("\n")
+
+    console.rule("weather: the three-state chain of the lecture")
+    for text in seqgen.load("weather").sample(3, length=10, seed=SEED):
+        print(" ", text)
+
+    console.rule("digit-strokes: a hidden Markov model of a handwritten 2, 16 states, 16 pen angles")
+    strokes = seqgen.stream("digit-strokes", n=1, length=32, seed=SEED)
+    piece = next(strokes)
+    print("  states  ", *piece.extra["states"])
+    print("  angles  ", *np.round(np.degrees(np.arctan2(piece.data[:, 1], piece.data[:, 0]))).astype(int))
+    picture = OUT / "strokes.png"
+    with seqgen.stream("digit-strokes", n=64, length=32, seed=SEED) as twos, open_sink(picture, twos.codec) as sink:
+        for chunk in twos:
+            sink.write(chunk)
+    print(f"  64 of them are drawn in {picture}")
+
+    console.rule("measured here, now")
+    _measure(console)
+    print(
+        "\nTry:\n"
+        "  .venv/bin/seqgen stream shakespeare                 # endless; Ctrl-C ends it\n"
+        "  .venv/bin/seqgen stream shakespeare --temperature 0.6 --seed 1 --length 500\n"
+        "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
+        "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
+        "  .venv/bin/seqgen doctor"
+    )
+
+
+def _measure(console: Console, seconds: float = 1.0) -> None:
+    table = Table("model", "family", "streams", "rate", "first chunk", box=None, pad_edge=False)
+    for name, batch in (
+        ("shakespeare", 1),
+        ("shakespeare", 16),
+        ("shakespeare-markov", 1),
+        ("weather", 1),
+        ("digit-strokes", 1),
+    ):
+        with seqgen.stream(name, batch=batch, seed=SEED, length=4096) as stream:
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                next(stream)
+            stats = stream.stats
+            first = f"{(stats.time_to_first or 0.0) * 1000:.1f} ms"
+            rate = f"{stats.rate:,.0f} {stream.codec.unit}/s"
+            table.add_row(name, seqgen.load(name).family, str(batch), rate, first)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

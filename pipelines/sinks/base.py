@@ -1,0 +1,75 @@
+"""The sink contract: chunks in, one whole file out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Self
+
+from seqgen.codecs import Codec
+from seqgen.files import replace_whole
+from seqgen.streaming import Chunk
+
+
+class Sink(ABC):
+    """Writes the chunks of a stream to a file, which appears under its name when the sink is closed.
+
+    Used as a context manager. A clean exit and Ctrl-C finish the file, which is then valid and holds what was
+    written; any other error removes it, and an older file of that name stays.
+
+    Args:
+        path: the file, or "-" for standard output.
+        codec: of the model whose chunks come.
+    """
+
+    binary = False
+
+    def __init__(self, path: str | Path, codec: Codec) -> None:
+        self.path, self.codec = path, codec
+        self._exit = contextlib.ExitStack()
+        self._file: IO[Any] | None = None
+
+    @property
+    def file(self) -> IO[Any]:
+        """The open file."""
+        assert self._file is not None, "use the sink in a with statement"
+        return self._file
+
+    @abstractmethod
+    def write(self, chunk: Chunk) -> None:
+        """Take the next chunk."""
+
+    def finish(self) -> None:
+        """Write what is still held back; called once, at the end."""
+
+    def __enter__(self) -> Self:
+        self._file = self._exit.enter_context(self._open())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            try:
+                self.finish()
+            except BaseException as failure:
+                self._exit.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+            self._exit.__exit__(None, None, None)
+        else:
+            self._exit.__exit__(kind, error, trace)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[Any]]:
+        if str(self.path) == "-":
+            yield sys.stdout.buffer if self.binary else sys.stdout
+            sys.stdout.flush()
+            return
+        with replace_whole(self.path) as temporary:
+            if self.binary:
+                with open(temporary, "wb") as file:
+                    yield file
+            else:
+                with open(temporary, "w", encoding="utf-8", newline="") as file:
+                    yield file

@@ -1,0 +1,61 @@
+"""JSON Lines: one object a sample, in the order of their indices."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.sinks.base import Sink
+from seqgen.codecs import Codec
+from seqgen.streaming import Chunk
+
+
+class JSONLSink(Sink):
+    """Writes {"index", "text" or "data", "reason", …} when a sample is complete.
+
+    `fixed` entries (a prompt, a seed) are added to every line. Samples that were cut off by Ctrl-C are written
+    with the reason "interrupted".
+    """
+
+    def __init__(self, path: str | Path, codec: Codec, *, fixed: dict[str, Any] | None = None) -> None:
+        super().__init__(path, codec)
+        self._fixed = fixed or {}
+        self._parts: dict[int, list[Chunk]] = {}
+        self._complete: set[int] = set()
+        self._next: int | None = None
+
+    def write(self, chunk: Chunk) -> None:
+        if self._next is None:
+            self._next = chunk.index
+        self._parts.setdefault(chunk.index, []).append(chunk)
+        if chunk.last:
+            self._complete.add(chunk.index)
+        while self._next in self._complete:
+            self._line(self._next)
+            self._complete.discard(self._next)
+            self._next += 1
+
+    def finish(self) -> None:
+        for index in sorted(self._parts):
+            self._line(index)
+
+    def _line(self, index: int) -> None:
+        chunks = self._parts.pop(index)
+        data = self.codec.join([chunk.data for chunk in chunks])
+        line: dict[str, Any] = {"index": index, **self._fixed}
+        line["text" if isinstance(data, str) else "data"] = _plain(data)
+        names = {name for chunk in chunks for name in chunk.extra if name != "reason"}
+        for name in sorted(names):
+            line[name] = _plain(np.concatenate([chunk.extra[name] for chunk in chunks]))
+        line["reason"] = chunks[-1].extra.get("reason", "interrupted")
+        self.file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        # -inf is the log-probability of the impossible, which JSON cannot say
+        return [None if isinstance(v, float) and not np.isfinite(v) else v for v in value.tolist()]
+    return value

@@ -1,0 +1,22 @@
+"""The command `seqgen`, also as `python -m seqgen`."""
+
+from __future__ import annotations
+
+import sys
+
+from seqgen.neighbours import require
+
+
+def main() -> None:
+    """Run the command line, which lives in `pipelines.cli`."""
+    try:
+        require("pipelines")
+    except ImportError as error:
+        sys.exit(f"seqgen: error: {error}")
+    from pipelines.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

