@@ -36,9 +36,9 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from pipelines.pipeline import Pipeline
-    from pipelines.sinks import open_sink
-    from pipelines.sinks.base import Sink
-    from pipelines.sinks.jsonl import JSONLSink
-    from pipelines.sinks.text import TextSink
-    from pipelines.sources import from_model
+    from pipelines.pipeline import Pipeline as Pipeline
+    from pipelines.sinks import open_sink as open_sink
+    from pipelines.sinks.base import Sink as Sink
+    from pipelines.sinks.jsonl import JSONLSink as JSONLSink
+    from pipelines.sinks.text import TextSink as TextSink
+    from pipelines.sources import from_model as from_model

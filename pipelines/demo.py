@@ -55,7 +55,10 @@ def main() -> None:
     print("  states  ", *piece.extra["states"])
     print("  angles  ", *np.round(np.degrees(np.arctan2(piece.data[:, 1], piece.data[:, 0]))).astype(int))
     picture = OUT / "strokes.png"
-    with seqgen.stream("digit-strokes", n=64, length=32, seed=SEED) as twos, open_sink(picture, twos.codec) as sink:
+    with (
+        seqgen.stream("digit-strokes", n=64, length=32, seed=SEED) as twos,
+        open_sink(picture, twos.codec) as sink,
+    ):
         for chunk in twos:
             sink.write(chunk)
     print(f"  64 of them are drawn in {picture}")

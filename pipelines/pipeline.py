@@ -14,6 +14,7 @@ from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
     from pipelines.sinks.base import Sink
+    from seqgen.streaming import Chunk
 
 Item = TypeVar("Item")
 Other = TypeVar("Other")
@@ -57,12 +58,13 @@ class Pipeline(ABC, Generic[Item]):
 
         return Batch(self, size, partial=partial)
 
-    def write(self, sink: Sink) -> int:
+    def write(self: Pipeline[Chunk], sink: Sink) -> int:
         """Write every item, a `Chunk` each, into `sink` and commit it; returns the number of chunks."""
         count = 0
         with sink:
-            for count, chunk in enumerate(self, 1):
+            for chunk in self:
                 sink.write(chunk)
+                count += 1
         return count
 
     # ---- resuming and ending ------------------------------------------------------------------------------

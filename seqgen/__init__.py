@@ -63,16 +63,25 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from seqgen.checkpoint import Weights
-    from seqgen.codecs import Bytes, Characters, Symbols, Vectors, Words
-    from seqgen.controls import Controls
-    from seqgen.errors import SeqgenError
-    from seqgen.generator import Generator
-    from seqgen.models.char_rnn import CharRNN
-    from seqgen.models.emissions import Categorical, Gaussian, Poisson
-    from seqgen.models.hmm import HMM
-    from seqgen.models.markov import MarkovChain
-    from seqgen.models.mixture import GaussianMixture
-    from seqgen.opening import load, pretrained_models, stream
-    from seqgen.stats import StreamStats
-    from seqgen.streaming import Chunk, Stream
+    from seqgen.checkpoint import Weights as Weights
+    from seqgen.codecs import Bytes as Bytes
+    from seqgen.codecs import Characters as Characters
+    from seqgen.codecs import Symbols as Symbols
+    from seqgen.codecs import Vectors as Vectors
+    from seqgen.codecs import Words as Words
+    from seqgen.controls import Controls as Controls
+    from seqgen.errors import SeqgenError as SeqgenError
+    from seqgen.generator import Generator as Generator
+    from seqgen.models.char_rnn import CharRNN as CharRNN
+    from seqgen.models.emissions import Categorical as Categorical
+    from seqgen.models.emissions import Gaussian as Gaussian
+    from seqgen.models.emissions import Poisson as Poisson
+    from seqgen.models.hmm import HMM as HMM
+    from seqgen.models.markov import MarkovChain as MarkovChain
+    from seqgen.models.mixture import GaussianMixture as GaussianMixture
+    from seqgen.opening import load as load
+    from seqgen.opening import pretrained_models as pretrained_models
+    from seqgen.opening import stream as stream
+    from seqgen.stats import StreamStats as StreamStats
+    from seqgen.streaming import Chunk as Chunk
+    from seqgen.streaming import Stream as Stream

@@ -291,17 +291,18 @@ class _WordDecoder:
 class Tokens(Symbols):
     """Text as tokens that put together are the text again, white space and all.
 
-    A token is a word or a run of punctuation, each with the space before it, or one character of other white
-    space. The first word of a prompt may be one that the model only knows after a space.
+    A token is a word or a run of punctuation with one character of white space before it, if there is any; what
+    is left of white space stands alone. The first word of a prompt may be one that the model only knows after
+    white space.
 
     Example:
-        >>> Tokens.split("O, Romeo!\\nAy me.")
-        ['O', ',', ' Romeo', '!', '\\n', 'Ay', ' me', '.']
+        >>> Tokens.split("O, Romeo!\\nAy me, 'tis so.")
+        ['O', ',', ' Romeo', '!', '\\nAy', ' me', ',', " 'tis", ' so', '.']
     """
 
     name = "tokens"
     unit = "tokens"
-    pattern = re.compile(r" ?\w+(?:['’-]\w+)*| ?[^\w\s]+|\s")
+    pattern = re.compile(r"\s?['’]?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
 
     @classmethod
     def split(cls, text: str) -> list[str]:
@@ -312,8 +313,13 @@ class Tokens(Symbols):
         if not isinstance(data, str):
             return super().encode(data)
         tokens = self.split(data)
-        if tokens and tokens[0] not in self._index and " " + tokens[0] in self._index:
-            tokens[0] = " " + tokens[0]
+        if tokens and tokens[0] not in self._index:
+            tokens[0] = next((s for s in (" " + tokens[0], "\n" + tokens[0]) if s in self._index), tokens[0])
+        if tokens and tokens[-1].isspace() and tokens[-1] not in self._index:
+            raise ValueError(
+                f"the model does not know a text that ends in {tokens[-1]!r}: white space belongs to the word "
+                "after it; leave it away"
+            )
         return super().encode(tokens)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -41,7 +42,7 @@ class Chunk(NamedTuple):
             "log_prob" (under the model) and "log_prob_drawn" (after the controls); an HMM's "states".
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs of a chunk
     offset: int
     data: Any
     last: bool
@@ -52,9 +53,9 @@ class _Piece(NamedTuple):
     """A chunk that is computed and not yet decoded: lane, sample index, offset, row of the round, reason."""
 
     lane: int
-    index: int
+    index: int  # type: ignore[assignment]
     offset: int
-    count: int
+    count: int  # type: ignore[assignment]
     reason: str | None
 
 
@@ -115,7 +116,7 @@ class Stream:
             batch=batch if n is None else min(batch, n),
             chunk=_chunk(chunk, kind.chunk, length),
             seed=integer("seed", seed, low=0, high=2**64 - 1),
-            start=integer("start", start, low=0, high=2**63 - 1),
+            start=integer("start", start, low=0, high=2**63 - (n or 1)),
             precision=precision,
             log_probs=bool(log_probs),
             **self._per_index.described(),
@@ -215,7 +216,7 @@ class Stream:
                 if text[e - 1] == stop[-1] and tuple(text[e - size : e]) == stop
             ][:1]
         keep = max(len(stop) for stop in self._stops[lane]) - 1
-        self._tails[lane] = text[len(text) - keep :] if keep else []
+        self._tails[lane] = text[-keep:] if keep else []
         return min(ends) - len(tail) if ends else None
 
     def _refill(self, engine: Engine) -> None:
@@ -226,7 +227,7 @@ class Stream:
             idle = idle[: max(0, end - self._next_index)]
         if not len(idle):
             return
-        indices = np.arange(self._next_index, self._next_index + len(idle))
+        indices = self._next_index + np.arange(len(idle))
         self._next_index += len(idle)
         self._index[idle] = indices
         self._offset[idle] = 0
@@ -277,7 +278,7 @@ class Stream:
                         "extra": {name: _pack(a) for name, a in arrays.items()},
                     }
                 )
-        return {
+        state = {
             "format": STATE_FORMAT,
             "weights": self._weights_hash(),
             "engine": self.engine,
@@ -290,6 +291,7 @@ class Stream:
             "waiting": waiting,
             "caches": {name: _pack(array) for name, array in self._live().snapshot().items()},
         }
+        return {**state, "digest": _digest(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream that gave `state` stood.
@@ -304,6 +306,8 @@ class Stream:
         if state["format"] != STATE_FORMAT:
             raise SeqgenError(f"the state has format {state['format']!r}, this version reads {STATE_FORMAT}")
         try:
+            if state["digest"] != _digest(state):
+                raise ValueError("its contents do not match its digest")
             self._require_same_request(state)
             place = self._read(state)
             engine.restore({name: _unpack(packed) for name, packed in state["caches"].items()})
@@ -460,6 +464,11 @@ def _at(name: str, value: Any, index: int) -> Any:
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:
     size = default if chunk is None else integer("chunk", chunk, low=1)
     return size if length is None else min(size, length)
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in state.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _pack(array: np.ndarray) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something could not be done, 2 wrong usage, 130 interrupte
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -21,6 +22,10 @@ COMMANDS = {
 }
 
 
+class _ReaderGone(Exception):
+    """Nobody reads standard output any more, as in `seqgen … | head`."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command only when it runs, so that --help is quick."""
 
@@ -32,6 +37,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(COMMANDS[name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would exit with 1; a reader that has had enough is no failure
+            raise _ReaderGone from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -77,7 +89,7 @@ def run(arguments: list[str] | None = None) -> None:
         _leave(error.exit_code)
     except KeyboardInterrupt:
         _leave(130)
-    except BrokenPipeError:
+    except _ReaderGone:
         _leave(0)
     except (ValueError, TypeError) as error:
         _fail(error, 2)
@@ -102,14 +114,12 @@ def _in_words(error: BaseException) -> Any:
 
 
 def _say(text: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         click.echo(text, err=True)
-    except OSError:
-        pass
 
 
 def _leave(code: int) -> None:
-    """Exit without a complaint about a reader that went away (as in `seqgen … | head`)."""
+    """Exit without a complaint from the interpreter's last flush if the reader went away."""
     try:
         sys.stdout.flush()
     except OSError:

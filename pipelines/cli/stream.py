@@ -89,11 +89,14 @@ def command(
             "--batch above 1 needs --length or --stop: endless samples cannot be written in turn"
         )
     fixed = {"model": model, "seed": options["seed"]}
-    with stream, open_sink(output, stream.codec, prompt=prompt or "", fixed=fixed) as sink:
-        with StreamProgress(stream, live=live, quiet=quiet, seed=options["seed"]) as progress:
-            for piece in stream:
-                sink.write(piece)
-                progress.update()
+    with (
+        stream,
+        open_sink(output, stream.codec, prompt=prompt or "", fixed=fixed) as sink,
+        StreamProgress(stream, live=live, quiet=quiet, seed=options["seed"]) as progress,
+    ):
+        for piece in stream:
+            sink.write(piece)
+            progress.update()
 
 
 def _symbols(config: Any, seconds: float, length: int | None) -> int:

@@ -42,7 +42,7 @@ class Sink(ABC):
     def write(self, chunk: Chunk) -> None:
         """Take the next chunk."""
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 (a sink that holds nothing back need not define it)
         """Write what is still held back; called once, at the end."""
 
     def __enter__(self) -> Self:

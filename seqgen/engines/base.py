@@ -119,6 +119,14 @@ def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
+def require_no_condition(start: Start) -> None:
+    """Raise SeqgenError if a sample is given a condition; for families that know only prompts."""
+    if start.condition is not None:
+        raise SeqgenError(
+            f"condition cannot act on this model, got {start.condition!r}; what stands before a sample is its prompt"
+        )
+
+
 def usable_threads() -> int:
     """Threads to use by default: $SEQGEN_THREADS, or the cores that this process may run on."""
     given = os.environ.get("SEQGEN_THREADS")

@@ -19,9 +19,11 @@ from seqgen.codecs import Bytes, Characters, codec_from_config
 from seqgen.errors import choice, integer, real
 from seqgen.generator import Generator
 
-CELLS: dict[str, type[nn.RNNBase]] = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Any] = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 State = list[tuple[Tensor, ...]]
+
+_MOST_LOGITS = 1 << 22
 
 
 class CharRNN(nn.Module, Generator):
@@ -76,6 +78,7 @@ class CharRNN(nn.Module, Generator):
             self.head = nn.Linear(self.hidden_size, symbols, bias=self.bias)
             if self.cell == "lstm" and self.bias:
                 for layer in self.layers:
+                    assert isinstance(layer.bias_hh_l0, Tensor)
                     # an open forget gate at the start carries gradients further (Jozefowicz et al. 2015)
                     nn.init.constant_(layer.bias_hh_l0[self.hidden_size : 2 * self.hidden_size], 1.0)
 
@@ -100,9 +103,7 @@ class CharRNN(nn.Module, Generator):
         for depth, layer in enumerate(self.layers):
             if depth:
                 hidden = self._drop(hidden, dropout_generator)
-            before = None if state is None else state[depth]
-            if before is not None and self.cell != "lstm":
-                before = before[0]
+            before = None if state is None else state[depth] if self.cell == "lstm" else state[depth][0]
             hidden, last = layer(hidden, before)
             after.append(last if isinstance(last, tuple) else (last,))
         return self.head(self._drop(hidden, dropout_generator)), after
@@ -113,29 +114,41 @@ class CharRNN(nn.Module, Generator):
         keep = torch.empty(hidden.shape).bernoulli_(1 - self.dropout, generator=generator)
         return hidden * (keep / (1 - self.dropout)).to(hidden.dtype)
 
+    @torch.no_grad()
     def log_prob(self, x: Any, *, prompt: Any = None) -> Tensor:
-        """Exact log-probability of each sequence in nats, (B,), by one parallel pass.
+        """Exact log-probability of each sequence in nats, (B,) float64, by one parallel pass without gradients.
 
         Args:
             x: a string, a list of strings, or an integer array (T,) or (B, T) of symbols.
             prompt: what stands before every sequence and is not scored.
         """
-        given = [] if prompt is None else [int(s) for s in self.codec.encode(prompt)]
+        given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
         rows = self.codec.encode_batch(x)
-        scores = [self._score(given, row) for row in rows]
-        return torch.stack(scores) if scores else torch.zeros(0, dtype=torch.float64)
+        scores = torch.zeros(len(rows), dtype=torch.float64, device=self.head.weight.device)
+        by_length: dict[int, list[int]] = {}
+        for number, row in enumerate(rows):
+            by_length.setdefault(len(row), []).append(number)
+        for numbers in by_length.values():
+            scores = scores.index_put(
+                (torch.tensor(numbers),), self._score(given, np.stack([rows[number] for number in numbers]))
+            )
+        return scores
 
-    def _score(self, given: list[int], row: np.ndarray, block: int = 4096) -> Tensor:
+    def _score(self, given: np.ndarray, rows: np.ndarray) -> Tensor:
+        """Log-probabilities (B,) of `rows` (B, T), each after `given`; in blocks, so that memory is bounded."""
+        block = max(64, _MOST_LOGITS // (len(rows) * self.codec.size))
         device = self.head.weight.device
-        whole = torch.as_tensor(np.concatenate([[-1], given, row]).astype(np.int64), device=device)
-        total = torch.zeros((), dtype=torch.float64, device=device)
+        start = np.full((len(rows), 1), -1)
+        before = np.broadcast_to(given, (len(rows), len(given)))
+        whole = torch.as_tensor(np.concatenate([start, before, rows], 1).astype(np.int64), device=device)
+        total = torch.zeros(len(rows), dtype=torch.float64, device=device)
         state: State | None = None
-        for begin in range(0, len(whole) - 1, block):
-            inputs, targets = whole[begin : begin + block], whole[begin + 1 : begin + 1 + block]
-            logits, state = self(inputs[: len(targets)][None], state)
-            scores = torch.log_softmax(logits[0].double(), -1).gather(-1, targets[:, None])[:, 0]
+        for begin in range(0, whole.shape[1] - 1, block):
+            targets = whole[:, begin + 1 : begin + 1 + block]
+            logits, state = self(whole[:, begin : begin + targets.shape[1]], state)
+            scores = torch.log_softmax(logits.double(), -1).gather(-1, targets[..., None])[..., 0]
             unscored = max(0, len(given) - begin)
-            total = total + scores[unscored:].sum()
+            total = total + scores[:, unscored:].sum(1)
         return total
 
     # ---- the generator contract -----------------------------------------------------------------------
@@ -160,7 +173,7 @@ class CharRNN(nn.Module, Generator):
         """The model that `weights` describe."""
         config: Mapping[str, Any] = weights.config
         codec = codec_from_config(config["codec"])
-        vocabulary = "bytes" if isinstance(codec, Bytes) else codec.vocabulary
+        vocabulary = codec.vocabulary if isinstance(codec, Characters) else "bytes"
         rest = {key: value for key, value in config.items() if key != "codec"}
         model = cls(vocabulary, **rest)
         tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.arrays.items()}

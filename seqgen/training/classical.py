@@ -1,10 +1,187 @@
-"""Recipes of the models without gradients: Markov chains, HMMs, mixtures, and their built-in instances."""
+"""Recipes of the models that are fitted by counting or by EM, as `seqgen train` calls them."""
 
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgen.data.arrays import read_sequences
+from seqgen.data.text import read_text, split_text
+from seqgen.errors import SeqgenError
+from seqgen.generator import Generator
+from seqgen.models.hmm import HMM
+from seqgen.models.markov import MarkovChain
+from seqgen.models.mixture import GaussianMixture
+from seqgen.training.settings import split_settings
 
 
-def today() -> str:
-    """The date as it stands in cards."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Settings of EM: at most `iterations`, ending when one gains less than `tolerance` nats an observation."""
+
+    iterations: int = 100
+    tolerance: float = 1e-5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class CountConfig:
+    """Counting n-grams has no settings of its own."""
+
+
+def train_markov(data: Path, output: Path, *, settings: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """A Markov chain of a text; its last tenth is held out. Settings: order, smoothing, unit ("lines" of them)."""
+    defaults = {"order": 3, "smoothing": "kneser-ney", "unit": "characters", "lines": False}
+    chosen, _ = split_settings(settings, defaults, CountConfig)
+    before, after = split_text(read_text(data))
+    lines = chosen.pop("lines")
+    if chosen["smoothing"] in ("none", "None"):
+        chosen["smoothing"] = None
+    chain = MarkovChain(**chosen)
+    chain.fit(line for line in before.splitlines()) if lines else chain.fit([before])
+    card = _card("markov", data, output, settings)
+    card["split"] = f"first {len(before)} characters for training, last {len(after)} held out"
+    try:
+        held_out = [line for line in after.splitlines() if line.strip()] if lines else [after]
+        scored = float(np.sum(chain.log_prob(held_out)))
+        symbols = sum(len(chain.codec.encode(text)) for text in held_out)
+        if np.isfinite(scored):
+            card |= {
+                "score": round(-scored / symbols, 4),
+                "score_unit": f"nats/{chain.codec.unit.rstrip('s')}",
+            }
+    except ValueError as error:
+        # held-out symbols that never occurred have no probability under a closed vocabulary
+        card["note"] = f"not scored: {error}"
+    chain.save(output, card=card)
+    return card
+
+
+def train_hmm(
+    data: Path, output: Path, *, settings: dict[str, Any], report: Any = None, **others: Any
+) -> dict[str, Any]:
+    """An HMM of numeric sequences. Settings: states, emission, structure, covariance_type, components, and EM's."""
+    defaults = {
+        "states": 8, "emission": "gaussian", "structure": "dense", "covariance_type": "diag", "components": 2,
+    }  # fmt: skip
+    chosen, config = split_settings(settings, defaults, FitConfig)
+    before, after, split = _split(read_sequences(data))
+    if chosen["emission"] in ("categorical", "poisson") or before[0].ndim == 1:
+        before, after = _as_emission(before, chosen["emission"]), _as_emission(after, chosen["emission"])
+    model = HMM.initialise(chosen.pop("states"), before, seed=config.seed, **chosen)
+    return _fit("hmm", model, before, after, split, config, data, output, settings, report)
+
+
+def train_mixture(
+    data: Path, output: Path, *, settings: dict[str, Any], report: Any = None, **others: Any
+) -> dict[str, Any]:
+    """A Gaussian mixture of vectors. Settings: components, covariance_type, and EM's."""
+    chosen, config = split_settings(settings, {"components": 8, "covariance_type": "diag"}, FitConfig)
+    points = np.concatenate([_two_dimensional(s) for s in read_sequences(data)]).astype(np.float64)
+    before, after, split = _split([points])
+    model = GaussianMixture.initialise(chosen.pop("components"), before[0], seed=config.seed, **chosen)
+    return _fit("gaussian-mixture", model, before[0], after, split, config, data, output, settings, report)
+
+
+def shakespeare_markov(data: Path, output: Path, **others: Any) -> dict[str, Any]:
+    """The built-in word chain."""
+    from seqgen.training.markov_recipe import train_shakespeare_markov
+
+    model, card = train_shakespeare_markov(data)
+    return _save(model, card, output)
+
+
+def weather(data: Path | None, output: Path, **others: Any) -> dict[str, Any]:
+    """The lecture's weather table."""
+    from seqgen.training.markov_recipe import weather_model
+
+    model, card = weather_model()
+    return _save(model, card, output)
+
+
+def digit_strokes(data: Path, output: Path, **others: Any) -> dict[str, Any]:
+    """The HMM of a handwritten 2."""
+    from seqgen.training.strokes_recipe import train_digit_strokes
+
+    model, card = train_digit_strokes(data)
+    return _save(model, card, output)
+
+
+def _save(model: Generator, card: dict[str, Any], output: Path) -> dict[str, Any]:
+    model.save(output, card=card)
+    return card
+
+
+def _fit(
+    family: str,
+    model: HMM | GaussianMixture,
+    before: Any,
+    after: list[np.ndarray],
+    split: str,
+    config: FitConfig,
+    data: Path,
+    output: Path,
+    settings: dict[str, Any],
+    report: Any,
+) -> dict[str, Any]:
+    observations = len(before) if isinstance(before, np.ndarray) else sum(map(len, before))
+
+    def progress(iteration: int, log_prob: float) -> None:
+        if report is not None:
+            report(min(iteration, config.iterations), config.iterations, -log_prob / observations, None)
+
+    model.fit(before, iterations=config.iterations, tolerance=config.tolerance, progress=progress)
+    scored = sum(float(np.sum(model.log_prob(row))) for row in after)
+    card = {
+        **_card(family, data, output, settings),
+        "split": split,
+        "seed": config.seed,
+        "score": round(-scored / sum(map(len, after)), 4),
+        "score_unit": "nats/observation",
+    }
+    model.save(output, card=card)
+    return card
+
+
+def _card(family: str, data: Path, output: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    words = ["seqgen train", family, data.name, "-o", output.name]
+    words += [f"--set {name}={value}" for name, value in settings.items()]
+    return {
+        "data": data.name,
+        "licence": "that of the data",
+        "command": " ".join(words),
+        "seed": 0,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def _split(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
+    """Hold out the last tenth: of the sequences if there are ten, else of the only or longest one's end."""
+    if len(sequences) >= 10:
+        cut = len(sequences) - len(sequences) // 10
+        words = f"first {cut} sequences for training, last {len(sequences) - cut} held out"
+        return sequences[:cut], sequences[cut:], words
+    longest = max(range(len(sequences)), key=lambda k: len(sequences[k]))
+    whole = sequences[longest]
+    cut = len(whole) - max(1, len(whole) // 10)
+    if cut < 1:
+        raise SeqgenError("the data hold a single observation; give more")
+    rest = [s for k, s in enumerate(sequences) if k != longest]
+    return [*rest, whole[:cut]], [whole[cut:]], f"the last {len(whole) - cut} observations held out"
+
+
+def _as_emission(sequences: list[np.ndarray], emission: str) -> list[np.ndarray]:
+    """Sequences as an emission wants them: symbols (T,), counts as they are, else vectors (T, D)."""
+    if emission == "categorical":
+        return [
+            s.astype(np.int64).reshape(len(s)) if s.ndim == 1 or s.shape[1] == 1 else s for s in sequences
+        ]
+    return sequences if emission == "poisson" else [_two_dimensional(s) for s in sequences]
+
+
+def _two_dimensional(sequence: np.ndarray) -> np.ndarray:
+    return sequence.reshape(len(sequence), -1)

@@ -120,9 +120,10 @@ def test_a_full_disk_on_stdout_is_an_error(checkpoint):
 
 def test_head_ends_an_endless_stream_quietly(checkpoint):
     done = subprocess.run(
-        f"{sys.executable} -m seqgen stream {checkpoint} -q | head -c 1000", shell=True, capture_output=True,
-        text=True, timeout=60,
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m seqgen stream {checkpoint} -q | head -c 1000"],
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
+    assert done.returncode == 0
     assert len(done.stdout) == 1000
     assert done.stderr == ""
 

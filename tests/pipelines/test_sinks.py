@@ -20,6 +20,15 @@ def samples(model):
     return model.sample(5, length=20, seed=2)
 
 
+def _write_until(model, path, error):
+    """Write two samples of two chunks, and raise `error` when half of the second is written."""
+    with open_sink(path, model.codec) as sink:
+        for chunk in model.stream(n=2, length=8, chunk=4, seed=9):
+            sink.write(chunk)
+            if chunk.index == 1:
+                raise error
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_text_holds_the_samples_in_order(model, samples, tmp_path, batch):
     path = tmp_path / "out.txt"
@@ -46,11 +55,8 @@ def test_json_lines_hold_the_samples_in_order(model, samples, tmp_path, batch):
 def test_an_error_leaves_the_old_file_and_nothing_else(model, tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="broken"), open_sink(path, model.codec) as sink:
-        for chunk in model.stream(n=2, length=8, chunk=4):
-            sink.write(chunk)
-            if chunk.index == 1:
-                raise RuntimeError("broken")
+    with pytest.raises(RuntimeError, match="broken"):
+        _write_until(model, path, RuntimeError("broken"))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -58,11 +64,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(model, tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl"])
 def test_an_interrupt_keeps_what_was_made(model, tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    with pytest.raises(KeyboardInterrupt), open_sink(path, model.codec) as sink:
-        for chunk in model.stream(n=2, length=8, chunk=4, seed=9):
-            sink.write(chunk)
-            if chunk.index == 1:
-                raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _write_until(model, path, KeyboardInterrupt())
     first, second = model.sample(2, length=8, seed=9)
     if suffix == ".txt":
         assert path.read_text() == f"{first}\n{second[:4]}\n"
@@ -75,15 +78,13 @@ def test_an_interrupt_keeps_what_was_made(model, tmp_path, suffix):
 
 def test_a_full_disk_leaves_no_file(model, tmp_path, monkeypatch):
     path = tmp_path / "out.txt"
-    sink = open_sink(path, model.codec)
 
-    def full(text):
+    def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"), sink:
-        monkeypatch.setattr(type(sink), "write", lambda self, chunk: full(chunk))
-        for chunk in model.stream(n=1, length=4):
-            sink.write(chunk)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        from_model(model, n=1, length=4).write(open_sink(path, model.codec))
     assert list(tmp_path.iterdir()) == []
 
 

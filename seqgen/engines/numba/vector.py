@@ -1,7 +1,8 @@
 """Vector code that LLVM does not find by itself: matrix-vector products with the accumulators in registers.
 
-A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16
-(uint16, widened in the register). Every output is one chain of fused multiply-adds over the inputs in their
+A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16.
+Of bfloat16 two vectors share one of 32-bit words, the first in the low halves, so that a shift and a mask widen
+them in the register. Every output is one chain of fused multiply-adds over the inputs in their
 order, whichever tile computes it: the result for a lane does not depend on how lanes are grouped, and LLVM
 splits the 16-lane vectors for narrower machines without changing it either.
 """
@@ -25,7 +26,6 @@ _VECTORS = BLOCK // _WIDTH
 _FLOAT = ir.FloatType()
 _INT64 = ir.IntType(64)
 _V16F = ir.VectorType(_FLOAT, _WIDTH)
-_V16I16 = ir.VectorType(ir.IntType(16), _WIDTH)
 _V16I32 = ir.VectorType(ir.IntType(32), _WIDTH)
 
 
@@ -42,13 +42,16 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
         precision: "float32" or "bfloat16".
 
     Returns:
-        one-dimensional float32 or uint16.
+        one-dimensional float32, or uint32 with two bfloat16 in each word.
     """
     inputs, outputs = matrix.shape
     whole = np.zeros((inputs, padded(outputs)), np.float32)
     whole[:, :outputs] = matrix
     blocks = np.ascontiguousarray(whole.reshape(inputs, -1, BLOCK).transpose(1, 0, 2)).ravel()
-    return to_bfloat16(blocks) if precision == "bfloat16" else blocks
+    if precision != "bfloat16":
+        return blocks
+    pairs = to_bfloat16(blocks).reshape(-1, 2, _WIDTH).astype(np.uint32)
+    return (pairs[:, 0] | pairs[:, 1] << np.uint32(16)).ravel()
 
 
 def _tile(lanes: int, blocks: int):
@@ -57,7 +60,7 @@ def _tile(lanes: int, blocks: int):
     @intrinsic
     def tile(typingctx, x, x_at, x_stride, w, w_at, y, y_at, y_stride, inputs):
         signature = types.void(x, x_at, x_stride, w, w_at, y, y_at, y_stride, inputs)
-        narrow = w.dtype == types.uint16
+        narrow = w.dtype == types.uint32
 
         def generate(context, builder, sig, arguments):
             kinds = sig.args
@@ -84,6 +87,8 @@ def _tile(lanes: int, blocks: int):
             fma = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(_V16F, [_V16F] * 3), "llvm.fma.v16f32"
             )
+            if narrow:
+                w_o = builder.sdiv(w_o, constant(2))
             x_p, w_p, y_p = (
                 pointer(kinds[0], x_a, x_o),
                 pointer(kinds[3], w_a, w_o),
@@ -96,7 +101,10 @@ def _tile(lanes: int, blocks: int):
                 for v in range(columns):
                     builder.store(vector_load(at(rows[lane], constant(_WIDTH * v)), _V16F, 4), sums[lane][v])
             lane_x = [at(x_p, builder.mul(x_s, constant(lane))) for lane in range(lanes)]
-            block_w = [at(w_p, builder.mul(n, constant(BLOCK * b))) for b in range(blocks)]
+            block_w = [
+                at(w_p, builder.mul(n, constant((BLOCK // 2 if narrow else BLOCK) * b)))
+                for b in range(blocks)
+            ]
             with cgutils.for_range(builder, n, intp=_INT64) as loop:
                 k = loop.index
                 spread = []
@@ -107,19 +115,23 @@ def _tile(lanes: int, blocks: int):
                     )
                     mask = ir.Constant(_V16I32, [0] * _WIDTH)
                     spread.append(builder.shuffle_vector(one, ir.Constant(_V16F, ir.Undefined), mask))
+                low = None
                 for v in range(columns):
                     block, within = divmod(v, _VECTORS)
-                    p = at(
-                        block_w[block],
-                        builder.add(builder.mul(k, constant(BLOCK)), constant(_WIDTH * within)),
-                    )
                     if narrow:
-                        bits = builder.zext(vector_load(p, _V16I16, 2), _V16I32)
-                        weight = builder.bitcast(
-                            builder.shl(bits, ir.Constant(_V16I32, [16] * _WIDTH)), _V16F
+                        # offsets count weights, and a word holds two of them
+                        row = builder.add(
+                            builder.mul(k, constant(BLOCK // 2)), constant(_WIDTH * (within // 2))
                         )
+                        if within % 2 == 0:
+                            low = vector_load(at(block_w[block], row), _V16I32, 4)
+                            bits = builder.shl(low, ir.Constant(_V16I32, [16] * _WIDTH))
+                        else:
+                            bits = builder.and_(low, ir.Constant(_V16I32, [0xFFFF0000] * _WIDTH))
+                        weight = builder.bitcast(bits, _V16F)
                     else:
-                        weight = vector_load(p, _V16F, 4)
+                        row = builder.add(builder.mul(k, constant(BLOCK)), constant(_WIDTH * within))
+                        weight = vector_load(at(block_w[block], row), _V16F, 4)
                     for lane in range(lanes):
                         total = builder.call(fma, [spread[lane], weight, builder.load(sums[lane][v])])
                         builder.store(total, sums[lane][v])
@@ -135,10 +147,10 @@ def _tile(lanes: int, blocks: int):
     return tile
 
 
-# 6 lanes x 4 vectors of sums and 4 of weights fill the 32 registers of AVX-512; narrower machines have 16
-# registers of half the width, which one lane and one block already fill
+# 4 lanes x 4 vectors of sums leave room for weights and inputs in the 32 registers of AVX-512 (6 spill); others have 16
+# of half the width, which one lane and one block already fill
 _WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
-_LANES = 6 if _WIDE else 2
+_LANES = 4 if _WIDE else 2
 _many = _tile(_LANES, 1)
 _two = _tile(2, 1)
 _one = _tile(1, 1)

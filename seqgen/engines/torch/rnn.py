@@ -1,7 +1,8 @@
 """The reference sampler of recurrent networks: the module itself, one step at a time, drawn from in numpy.
 
-It runs in the module's dtype and on its device. The promise "the same bits in any batch" holds in float64, to
-rounding in float32, because PyTorch's matrix products depend on the batch.
+It runs in the module's dtype and on its device. PyTorch's matrix products depend on the batch in the last bits: in
+float64 lanes are therefore computed one by one, which keeps the promise "the same bits in any batch"; in float32
+they are computed together, and the promise holds to rounding.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import torch
 
 from seqgen import rng
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
-from seqgen.controls import BoundControls, log_softmax
-from seqgen.engines.base import Engine, Request, Round, Start, require_finite
+from seqgen.controls import log_softmax
+from seqgen.engines.base import Engine, Request, Round, Start, require_finite, require_no_condition
 from seqgen.engines.lane_controls import LaneControls
 
 
@@ -59,6 +60,7 @@ class RNNEngine(Engine):
 
     @torch.no_grad()
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        require_no_condition(start)
         self._controls.begin(lanes, start.controls, start.prompt)
         self._index[lanes] = indices
         self._position[lanes] = 0
@@ -80,8 +82,8 @@ class RNNEngine(Engine):
             uniforms = rng.uniforms(
                 self._request.seed, self._index[lanes], self._position[lanes], rng.Purpose.TOKEN
             )
-            for lane, row, u in zip(lanes, logits, uniforms, strict=True):
-                drawn = self._bound(lane).apply(row, self._controls.seen[lane])
+            for lane, row, u in zip(lanes.tolist(), logits, uniforms, strict=True):
+                drawn = self._controls.of(lane).apply(row, self._controls.seen[lane])
                 symbol = int(rng.categorical(np.exp(drawn), u))
                 symbols[lane, t] = symbol
                 log_probs[:, lane, t] = log_softmax(row)[symbol], drawn[symbol]
@@ -95,6 +97,8 @@ class RNNEngine(Engine):
 
     def _step(self, lanes: np.ndarray) -> np.ndarray:
         """Advance the hidden state of `lanes` by their previous symbols; the logits (lanes, V) in float64."""
+        if self._hidden.dtype == np.float64 and len(lanes) > 1:
+            return np.concatenate([self._step(lane) for lane in lanes[:, None]])
         inputs = torch.as_tensor(self._previous[lanes][:, None], device=self._device)
         hidden = torch.as_tensor(self._hidden[lanes], device=self._device)
         state = [tuple(part[None].contiguous() for part in layer.unbind(1)) for layer in hidden.unbind(1)]
@@ -106,6 +110,3 @@ class RNNEngine(Engine):
     def _gather(state: list[tuple[torch.Tensor, ...]]) -> np.ndarray:
         """A module's state as (lanes, L, parts, H)."""
         return torch.stack([torch.stack([part[0] for part in layer], 1) for layer in state], 1).cpu().numpy()
-
-    def _bound(self, lane: int) -> BoundControls:
-        return self._controls.of(lane)

@@ -1,0 +1,151 @@
+"""Makes .venv with everything that the Makefile needs. Safe to run again, also after an interruption.
+
+    python3 .ci/environment.py
+
+Runs on any Python 3: it looks for an interpreter that is new enough ($PYTHON is tried first), and says what is
+missing if there is none. The file .venv/.installed marks an environment that is whole; without it the installation
+is done again, and from scratch if what is there does not work.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+OLDEST, NEWEST = (3, 11), (3, 14)
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+VENV_PYTHON = os.path.join(VENV, "bin", "python")
+STAMP = os.path.join(VENV, ".installed")
+LOG = os.path.join(VENV, "install.log")
+GIGABYTES = 8  # what the installation takes at its height, the downloaded files included
+WORKS = "import matplotlib, mypy, numba, pytest, safetensors, soundfile, torch, torchaudio, transformers"
+
+
+def output_of(*command: str) -> "str | None":
+    """What a command prints, or None if it cannot be run or fails."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.decode().strip()
+
+
+def version_of(python: str) -> "tuple[int, ...] | None":
+    """(3, 11) for example; None if this is no working Python."""
+    text = output_of(python, "-c", "import sys; print(*sys.version_info[:2])")
+    return tuple(int(part) for part in text.split()) if text else None
+
+
+def find_python() -> str:
+    """The first usable interpreter of $PYTHON, this one, and the usual names."""
+    names = [os.environ.get("PYTHON", ""), sys.executable, "python3"]
+    names += ["python3.{}".format(minor) for minor in range(NEWEST[1], OLDEST[1] - 1, -1)] + ["python"]
+    found = []
+    for name in dict.fromkeys(filter(None, names)):
+        version = version_of(name)
+        if version and OLDEST <= version <= NEWEST:
+            return name
+        if version:
+            found.append("{} is {}.{}".format(name, *version))
+    sys.exit(
+        "seqgen needs Python 3.11 to 3.14, and found none ({}).\n"
+        "Install one, or name it: make PYTHON=/path/to/python3.12 ...".format(
+            "; ".join(found) or "no Python 3"
+        )
+    )
+
+
+def make_venv(python: str) -> None:
+    """Create .venv with pip in it, by whichever way this machine has."""
+    print("making .venv with {} ({}) ...".format(python, output_of(python, "--version")), flush=True)
+    if output_of(python, "-c", "import ensurepip, venv") is not None:
+        subprocess.run([python, "-m", "venv", "--clear", VENV], check=True)
+    elif output_of(python, "-m", "virtualenv", "--version") is not None:
+        subprocess.run([python, "-m", "virtualenv", "-q", "--clear", VENV], check=True)
+    elif output_of(python, "-m", "pip", "--version") and output_of(python, "-c", "import venv") is not None:
+        subprocess.run([python, "-m", "venv", "--clear", "--without-pip", VENV], check=True)
+        subprocess.run([python, "-m", "pip", "-q", "--python", VENV_PYTHON, "install", "pip"], check=True)
+    else:
+        sys.exit(
+            "{} cannot make a virtual environment: its module venv is not whole.\n"
+            "On Debian and Ubuntu: sudo apt install python3-venv".format(python)
+        )
+
+
+def works() -> bool:
+    """Whether .venv has an interpreter that is new enough, and pip."""
+    version = version_of(VENV_PYTHON)
+    return bool(version and version >= OLDEST and output_of(VENV_PYTHON, "-m", "pip", "--version"))
+
+
+def drop_halves() -> None:
+    """Forget packages whose installation was cut off, so that pip does not take them for whole."""
+    text = output_of(VENV_PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    for name in os.listdir(text) if text and os.path.isdir(text) else []:
+        path = os.path.join(text, name)
+        half = name.endswith(".dist-info") and not os.path.exists(os.path.join(path, "RECORD"))
+        if half or name.startswith("~"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def install() -> bool:
+    """Install the checkout with its tools; False if pip fails."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < GIGABYTES:
+        print("warning: {:.1f} GB are free here, the installation wants {}".format(free, GIGABYTES))
+    print("installing torch and the rest, about 6 GB: some minutes, once ...", flush=True)
+    command = [VENV_PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command += ["-c", "constraints.txt", "-e", ".[dev]"]
+    began, ended = time.time(), threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(30):
+            print("  ... {:.0f} s".format(time.time() - began), flush=True)
+
+    threading.Thread(target=tick, daemon=True).start()
+    try:
+        with open(LOG, "wb") as log:
+            status = subprocess.run(
+                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PIP_USER": "0"}
+            ).returncode
+    finally:
+        ended.set()
+    if status == 0:
+        print("installed in {:.0f} s".format(time.time() - began), flush=True)
+    return status == 0
+
+
+def main() -> None:
+    fresh = not works()
+    if fresh:
+        make_venv(find_python())
+    else:
+        if os.path.exists(STAMP):
+            os.remove(STAMP)
+        drop_halves()
+    if not install():
+        with open(LOG, encoding="utf-8", errors="replace") as log:
+            sys.stderr.writelines(log.readlines()[-20:])
+        sys.exit("the installation failed; the whole of it is in .venv/install.log. Run make again to go on.")
+    if output_of(VENV_PYTHON, "-c", WORKS) is None:
+        if fresh:
+            subprocess.run([VENV_PYTHON, "-c", WORKS])
+            sys.exit("the installed packages do not work together on this machine; see above")
+        print("the environment that was there does not work; making a new one", flush=True)
+        shutil.rmtree(VENV)
+        main()
+        return
+    with open(STAMP, "w") as stamp:
+        stamp.write("whole\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; run make again to go on")
+    except subprocess.CalledProcessError as error:
+        sys.exit("failed: {}".format(" ".join(error.cmd)))

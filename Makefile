@@ -1,0 +1,56 @@
+# Everything one does with a checkout. The first target that needs it makes .venv; all are safe to run again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench bench-all clean
+export PYTHON
+
+help:  ## show this list
+	@echo "make TARGET, where TARGET is"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+$(INSTALLED): pyproject.toml constraints.txt .ci/environment.py
+	@for python in "$(PYTHON)" python3 python; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info[0] != 3)' 2>/dev/null; then \
+			exec "$$python" .ci/environment.py; \
+		fi; \
+	done; \
+	echo "no Python 3 was found; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3 ..." >&2; \
+	exit 1
+
+demo: $(INSTALLED)  ## stream from the built-in models, live
+	@$(BIN)/python -m pipelines.demo $(ARGS)
+
+test: $(INSTALLED)  ## run the tests (ARGS="-k rng" for some of them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## measure speed, the quick part (under 5 minutes), into benchmarks/REPORT.md
+	@$(call measure,make bench,-m "not slow")
+
+bench-all: $(INSTALLED)  ## measure speed, all of it
+	@$(call measure,make bench-all,)
+
+define measure
+mkdir -p .benchmarks; status=0; \
+$(BIN)/python -m pytest benchmarks $(2) --benchmark-json=.benchmarks/latest.json \
+	--benchmark-columns=median,min,rounds $(ARGS) || status=$$?; \
+$(BIN)/python -m benchmarks.report .benchmarks/latest.json -o benchmarks/REPORT.md --command '$(1)' && \
+	exit $$status
+endef
+
+clean:  ## remove what was made, except .venv
+	rm -rf build dist demo .benchmarks .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

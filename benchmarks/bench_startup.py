@@ -1,0 +1,94 @@
+"""From Enter to the first character: new processes, with the compiled kernels already on disk."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.side_by_side import fill
+
+STREAM = ["-m", "seqgen", "stream", "shakespeare", "--length", "100000", "--seed", "7"]
+
+
+def seconds_to_end(arguments: Sequence[str]) -> float:
+    """Seconds until `python ...` has ended."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def seconds_to_first_byte(arguments: Sequence[str]) -> float:
+    """Seconds until the first byte of `python ...` comes out of a pipe; the rest is not awaited."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1)
+        seconds = time.perf_counter() - began
+        process.stdout.close()
+        process.kill()
+    assert first, "the process ended without writing anything"
+    return seconds
+
+
+def measure(
+    benchmark: Any, work: str, ours: Any, peer: Any, peer_name: str, target: float, rounds: int, note: str,
+    *, included: bool = False,
+) -> None:  # fmt: skip
+    """One row: both sides return seconds and run in turns, after one round of warm-up.
+
+    `included` says that the peer's time is a part of ours, so that a ratio has no meaning.
+    """
+    own: list[float] = []
+    others: list[float] = []
+    benchmark.pedantic(
+        lambda: own.append(ours()), setup=lambda: others.append(peer()), rounds=rounds, warmup_rounds=1
+    )
+    seconds, peer_seconds = statistics.median(own[-rounds:]), statistics.median(others[-rounds:])
+    fill(
+        benchmark, family="start", work=work, unit="s", rate=seconds, kind="seconds", peer=peer_name,
+        peer_rate=peer_seconds, ratio=None if included else peer_seconds / seconds, target=f"≤ {target:g} s",
+        met=seconds <= target, note=note, best_rate=min(own[-rounds:]), rates=own[-rounds:],
+        peer_rates=others[-rounds:],
+    )  # fmt: skip
+
+
+def bench_import(benchmark: Any) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import seqgen, sys; print({'torch', 'numba'} & set(sys.modules))"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()", f"import seqgen loads {done.stdout.strip()}"
+    measure(
+        benchmark, "`import seqgen`", lambda: seconds_to_end(["-c", "import seqgen"]),
+        lambda: seconds_to_end(["-c", "pass"]), "`python -c pass`", 0.3, 7,
+        "the bare interpreter included", included=True,
+    )  # fmt: skip
+
+
+def bench_help(benchmark: Any) -> None:
+    measure(
+        benchmark, "`seqgen --help`", lambda: seconds_to_end(["-m", "seqgen", "--help"]),
+        lambda: seconds_to_end(["-c", "pass"]), "`python -c pass`", 0.3, 7,
+        "the bare interpreter included", included=True,
+    )  # fmt: skip
+
+
+def bench_first_character(benchmark: Any) -> None:
+    imports = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "seqgen", "stream", "shakespeare", "--length", "20"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert imports.stdout, "nothing was streamed"
+    modules = {line.rpartition("|")[2].strip() for line in imports.stderr.splitlines()}
+    assert "torch" not in modules, "streaming a built-in model imports torch"
+    measure(
+        benchmark, "`seqgen stream shakespeare` to the first character",
+        lambda: seconds_to_first_byte(STREAM), lambda: seconds_to_end(["-c", "import torch"]),
+        "`python -c 'import torch'`", 1.2, 5, "compiled kernels on disk; torch is not imported",
+    )  # fmt: skip
