@@ -114,24 +114,26 @@ class CharRNN(nn.Module, Generator):
         keep = torch.empty(hidden.shape).bernoulli_(1 - self.dropout, generator=generator)
         return hidden * (keep / (1 - self.dropout)).to(hidden.dtype)
 
-    @torch.no_grad()
-    def log_prob(self, x: Any, *, prompt: Any = None) -> Tensor:
-        """Exact log-probability of each sequence in nats, (B,) float64, by one parallel pass without gradients.
+    def log_prob(self, x: Any, *, prompt: Any = None, grad: bool = False) -> Tensor:
+        """Exact log-probability of each sequence in nats, (B,) float64, by one parallel pass.
 
         Args:
             x: a string, a list of strings, or an integer array (T,) or (B, T) of symbols.
             prompt: what stands before every sequence and is not scored.
+            grad: whether the result can be differentiated with respect to the parameters.
         """
         given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
         rows = self.codec.encode_batch(x)
-        scores = torch.zeros(len(rows), dtype=torch.float64, device=self.head.weight.device)
-        by_length: dict[int, list[int]] = {}
-        for number, row in enumerate(rows):
-            by_length.setdefault(len(row), []).append(number)
-        for numbers in by_length.values():
-            scores = scores.index_put(
-                (torch.tensor(numbers),), self._score(given, np.stack([rows[number] for number in numbers]))
-            )
+        with torch.set_grad_enabled(grad):
+            scores = torch.zeros(len(rows), dtype=torch.float64, device=self.head.weight.device)
+            by_length: dict[int, list[int]] = {}
+            for number, row in enumerate(rows):
+                by_length.setdefault(len(row), []).append(number)
+            for numbers in by_length.values():
+                scores = scores.index_put(
+                    (torch.tensor(numbers),),
+                    self._score(given, np.stack([rows[number] for number in numbers])),
+                )
         return scores
 
     def _score(self, given: np.ndarray, rows: np.ndarray) -> Tensor:

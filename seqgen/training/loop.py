@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,8 +52,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "window", "validate_every", "save_every"):
             integer(name, getattr(self, name), low=1)
-        for name in ("warmup", "seed", "threads"):
+        for name in ("warmup", "threads"):
             integer(name, getattr(self, name), low=0)
+        integer("seed", self.seed, low=0, high=2**32 - 1)
         real("learning_rate", self.learning_rate, above=0.0)
         real("weight_decay", self.weight_decay, low=0.0)
         real("clip", self.clip, above=0.0)
@@ -68,7 +69,10 @@ class TrainingConfig:
 
 
 class Objective(Protocol):
-    """What is minimised: nats per symbol of a batch that is a function of the step."""
+    """What is minimised: nats per symbol of a batch that is a function of the step.
+
+    An attribute `fingerprint`, where there is one, tells data from other data when a run is resumed.
+    """
 
     unit: str
 
@@ -122,8 +126,9 @@ def train(
     carry: dict[str, Tensor] = {}
     progress = Progress([], [])
     first = 0
+    run = _described(model, objective, config)
     if resume and state_path is not None and state_path.exists():
-        first, carry, progress = _restore(state_path, model, optimizer, average, config)
+        first, carry, progress = _restore(state_path, model, optimizer, average, run)
     last = config.steps if stop_after is None else min(config.steps, first + stop_after)
     for step in range(first, last):
         began = time.perf_counter()
@@ -153,7 +158,7 @@ def train(
             progress.scores.append((done, score))
         progress.seconds += time.perf_counter() - began
         if state_path is not None and (done % config.save_every == 0 or done == last):
-            _save(state_path, model, optimizer, average, carry, done, config, progress)
+            _save(state_path, model, optimizer, average, carry, done, run, progress)
         if report is not None:
             report(done, value, score)
     if last == config.steps:
@@ -172,6 +177,14 @@ def _with_weights(model: nn.Module, weights: Mapping[str, Tensor], action: Calla
         model.train()
 
 
+def _described(model: nn.Module, objective: Objective, config: TrainingConfig) -> dict[str, Any]:
+    """What a state must agree in with the run that goes on from it: settings, model and data, as JSON values."""
+    settings = {name: value for name, value in asdict(config).items() if name != "threads"}
+    architecture = model.config() if hasattr(model, "config") else {}
+    described = {**settings, **architecture, "data": getattr(objective, "fingerprint", None)}
+    return json.loads(json.dumps(described))
+
+
 # ---- the state on disk --------------------------------------------------------------------------------
 
 
@@ -182,7 +195,7 @@ def _save(
     average: Mapping[str, Tensor],
     carry: Mapping[str, Tensor],
     step: int,
-    config: TrainingConfig,
+    run: Mapping[str, Any],
     progress: Progress,
 ) -> None:
     from safetensors.torch import save
@@ -194,7 +207,7 @@ def _save(
         tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
     # EMA and weights may share storage names but never memory; safetensors wants contiguous copies
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-    header = {"step": step, "config": asdict(config), "progress": asdict(progress)}
+    header = {"step": step, "run": run, "progress": asdict(progress)}
     with replace_whole(path) as temporary:
         temporary.write_bytes(save(tensors, {"training": json.dumps(header)}))
 
@@ -204,20 +217,21 @@ def _restore(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
-    config: TrainingConfig,
+    run: Mapping[str, Any],
 ) -> tuple[int, dict[str, Tensor], Progress]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["training"])
+            step, recorded = int(header["step"]), header["progress"]
+            found = dict(header["run"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SeqgenError(
             f"{path} is not the state of a training run ({error}); remove it to start anew"
         ) from None
-    wanted, found = asdict(replace(config, threads=0)), {**header["config"], "threads": 0}
-    for name, value in wanted.items():
+    for name, value in run.items():
         if found.get(name) != value:
             raise SeqgenError(
                 f"{path} was made with {name}={found.get(name)!r}, this run has {name}={value!r}; "
@@ -239,10 +253,9 @@ def _restore(
         moments.setdefault(int(number), {})[key] = tensor
     layout: dict[str, Any] = optimizer.state_dict()
     optimizer.load_state_dict({"state": moments, "param_groups": layout["param_groups"]})
-    recorded = header["progress"]
     progress = Progress(
         [tuple(pair) for pair in recorded["losses"]],
         [tuple(pair) for pair in recorded["scores"]],
         recorded["seconds"],
     )
-    return int(header["step"]), groups["carry"], progress
+    return step, groups["carry"], progress

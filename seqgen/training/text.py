@@ -7,6 +7,8 @@ the zero state and the start symbol, as sampling does. Legend: B rows, T window.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,7 @@ class TextObjective:
         if not len(held_out):
             raise SeqgenError("the held-out text is empty; give more text")
         self._train, self._held_out = train.astype(np.int64), held_out.astype(np.int64)
+        self.fingerprint = hashlib.sha256(self._train.tobytes() + self._held_out.tobytes()).hexdigest()[:16]
         self._batch, self._window, self._seed = batch, window, seed
         self._row = len(train) // batch
         self.steps_per_pass = max(1, (self._row - 1) // window)

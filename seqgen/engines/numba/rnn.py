@@ -14,7 +14,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights, from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.codecs import codec_from_config
-from seqgen.engines.base import Engine, Request, Round, Start, Workers, require_finite
+from seqgen.engines.base import Engine, Request, Round, Start, Workers, require_finite, require_no_condition
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.numba import activations
 from seqgen.engines.numba.compile import inline, kernel, say_compiling
@@ -66,6 +66,7 @@ class RNNEngine(Engine):
         }
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        require_no_condition(start)
         self._controls.begin(lanes, start.controls, start.prompt)
         self._index[lanes] = indices
         self._position[lanes] = 0

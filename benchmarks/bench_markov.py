@@ -1,0 +1,188 @@
+"""Markov chains: sentences of an order-2 word chain beside markovify, and the memory of fitting ten million words.
+
+Both sides learn the same sentences, lines of speeches from the built-in chain, so that nothing is downloaded. That
+the two chains are the same is checked on their transition tables. markovify's `compile` is its own way to be
+faster, so both of its forms are shown.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import seqgen
+from benchmarks.side_by_side import fill, side_by_side
+from seqgen import MarkovChain
+
+SENTENCES = 20_000
+
+
+@cache
+def lines() -> list[str]:
+    """About a megabyte of lines."""
+    speeches = seqgen.load("shakespeare-markov").sample(6_000, seed=0)
+    return [line for speech in speeches for line in speech.split("\n") if line.split()]
+
+
+@cache
+def chain(smoothing: str | None) -> MarkovChain:
+    """Ours, of order 2 over the words of the lines."""
+    return MarkovChain(2, smoothing, unit="words").fit(lines())
+
+
+@cache
+def markovify_text(compiled: bool) -> Any:
+    """Theirs, of the same."""
+    import markovify
+
+    text = markovify.NewlineText("\n".join(lines()), state_size=2, well_formed=False)
+    return text.compile() if compiled else text
+
+
+def assert_same_chain() -> None:
+    """Compare what follows each of 200 contexts in markovify's table and in ours."""
+    table, ours = markovify_text(False).chain.model, chain(None)
+    names = [*ours.codec.vocabulary, "___END__"]
+    for (first, second), followers in itertools.islice(table.items(), 0, None, len(table) // 200):
+        context = tuple(word for word in (first, second) if word != "___BEGIN__")
+        total = sum(followers.values())
+        wanted = np.array([followers.get(name, 0) / total for name in names])
+        np.testing.assert_allclose(ours.next_probabilities(context), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize("what", ["walk", "sentence"])
+def bench_sentences(benchmark: Any, what: str, compiled: bool) -> None:
+    """Whole sentences, ours always as strings; theirs as lists of words (walk) or strings (sentence)."""
+    assert_same_chain()
+    ours, theirs = chain(None), markovify_text(compiled)
+    random.seed(0)
+    seeds = itertools.count()
+
+    def sample() -> int:
+        texts = ours.sample(SENTENCES, seed=next(seeds))
+        return sum(text.count(" ") + 1 for text in texts)
+
+    words_in = sample() / SENTENCES
+
+    def only_sample() -> int:
+        # the words are not counted while the clock runs: their mean number is known well enough
+        ours.sample(SENTENCES, seed=next(seeds))
+        return round(SENTENCES * words_in)
+
+    def walk() -> int:
+        return sum(len(theirs.chain.walk()) for _ in range(SENTENCES // 20))
+
+    def sentence() -> int:
+        return sum(theirs.make_sentence(test_output=False).count(" ") + 1 for _ in range(SENTENCES // 20))
+
+    side_by_side(
+        benchmark, family="markov", work=f"sentences of an order-2 word chain, beside {what}", unit="words",
+        ours=only_sample, peer=walk if what == "walk" else sentence,
+        peer_name=f"markovify{', compiled' if compiled else ''}", target=None if compiled else 20.0,
+        batch=8, threads=1,
+        limit="waits for memory: three cache lines a word in tables of several MB",
+        note=f"{words_in:.1f} words a sentence, strings included on our side; one core",
+    )  # fmt: skip
+
+
+def bench_kneser_ney(benchmark: Any) -> None:
+    """The smoothed chain, which peers do not sample from."""
+    ours = chain("kneser-ney")
+    seeds = itertools.count()
+
+    def sample() -> int:
+        return sum(text.count(" ") + 1 for text in ours.sample(SENTENCES // 4, seed=next(seeds)))
+
+    side_by_side(
+        benchmark, family="markov", work="sentences with Kneser-Ney smoothing", unit="words", ours=sample, batch=8
+    )  # fmt: skip
+
+
+def bench_fit(benchmark: Any) -> None:
+    """Learning the lines."""
+    import markovify
+
+    text = "\n".join(lines())
+    words = len(text.split())
+
+    def ours() -> int:
+        _ = MarkovChain(2, unit="words").fit(text.split("\n")).automaton
+        return words
+
+    def theirs() -> int:
+        markovify.NewlineText(text, state_size=2, well_formed=False, retain_original=False)
+        return words
+
+    side_by_side(
+        benchmark, family="markov", work="fitting an order-2 word chain", unit="words", ours=ours, peer=theirs,
+        peer_name="markovify", rounds=3,
+    )  # fmt: skip
+
+
+def bench_forced(benchmark: Any) -> None:
+    """Sentences whose fifth word is given, drawn exactly; peers can only reject."""
+    ours = chain("kneser-ney")
+    stream = ours.stream(condition={4: ours.codec.vocabulary[100]}, batch=16, seed=1)
+
+    def sample() -> int:
+        count = 0
+        for piece in itertools.islice(stream, 400):
+            count += len(piece.data.split())
+        return count
+
+    side_by_side(
+        benchmark, family="markov", work="sentences with a forced fifth word, Kneser-Ney", unit="words",
+        ours=sample, batch=16, rounds=3,
+    )  # fmt: skip
+
+
+MEASURE = """
+import json, resource, sys, time
+from benchmarks.markov_corpus import zipf_sentences
+from seqgen import MarkovChain
+words, vocabulary, smoothing = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None
+began = time.perf_counter()
+chain = MarkovChain(2, smoothing, unit="words").fit(zipf_sentences(words, vocabulary))
+counted = time.perf_counter()
+peak_fit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+states = len(chain.automaton.parent)
+built = time.perf_counter()
+peak_automaton = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sentence = chain.sample(1)
+print(json.dumps({"fit_seconds": counted - began, "build_seconds": built - counted, "states": states,
+    "ngrams": len(chain.arrays()["counts"]), "vocabulary": chain.codec.size, "peak_fit": peak_fit,
+    "peak_automaton": peak_automaton, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("smoothing", [None, "kneser-ney"], ids=["plain", "kneser-ney"])
+def bench_memory_of_ten_million_words(benchmark: Any, smoothing: str | None) -> None:
+    """Peak resident memory of another process that makes up, fits and samples ten million words."""
+    import json
+
+    words = 10_000_000
+    found: dict[str, Any] = {}
+
+    def run() -> None:
+        arguments = [sys.executable, "-c", MEASURE, str(words), "150000", smoothing or ""]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+        found.update(json.loads(done.stdout))
+
+    benchmark.pedantic(run, rounds=1, warmup_rounds=0, iterations=1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = found["peak"] * unit / 2**30
+    fill(
+        benchmark, family="memory", work=f"fitting 10⁷ words, order 2, {smoothing or 'no smoothing'}, to a sample",
+        unit="GiB at the peak", rate=peak, kind="amount", target="< 2", met=peak * 2**30 < 2e9, engine="numba",
+        limit=f"{found['ngrams'] / 1e6:.1f} M distinct 3-grams, {found['vocabulary'] / 1e3:.0f}k words",
+        note=f"counting {words / found['fit_seconds'] / 1e6:.2f} M words/s, the corpus included", **found,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""The automaton of a Markov chain as the compiled samplers read it: what one draw needs lies side by side.
+
+A draw reads one state, one guide and mostly one entry, so it costs about three cache lines however many
+successors there are. The guide (Chen and Asau 1974) says where to begin the search in the cumulative masses.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from seqgen.engines.numba.compile import inline, kernel
+from seqgen.engines.numba.random import philox4, to_uniform53
+from seqgen.models.automaton import Automaton
+from seqgen.rng import Purpose
+
+STATE = np.dtype(
+    [
+        ("first", "i4"),
+        ("count", "i4"),
+        ("parent", "i4"),
+        ("longest", "i4"),
+        ("backoff", "f8"),
+        ("scale", "f8"),
+    ]
+)
+ENTRY = np.dtype([("threshold", "f8"), ("symbol", "i4"), ("next", "i4"), ("guide", "i4"), ("unused", "i4")])
+
+_TOKEN = int(Purpose.TOKEN)
+_BELOW_ONE = 1.0 - 2.0**-53
+_MARGIN = 1e-6
+
+
+class Tables(NamedTuple):
+    """The fields of `Automaton` by state and by successor.
+
+    Attributes:
+        states: (S,) first and count of the successors, parent, backoff, whether it is one of the longest
+            contexts, and how many steps of the guide there are to a unit of mass.
+        entries: (E,) threshold (`Automaton.cumulative`), symbol, next state, and for the k-th successor the
+            entry at which to begin if the uniform falls in step k of the guide.
+    """
+
+    states: np.ndarray
+    entries: np.ndarray
+
+
+def tables(automaton: Automaton) -> Tables:
+    """The tables of an automaton."""
+    states = np.zeros(len(automaton.parent), STATE)
+    states["first"] = automaton.first[:-1]
+    states["count"] = np.diff(automaton.first)
+    states["parent"] = automaton.parent
+    states["longest"] = np.arange(len(states)) >= automaton.lengths[-2]
+    states["backoff"] = automaton.backoff
+    entries = np.zeros(len(automaton.symbol), ENTRY)
+    entries["threshold"] = automaton.cumulative
+    entries["symbol"] = automaton.symbol
+    entries["next"] = automaton.next
+    made = Tables(states, entries)
+    _guide(made)
+    return made
+
+
+@kernel
+def _guide(tables):
+    for s in range(len(tables.states)):
+        first, count = tables.states[s].first, tables.states[s].count
+        tables.states[s].scale = count / tables.entries[first + count - 1].threshold
+        entry = first
+        for k in range(count):
+            # the margin covers the rounding of the product that finds the step, so no step begins too late
+            while tables.entries[entry].threshold * tables.states[s].scale <= k - _MARGIN:
+                entry += 1
+            tables.entries[first + k].guide = entry
+
+
+@inline
+def token_uniform(seed, index, position):
+    """The uniform of 52 bits that the symbol at `position` of sample `index` is drawn with."""
+    high, low, _, _ = philox4(seed, index, position, _TOKEN)
+    return to_uniform53(high, low)
+
+
+# a call costs as much as a draw: the tables are many arguments
+@numba.njit(nogil=True, error_model="numpy", inline="always")
+def step(tables, state, seed, index, position):
+    """Draw the symbol at `position` of sample `index` by inverse CDF: (symbol, next state).
+
+    The uniform runs over the masses of the state's successors, then over those of its parent, and so
+    on; each part is stretched to the unit interval again.
+    """
+    here = tables.states[state]
+    if here.count == 1 and here.backoff == 0.0:
+        entry = tables.entries[here.first]
+        return entry.symbol, entry.next
+    u = token_uniform(seed, index, position)
+    at = state
+    while here.backoff > 0.0:
+        own = tables.entries[here.first + here.count - 1].threshold
+        if u < own:
+            break
+        u = min((u - own) / here.backoff, _BELOW_ONE)
+        at = here.parent
+        here = tables.states[at]
+    found = here.first
+    if here.count > 2:
+        found = tables.entries[found + min(np.int32(u * here.scale), here.count - 1)].guide
+    while tables.entries[found].threshold <= u:
+        found += 1
+    entry = tables.entries[found]
+    if at != state:
+        return entry.symbol, _after(tables, state, at, entry.symbol, entry.next)
+    return entry.symbol, entry.next
+
+
+@inline
+def _after(tables, state, at, symbol, after):
+    """The state after a symbol that was drawn from the shorter context `at`, where `after` follows.
+
+    The symbol may be among the successors of a longer context as well, and then what was seen with that context
+    follows. The longest contexts have their parents' next states, because the oldest symbol is forgotten.
+    """
+    if tables.states[state].longest == 1:
+        state = tables.states[state].parent
+    while state != at:
+        here = tables.states[state]
+        low, high = here.first, here.first + here.count - 1
+        while low < high:
+            middle = (low + high) >> 1
+            if tables.entries[middle].symbol < symbol:
+                low = middle + 1
+            else:
+                high = middle
+        if tables.entries[low].symbol == symbol:
+            return tables.entries[low].next
+        state = here.parent
+    return after

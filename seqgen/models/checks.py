@@ -1,0 +1,58 @@
+"""Checks of probability tables, parameters and observations, with messages that say what and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+TOLERANCE = 1e-6
+
+
+def finite(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
+    """`value` as a float64 array of one of `shapes`, all of whose entries are finite.
+
+    A shape may name a length with a letter, which stands for any length of at least one.
+    """
+    try:
+        array = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers, got {value!r}") from None
+    if not any(_fits(array.shape, shape) for shape in shapes):
+        wanted = " or ".join(
+            "(" + ", ".join(map(str, s)) + ("," if len(s) == 1 else "") + ")" for s in shapes
+        )
+        raise ValueError(f"{name} must have the shape {wanted}, got {array.shape}")
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(k) for k in np.argwhere(bad)[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at {list(where)}")
+    return array
+
+
+def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
+    """Like `finite`; entries must be at least zero and the last axis must sum to one."""
+    array = finite(name, value, *shapes)
+    if (array < 0).any():
+        where = tuple(int(k) for k in np.argwhere(array < 0)[0])
+        raise ValueError(f"{name} must not be negative, got {array[where]:g} at {list(where)}")
+    sums = array.sum(-1)
+    wrong = np.abs(sums - 1.0) > TOLERANCE
+    if wrong.any():
+        row = tuple(int(k) for k in np.argwhere(wrong)[0])
+        which = f"row {', '.join(map(str, row))} of {name} sums" if row else f"{name} sums"
+        raise ValueError(f"{which} to {sums[row]:.6g}, it must sum to 1")
+    return array
+
+
+def renormalised(array: np.ndarray) -> np.ndarray:
+    """Probabilities that were stored in a lower precision, as float64 that sums to one again."""
+    array = np.array(array, np.float64)
+    sums = array.sum(-1, keepdims=True)
+    return np.where(np.abs(sums - 1.0) > 1e-12, array / sums, array)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        have >= 1 if isinstance(want, str) else have == want for have, want in zip(shape, wanted, strict=True)
+    )

@@ -1,0 +1,76 @@
+"""Expectation-maximisation: the loop that HMMs and mixtures share, and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from seqgen.errors import SeqgenError, integer, real
+
+Progress = Callable[[int, float], None]
+Statistics = TypeVar("Statistics")
+
+
+@dataclass(frozen=True)
+class FitHistory:
+    """How a fit went.
+
+    Attributes:
+        log_likelihoods: in nats, of the parameters that each iteration began with.
+        converged: whether the last gain was below the tolerance.
+    """
+
+    log_likelihoods: tuple[float, ...]
+    converged: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Checked options of a fit; `HMM.fit` explains them."""
+
+    iterations: int
+    tolerance: float
+    smoothing: float = 0.0
+    regularisation: float = 0.0
+
+    def __post_init__(self) -> None:
+        integer("iterations", self.iterations, low=1)
+        for name in ("tolerance", "smoothing", "regularisation"):
+            real(name, getattr(self, name), low=0.0)
+
+
+def climb(
+    expect: Callable[[], tuple[float, Statistics]],
+    maximise: Callable[[Statistics], None],
+    options: FitOptions,
+    *,
+    observations: int,
+    progress: Progress | None,
+) -> FitHistory:
+    """Alternate `expect` and `maximise` until the gain is below the tolerance.
+
+    Args:
+        expect: gives the log-likelihood of the present parameters and the statistics for `maximise`.
+        maximise: changes the parameters.
+        options: iterations and tolerance.
+        observations: their number; the tolerance is for one observation.
+        progress: called with the iteration and its log-likelihood.
+    """
+    values: list[float] = []
+    for iteration in range(options.iterations):
+        value, statistics = expect()
+        if not np.isfinite(value):
+            raise SeqgenError(
+                f"the log-likelihood is {value} in iteration {iteration}: an observation has probability 0 "
+                "under the model; begin from parameters that allow every observation"
+            )
+        values.append(value)
+        if progress is not None:
+            progress(iteration, value)
+        if len(values) > 1 and value - values[-2] < options.tolerance * observations:
+            return FitHistory(tuple(values), True)
+        maximise(statistics)
+    return FitHistory(tuple(values), False)

@@ -1,0 +1,51 @@
+"""k-means with k-means++ seeding (Arthur and Vassilvitskii 2007): where fits of mixtures begin.
+
+Legend: N points, D dimensions, K clusters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen import rng
+from seqgen.errors import SeqgenError
+
+
+def assignments(x: np.ndarray, clusters: int, *, seed: int, iterations: int = 30) -> np.ndarray:
+    """The cluster (N,) of each point (N, D); a function of the points and the seed, every cluster has a point.
+
+    Raises:
+        SeqgenError: if there are fewer different points than clusters.
+    """
+    centres = _seeds(x, clusters, seed)
+    labels = np.full(len(x), -1)
+    for _ in range(iterations):
+        distances = np.stack([np.sum((x - centre) ** 2, -1) for centre in centres], -1)
+        new = np.argmin(distances, -1)
+        counts = np.bincount(new, minlength=clusters)
+        for empty in np.flatnonzero(counts == 0):
+            # the farthest point whose cluster can spare it
+            far = np.where(counts[new] > 1, distances[np.arange(len(x)), new], -1.0).argmax()
+            counts[new[far]] -= 1
+            new[far], counts[empty] = empty, 1
+        if np.array_equal(new, labels):
+            break
+        labels = new
+        for k in range(clusters):
+            centres[k] = x[labels == k].mean(0)
+    return labels
+
+
+def _seeds(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
+    """Points (K, D), each new one drawn with probability in proportion to its squared distance from the others."""
+    draws = rng.uniforms(seed, 0, np.arange(clusters), rng.Purpose.SHUFFLE)
+    chosen = [int(draws[0] * len(x))]
+    distance = np.sum((x - x[chosen[0]]) ** 2, -1)
+    for u in draws[1:]:
+        if not distance.any():
+            raise SeqgenError(
+                f"{clusters} states or components need as many different observations, there are {len(chosen)}"
+            )
+        chosen.append(int(rng.categorical(distance, u)))
+        distance = np.minimum(distance, np.sum((x - x[chosen[-1]]) ** 2, -1))
+    return x[chosen].astype(np.float64)

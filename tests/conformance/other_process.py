@@ -1,0 +1,30 @@
+"""The other process of `test_resuming`: makes the models anew, streams them, and
+goes on from the given states."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tests.conformance.cases import CASES
+from tests.conformance.running import chunks
+
+
+def main(folder: Path) -> None:
+    """Read states.json and request.json in `folder`, write chunks.json."""
+    states = json.loads((folder / "states.json").read_text())
+    request = json.loads((folder / "request.json").read_text())
+    found = {}
+    for case in CASES:
+        for engine in case.engines:
+            name = f"{case.id}-{engine}"
+            whole = chunks(case.stream(engine, **request, **case.everything()))
+            resumed = case.stream(engine, **request, **case.everything())
+            resumed.load_state_dict(states[name])
+            found[name] = [whole, chunks(resumed)]
+    (folder / "chunks.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""Streams as plain values that can be compared, joined, and sent to another process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from seqgen.generator import Generator
+from seqgen.streaming import Chunk, Stream
+
+Plain = dict[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """Arrays as lists, all else as it is."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def plain_chunk(chunk: Chunk) -> Plain:
+    """A chunk as JSON values."""
+    extra = {name: plain(value) for name, value in chunk.extra.items()}
+    return {"index": chunk.index, "offset": chunk.offset, "data": plain(chunk.data), "last": chunk.last, **extra}
+
+
+def chunks(stream: Iterable[Chunk]) -> list[Plain]:
+    """All chunks of a stream, in order."""
+    return [plain_chunk(chunk) for chunk in stream]
+
+
+def join(parts: list[Any]) -> Any:
+    """The data of a sample from the data of its chunks."""
+    if isinstance(parts[0], str):
+        return "".join(parts)
+    return [item for part in parts for item in part]
+
+
+def samples(stream: Stream) -> dict[int, Plain]:
+    """Every sample by its index: data, reason and whatever extra arrays there are, joined."""
+    pieces: dict[int, list[Plain]] = {}
+    for chunk in chunks(stream):
+        pieces.setdefault(chunk["index"], []).append(chunk)
+    return {index: _joined(pieces[index]) for index in sorted(pieces)}
+
+
+def _joined(pieces: list[Plain]) -> Plain:
+    names = set(pieces[0]) - {"index", "offset", "last", "reason"}
+    joined = {name: join([piece[name] for piece in pieces]) for name in sorted(names)}
+    return {**joined, "reason": pieces[-1]["reason"]}
+
+
+def log_prob(model: Generator, data: Any) -> np.ndarray:
+    """`model.log_prob` as a float64 array, without a gradient."""
+    scores = model.log_prob(data)
+    return np.asarray(scores.detach() if hasattr(scores, "detach") else scores, np.float64)
+
+
+def size(chunk: Plain) -> int:
+    """Symbols in a chunk that has log-probabilities."""
+    return len(chunk["log_prob"])
+
+
+def assert_close(ours: Any, theirs: Any, tolerance: float) -> None:
+    """Equal in everything but floats, which may differ by `tolerance`."""
+    assert type(ours) is type(theirs)
+    if isinstance(ours, dict):
+        assert set(ours) == set(theirs)
+        for key in ours:
+            assert_close(ours[key], theirs[key], tolerance)
+    elif isinstance(ours, list):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_close(one, other, tolerance)
+    elif isinstance(ours, float):
+        assert math.isclose(ours, theirs, rel_tol=tolerance, abs_tol=tolerance) or ours == theirs
+    else:
+        assert ours == theirs

@@ -1,0 +1,128 @@
+"""Streams share nothing: not with each other, not with their model, not with global random state."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from seqgen.checkpoint import Weights
+from seqgen.errors import SeqgenError
+from seqgen.streaming import Stream
+from tests.conformance.running import chunks, plain_chunk
+
+REQUEST = {"n": 4, "length": 13, "batch": 2, "chunk": 3}
+
+
+def test_two_live_streams_of_one_model_do_not_touch_each_other(case, engine):
+    requests = [REQUEST | {"seed": 1} | case.everything(), REQUEST | {"seed": 2, "log_probs": True}]
+    alone = [chunks(case.stream(engine, **request)) for request in requests]
+    one, other = (case.stream(engine, **request) for request in requests)
+    woven: list[list] = [[], []]
+    for k in range(max(map(len, alone))):
+        for stream, found in ((one, woven[0]), (other, woven[1])):
+            chunk = next(stream, None)
+            if chunk is not None:
+                found.append(plain_chunk(chunk))
+        if k == 2:
+            case.stream(engine, 2, 5).collect()
+    assert woven == alone
+
+
+def test_streams_of_one_model_run_in_threads_at_once(case, engine):
+    requests = [REQUEST | {"seed": seed} for seed in range(4)]
+    alone = [chunks(case.stream(engine, **request)) for request in requests]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda request: chunks(case.stream(engine, **request)), requests)) == alone
+
+
+def test_global_random_state_is_neither_read_nor_moved(case, engine):
+    def states() -> tuple:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    before = states()
+    first = chunks(case.stream(engine, **REQUEST))
+    assert states() == before
+    torch.manual_seed(2)
+    np.random.seed(2)  # noqa: NPY002
+    assert chunks(case.stream(engine, **REQUEST)) == first
+
+
+def test_a_stream_keeps_the_parameters_it_began_with(case, engine):
+    original = case.model(engine)
+    if not isinstance(original, torch.nn.Module):
+        pytest.skip("the parameters of this model are not trained in place")
+    model = case.exact(case.make(0)) if engine == case.reference else case.make(0)
+    expected = chunks(case.stream(engine, **REQUEST))
+    stream = model.stream(engine=engine, **REQUEST)
+    weights = model.weights()
+    begun = [plain_chunk(next(stream))]
+    for parameter in model.parameters():
+        parameter.data.mul_(-2.0)
+    assert begun + chunks(stream) == expected
+    fresh = case.stream(engine, **REQUEST)
+    fresh.load_state_dict(stream.state_dict())
+    assert weights.hash == original.weights().hash
+
+
+def test_a_stream_of_weights_needs_no_model(case, engine):
+    weights: Weights = case.model(engine).weights()
+    assert chunks(Stream(weights, engine=engine, **REQUEST)) == chunks(case.stream(engine, **REQUEST))
+
+
+def test_async_for_yields_the_same_chunks(case, engine):
+    async def gather() -> list:
+        return [plain_chunk(chunk) async for chunk in case.stream(engine, **REQUEST)]
+
+    async def both() -> list:
+        return await asyncio.gather(gather(), gather())
+
+    expected = chunks(case.stream(engine, **REQUEST))
+    assert asyncio.run(both()) == [expected, expected]
+
+
+def test_leaving_an_async_loop_early_keeps_the_stream_usable(case, engine):
+    stream = case.stream(engine, **REQUEST)
+
+    async def two() -> list:
+        found = []
+        async for chunk in stream:
+            found.append(plain_chunk(chunk))
+            if len(found) == 2:
+                break
+        return found
+
+    assert asyncio.run(two()) + chunks(stream) == chunks(case.stream(engine, **REQUEST))
+
+
+def test_close_may_be_called_twice_and_ends_the_stream(case, engine):
+    stream = case.stream(engine, **REQUEST)
+    next(stream)
+    state = stream.state_dict()
+    stream.close()
+    stream.close()
+    for use in (lambda: next(stream), stream.state_dict, lambda: stream.load_state_dict(state)):
+        with pytest.raises(SeqgenError, match="the stream is closed"):
+            use()
+    assert stream.stats.chunks == 1
+    reopened = case.stream(engine, **REQUEST)
+    reopened.load_state_dict(state)
+    assert chunks(reopened) == chunks(case.stream(engine, **REQUEST))[1:]
+
+
+def test_a_stream_is_a_context_manager_that_closes(case, engine):
+    with pytest.raises(KeyError), case.stream(engine, **REQUEST) as stream:
+        next(stream)
+        raise KeyError
+    with pytest.raises(SeqgenError, match="closed"):
+        next(stream)
+    with case.stream(engine, **REQUEST) as stream:
+        list(stream)
+        assert next(stream, None) is None

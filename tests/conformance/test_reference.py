@@ -1,0 +1,50 @@
+"""Engines against the reference: with the same noise the same symbols, and log-probabilities to a tolerance."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.running import assert_close, samples
+
+REQUESTS = ("plain", "varied", "conditions")
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+@pytest.mark.parametrize("start", [0, 2**40], ids=["first", "far"])
+def test_engine_equals_reference(case, engine, kind, start):
+    if engine == case.reference:
+        pytest.skip("this is the reference")
+    request = {"plain": {"log_probs": True}, "varied": case.everything()}.get(kind)
+    if request is None:
+        if not case.conditions:
+            pytest.skip("the model takes no condition")
+        request = {"condition": lambda i: case.conditions[i % len(case.conditions)], "log_probs": True}
+    request |= {"n": 8, "length": 2 * case.length, "seed": 2**40 + 17, "start": start, "batch": 3}
+    ours = samples(case.stream(engine, **request))
+    theirs = samples(case.stream(case.reference, **request))
+    assert_close(ours, theirs, case.tolerance)
+
+
+def test_controls_change_what_is_drawn(case, engine):
+    if not case.controls:
+        pytest.skip("the model has no finite vocabulary")
+    plain = samples(case.stream(engine, 6, case.length, log_probs=True))
+    for sample in plain.values():
+        assert sample["log_prob_drawn"] == sample["log_prob"], "without controls the model's own is drawn from"
+    for controls in case.controls:
+        changed = samples(case.stream(engine, 6, case.length, log_probs=True, controls=controls))
+        assert changed != plain
+        assert any(sample["log_prob_drawn"] != sample["log_prob"] for sample in changed.values())
+
+
+def test_one_allowed_symbol_is_all_that_is_drawn(case, engine):
+    if not case.controls or case.ends:
+        pytest.skip("the model has no finite vocabulary, or its end is always allowed")
+    codec = case.model().codec
+    for sample in samples(case.stream(engine, 3, 9, controls={"top_k": 1}, log_probs=True)).values():
+        assert all(value == 0.0 for value in sample["log_prob_drawn"]) or case.id.startswith("hmm")
+    only = codec.encode(codec.decode(codec.encode(case.prompts[0])[:1]))[:1]
+    for sample in samples(case.stream(engine, 2, 5, controls={"allowed": only})).values():
+        joined = codec.join([codec.decode(only)] * 5) if codec.name != "words" else None
+        if joined is not None:
+            assert sample["data"] == (joined.tolist() if hasattr(joined, "tolist") else joined)

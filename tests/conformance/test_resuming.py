@@ -1,0 +1,177 @@
+"""A stream goes on from its state exactly where it stood: at any chunk, in another process, or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from seqgen.errors import SeqgenError
+from seqgen.streaming import _digest
+from tests.conformance.cases import Case
+from tests.conformance.running import chunks, plain_chunk
+
+REQUEST: dict[str, Any] = {"n": 5, "length": 11, "batch": 3, "chunk": 4, "seed": 3}
+
+
+def through_json(state: Any) -> Any:
+    return json.loads(json.dumps(state))
+
+
+def begun(case: Case, engine: str, steps: int = 2, **changes: Any) -> Any:
+    """A stream that has delivered `steps` chunks."""
+    stream = case.stream(engine, **{**REQUEST, **changes})
+    for _ in range(steps):
+        next(stream)
+    return stream
+
+
+@pytest.mark.parametrize("varied", [False, True], ids=["plain", "varied"])
+def test_resumed_equals_uninterrupted_at_every_chunk(case, engine, varied):
+    request = REQUEST | (case.everything() if varied else {"log_probs": True})
+    uninterrupted = chunks(case.stream(engine, **request))
+    stream = case.stream(engine, **request)
+    for done in range(len(uninterrupted) + 1):
+        fresh = case.stream(engine, **request)
+        fresh.load_state_dict(through_json(stream.state_dict()))
+        assert fresh.state_dict() == stream.state_dict()
+        assert chunks(fresh) == uninterrupted[done:]
+        if done < len(uninterrupted):
+            assert plain_chunk(next(stream)) == uninterrupted[done]
+    assert next(stream, None) is None
+
+
+def test_taking_the_state_does_not_disturb_a_stream(case, engine):
+    request = REQUEST | case.everything()
+    stream = case.stream(engine, **request)
+    disturbed = []
+    for chunk in stream:
+        stream.state_dict()
+        disturbed.append(plain_chunk(chunk))
+    assert disturbed == chunks(case.stream(engine, **request))
+
+
+def test_a_state_can_be_loaded_into_a_stream_that_is_under_way(case, engine):
+    request = REQUEST | case.everything()
+    uninterrupted = chunks(case.stream(engine, **request))
+    stream = case.stream(engine, **request)
+    states = [stream.state_dict()]
+    for _ in uninterrupted:
+        next(stream)
+        states.append(stream.state_dict())
+    for done in (len(uninterrupted), 4, 1, 0):
+        stream.load_state_dict(states[done])
+        assert chunks(stream) == uninterrupted[done:]
+
+
+def test_an_endless_stream_resumes_mid_sample(case, engine):
+    request = {"batch": 2, "chunk": 5, "seed": 1}
+    stream = case.stream(engine, **request)
+    for _ in range(7):
+        next(stream)
+    fresh = case.stream(engine, **request)
+    fresh.load_state_dict(through_json(stream.state_dict()))
+    for _ in range(6):
+        assert plain_chunk(next(fresh)) == plain_chunk(next(stream))
+
+
+def test_a_stream_of_another_process_resumes_here_and_there(case, engine, other_process):
+    here = chunks(case.stream(engine, **REQUEST, **case.everything()))
+    there, from_here = other_process[f"{case.id}-{engine}"]
+    assert there == here, "another process draws the same"
+    assert from_here == here[4:], "a state of this process goes on in another"
+
+
+# ---- states that do not fit -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n", 4), ("length", 12), ("batch", 2), ("chunk", 5), ("seed", 4), ("start", 1), ("log_probs", True)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_state_of_another_request_is_refused(case, engine, name, value):
+    state = begun(case, engine).state_dict()
+    other = case.stream(engine, **{**REQUEST, name: value})
+    with pytest.raises(SeqgenError, match=rf"made with {name}=.*this stream has {name}={value}"):
+        other.load_state_dict(state)
+
+
+@pytest.mark.parametrize("name", ["prompt", "controls"])
+def test_the_state_of_another_prompt_or_other_controls_is_refused(case, engine, name):
+    values = {"prompt": case.prompts, "controls": case.controls}[name]
+    if not values:
+        pytest.skip(f"the model takes no {name}")
+    state = begun(case, engine, **{name: values[0]}).state_dict()
+    for value in (values[1], None):
+        with pytest.raises(SeqgenError, match=f"made with {name}="):
+            case.stream(engine, **REQUEST, **{name: value}).load_state_dict(state)
+    case.stream(engine, **REQUEST, **{name: values[0]}).load_state_dict(state)
+
+
+def test_the_state_of_another_model_or_engine_is_refused(case, engine):
+    state = begun(case, engine).state_dict()
+    other = case.model(engine, number=1).stream(engine=engine, **REQUEST)
+    with pytest.raises(SeqgenError, match=r"belongs to weights [0-9a-f]{12}….*load the model that was streamed"):
+        other.load_state_dict(state)
+    for name in case.engines:
+        if name != engine:
+            with pytest.raises(SeqgenError, match=f"engine='{engine}'"):
+                case.model(engine).stream(engine=name, **REQUEST).load_state_dict(state)
+
+
+@pytest.mark.parametrize("garbage", [None, {}, [], "state", 3, {"weights": "x"}], ids=repr)
+def test_what_is_no_state_is_refused(case, engine, garbage):
+    with pytest.raises(SeqgenError, match="not the state of a stream"):
+        case.stream(engine, **REQUEST).load_state_dict(garbage)
+
+
+def damaged(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The state with each of its parts removed, or replaced by what does not belong there."""
+    found = []
+    for key in state:
+        if key == "format":
+            continue
+        found.append({k: v for k, v in state.items() if k != key})
+        found += [{**state, key: value} for value in (None, "nonsense", {"a": 1})]
+        if isinstance(state[key], list):
+            found.append({**state, key: state[key][:-1]})
+    caches = state["caches"]
+    name = next(iter(caches))
+    for packed in (
+        {**caches[name], "data": "!"},
+        {**caches[name], "data": ""},
+        {**caches[name], "shape": [1]},
+        {**caches[name], "dtype": "<q9"},
+        {**caches[name], "dtype": "|O"},
+        {},
+    ):
+        found.append({**state, "caches": {**caches, name: packed}})
+    found.append({**state, "caches": {**caches, "more": caches[name]}})
+    return found
+
+
+def test_a_damaged_state_is_refused_and_does_no_harm(case, engine):
+    stream = begun(case, engine)
+    waiting = through_json(begun(case, engine, steps=5).state_dict())
+    expected = chunks(begun(case, engine))
+    for number, state in enumerate(damaged(waiting)):
+        with pytest.raises(SeqgenError):
+            stream.load_state_dict(state)
+            pytest.fail(f"damage {number} went unnoticed")
+    assert chunks(stream) == expected
+
+
+@pytest.mark.parametrize("key", ["next_index", "index", "offset", "decoders", "tails", "waiting", "caches"])
+def test_a_forged_state_is_refused_too(case, engine, key):
+    state = through_json(begun(case, engine, steps=4).state_dict())
+    forged = {**state, key: None}
+    with pytest.raises(SeqgenError, match="the state is damaged"):
+        case.stream(engine, **REQUEST).load_state_dict({**forged, "digest": _digest(forged)})
+
+
+def test_a_newer_format_of_states_is_refused(case, engine):
+    state = begun(case, engine).state_dict()
+    with pytest.raises(SeqgenError, match="format 99, this version reads"):
+        case.stream(engine, **REQUEST).load_state_dict({**state, "format": 99})
