@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 
 import click
 
@@ -17,14 +19,21 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(models, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "family", "parameters", "score", "data", "licence", box=None, pad_edge=False)
-    for model in models:
-        score = f"{model['score']:.4g} {model['score_unit']}" if "score" in model else ""
-        table.add_row(
-            model["name"], model["family"], f"{model['parameters']:,}", score,
-            str(model.get("data", "")), str(model.get("licence", "")),
-        )  # fmt: skip
-    Console().print(table)
+    titles = ("name", "family", "parameters", "held-out score", "what it is")
+    rows = [titles] + [
+        (
+            model["name"],
+            model["family"],
+            f"{model['parameters']:,}",
+            f"{model['score']:.4g} {model['score_unit']}" if "score" in model else "",
+            model.get("description", ""),
+        )
+        for model in models
+    ]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for name, kind, parameters, score, description in rows:
+        line = f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {parameters:>{widths[2]}}  {score:<{widths[3]}}  "
+        line += description
+        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
+    click.echo("\nData, licence, split and training command of each: seqgen models --json", err=True)

@@ -39,7 +39,7 @@ def command(
     \b
     Families and recipes:
       char-rnn            characters of a text file: tanh, GRU or LSTM
-      markov              a text file; --set unit=words --set order=2 --set smoothing=kneser-ney
+      markov              a text file; --set unit=words --set order=2 --set sequences=lines
       hmm                 sequences in .npy or .npz; --set states=8 --set emission=gaussian
       gaussian-mixture    vectors in .npy or .npz; --set components=8
       shakespeare-markov, weather, digit-strokes    the built-in models again
@@ -57,8 +57,15 @@ def command(
     if preset != "default" and not recipe.resumable:
         raise click.UsageError(f"{family} has no presets, only --set")
     chosen = dict(_pair(text) for text in settings)
-    with _Report() as report:
-        card = recipe.run(data, output, preset=preset, settings=chosen, resume=resume, report=report.step)
+    try:
+        with _Report() as report:
+            card = recipe.run(data, output, preset=preset, settings=chosen, resume=resume, report=report.step)
+    except KeyboardInterrupt:
+        if recipe.resumable:
+            click.echo(
+                "interrupted; the same command with --resume goes on from the last saved state", err=True
+            )
+        raise
     score = f", held out {card['score']:.4g} {card['score_unit']}" if "score" in card else ""
     click.echo(f"wrote {output}{score}", err=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, choice
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -40,3 +40,16 @@ def split_text(text: str, held_out: float = 0.1) -> tuple[str, str]:
     """The first part for training and the last `held_out` fraction for the score."""
     cut = len(text) - max(1, round(len(text) * held_out))
     return text[:cut], text[cut:]
+
+
+def split_sequences(text: str, how: str) -> list[str]:
+    """The sequences of a text: "whole" is one, "lines" are the lines, "paragraphs" what blank lines part.
+
+    Raises:
+        ValueError: for another way to split.
+    """
+    choice("sequences", how, ("whole", "lines", "paragraphs"))
+    if how == "whole":
+        return [text]
+    parts = text.splitlines() if how == "lines" else text.split("\n\n")
+    return [part for part in (part.strip("\n") for part in parts) if part.strip()]

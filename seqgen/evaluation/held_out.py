@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-import seqgen
-from seqgen.codecs import Bytes, Characters, Codec, Strokes, Symbols
+from seqgen.codecs import Bytes, Characters, Strokes, Symbols
 from seqgen.data.arrays import read_sequences
-from seqgen.data.text import read_text
+from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
+from seqgen.families import family
+from seqgen.generator import Generator
+from seqgen.pretrained import find
 
 
 def held_out(
@@ -21,20 +23,39 @@ def held_out(
 ) -> dict[str, Any]:
     """The exact log-likelihood of `data` under a model, in total and for each symbol.
 
+    A text is cut into sequences as it was in training. A Markov chain's unknown symbols are counted and not
+    scored (`open_vocabulary`); an end of a sequence that a chain models is scored as a symbol.
+
     Args:
         name_or_path: the model.
         data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes.
         last: score only this last fraction of a text.
 
     Returns:
-        model, family, data, sequences, symbols, unit, nats (total), nats_per_symbol, bits_per_symbol, and
-        perplexity where symbols are discrete.
+        model, family, data, sequences, symbols, unknown, unit, nats (total), nats_per_symbol, bits_per_symbol,
+        and perplexity where symbols are discrete.
     """
-    model = seqgen.load(name_or_path)
-    sequences = _read(model, Path(data), last)
-    log_probs = np.concatenate([np.atleast_1d(np.asarray(model.log_prob(s), np.float64)) for s in sequences])
-    symbols = int(sum(len(s) for s in sequences))
-    nats = -float(log_probs.sum())
+    weights = find(name_or_path)
+    model: Generator = family(weights.family).model_class().from_weights(weights)
+    path = Path(data)
+    unknown = 0
+    if isinstance(model.codec, (Characters, Bytes, Symbols)):
+        text = read_text(path)
+        text = text[len(text) - max(1, round(len(text) * last)) :]
+        sequences: list[Any] = split_sequences(text, weights.card.get("sequences", "whole"))
+    elif last != 1.0:
+        raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
+    else:
+        sequences = _numbers(model, path, weights.card)
+    if model.family == "markov":
+        from seqgen.evaluation.open_vocabulary import score_known
+
+        nats, symbols, unknown, _ = score_known(model, sequences)  # type: ignore[arg-type]
+    else:
+        nats = -sum(float(np.sum(np.asarray(model.log_prob(sequence)))) for sequence in sequences)
+        symbols = sum(len(model.codec.encode(sequence)) for sequence in sequences)
+    if not symbols:
+        raise SeqgenError(f"{path} has no symbol that the model knows")
     each = nats / symbols
     result: dict[str, Any] = {
         "model": os.fspath(name_or_path),
@@ -42,6 +63,7 @@ def held_out(
         "data": os.fspath(data),
         "sequences": len(sequences),
         "symbols": symbols,
+        "unknown": unknown,
         "unit": model.codec.unit,
         "nats": nats,
         "nats_per_symbol": each,
@@ -52,16 +74,10 @@ def held_out(
     return result
 
 
-def _read(model: Any, path: Path, last: float) -> list[np.ndarray]:
-    codec: Codec = model.codec
-    if isinstance(codec, (Characters, Bytes, Symbols)):
-        text = read_text(path)
-        text = text[len(text) - max(1, round(len(text) * last)) :]
-        return [codec.encode(text)]
-    if last != 1.0:
-        raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
-    if isinstance(codec, Strokes):
-        from seqgen.data.strokes import read_strokes
+def _numbers(model: Generator, path: Path, card: Any) -> list[np.ndarray]:
+    if isinstance(model.codec, Strokes):
+        from seqgen.data.strokes import read_digits, trace_all
 
-        return list(read_strokes(path, angles=codec.size))
-    return [codec.encode(sequence) for sequence in read_sequences(path)]
+        digit = int(card.get("digit", 2))
+        return list(trace_all(read_digits(path, digit), segments=card["length"], angles=model.codec.size)[0])
+    return [model.codec.encode(sequence) for sequence in read_sequences(path)]

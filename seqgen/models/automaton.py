@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgen.models.levels import Level, levels
-from seqgen.models.ngrams import NGrams, lexicographic_keys
-from seqgen.models.smoothing import discount, shares
+from seqgen.models.ngrams import NGrams
+from seqgen.models.smoothing import discount
 
 ROOT = 0
 
@@ -79,75 +79,70 @@ class Automaton(NamedTuple):
         return probabilities, states
 
 
-class _Part(NamedTuple):
-    """The states of one context length and their successors: the fields of `Automaton`, and the state that
-    each entry belongs to."""
-
-    first: np.ndarray
-    symbol: np.ndarray
-    next: np.ndarray
-    cumulative: np.ndarray
-    full: np.ndarray
-    suffix: np.ndarray
-    parent: np.ndarray
-    backoff: np.ndarray
-    state_of: np.ndarray
+_Arrays = tuple[
+    np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
+]
 
 
 def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
     """The automaton of n-gram counts; `smoothing` is None or "kneser-ney"."""
-    tables = levels(ngrams)
+    from seqgen.engines.numba.linking import link, match
+
+    tables = levels(ngrams, neighbours=smoothing is not None)
     contexts = [_group_starts(level.columns[:-1]) for level in tables]
     states = np.cumsum([0, *(len(starts) for starts in contexts)])
-    parts: list[_Part] = []
+    entries = np.cumsum([0, *(len(level.counts) for level in tables)])
+    # smoothing gives the end some probability everywhere, although no sequence was empty: a state of its own
+    # to begin in, which has every symbol and not the end, keeps samples from being empty
+    begins = smoothing is not None and ngrams.ends
+    arrays = _empty(states[-1] + begins, entries[-1] + begins * ngrams.symbols)
+    owner = np.zeros(len(tables[0].counts), np.int32)
     for m, (level, starts) in enumerate(zip(tables, contexts, strict=True)):
+        known = np.full(len(level.counts), -1, np.int32)
         if m + 1 < len(tables):
-            known = _contexts_of(level, tables[m + 1], contexts[m + 1], ngrams)
+            match(level.columns, tables[m + 1].columns, contexts[m + 1], known)
             known[known >= 0] += states[m + 1]
-        else:
-            known = np.full(len(level.counts), -1)
-        parts.append(_part(level, starts, known, parts[-1] if parts else None, smoothing))
-    fields = {name: [getattr(part, name) for part in parts] for name in Automaton._fields[:8]}
-    entries = np.cumsum([0, *(len(part.symbol) for part in parts)])
+        discounted = 0.0 if smoothing is None else discount(level.counts)
+        if m == 0:
+            _root(level, known, discounted, arrays)
+            continue
+        own = np.empty(len(level.counts), np.int32)
+        places = (int(states[m]), int(states[m - 1])), (int(entries[m]), int(entries[m - 1]))
+        link(level, starts, known, discounted, *places, owner, own, *arrays)
+        owner = own
+    arrays[0][states[-1]] = entries[-1]
     automaton = Automaton(
-        **{name: np.concatenate(arrays) for name, arrays in fields.items()},
-        lengths=states.astype(np.int32),
+        *arrays,
+        states.astype(np.int32),
         # the beginning is the greatest symbol, so its context is the last of those of length 1
-        start=int(states[2]) - 1 if ngrams.ends else ROOT,
-        symbols=ngrams.symbols,
-        ends=ngrams.ends,
+        int(states[2]) - 1 if ngrams.ends else ROOT,
+        ngrams.symbols,
+        ngrams.ends,
     )
-    automaton = automaton._replace(first=np.append(automaton.first, entries[-1]).astype(np.int32))
-    return _never_empty(automaton) if smoothing and ngrams.ends else automaton
+    return _with_start(automaton) if begins else automaton
 
 
-def _part(
-    level: Level, starts: np.ndarray, known: np.ndarray, shorter: _Part | None, smoothing: str | None
-) -> _Part:
-    """One context length; `starts` are its contexts, `known` the state that an entry is itself, or -1."""
-    counts = level.counts if smoothing is None else level.neighbours
-    own, cumulative, backoff = shares(counts, starts, 0.0 if smoothing is None else discount(counts))
-    context = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(counts))))
-    if shorter is None:
-        # the empty context has every symbol, so its share of the uniform distribution is added here
-        ranks = np.arange(1, len(counts) + 1)
-        full = own + backoff[0] / len(counts)
-        cumulative = cumulative + backoff[0] * (ranks / len(counts))
-        cumulative[-1] = 1.0
-        backoff, parent = np.zeros(1), np.zeros(1, np.int32)
-        first_state = first_entry = 0
-        suffix, after = level.suffix, np.full(len(counts), ROOT, np.int32)
-    else:
-        full = own + backoff[context] * shorter.full[level.suffix]
-        parent = shorter.state_of[level.suffix[starts]]
-        first_state = int(shorter.state_of[-1]) + 1
-        first_entry = int(shorter.first[0]) + len(shorter.symbol)
-        suffix = int(shorter.first[0]) + level.suffix
-        after = shorter.next[level.suffix]
-    after = np.where(known >= 0, known, after)
-    integers = starts + first_entry, level.columns[-1], after, suffix, parent, context + first_state
-    first, symbol, after, suffix, parent, state_of = (array.astype(np.int32) for array in integers)
-    return _Part(first, symbol, after, cumulative, full, suffix, parent, backoff, state_of)
+def _empty(states: int, entries: int) -> _Arrays:
+    """The arrays of an automaton, not filled in yet."""
+    sizes = states + 1, entries, entries, entries, entries, entries, states, states
+    kinds = "i4", "i4", "i4", "f8", "f8", "i4", "i4", "f8"
+    first, symbol, after, cumulative, full, suffix, parent, backoff = map(np.empty, sizes, kinds)
+    return first, symbol, after, cumulative, full, suffix, parent, backoff
+
+
+def _root(level: Level, known: np.ndarray, discounted: float, arrays: _Arrays) -> None:
+    """Fill in the empty context, which has every symbol: its share of the uniform distribution is added here."""
+    first, symbol, after, cumulative, full, suffix, parent, backoff = arrays
+    size, total = len(level.counts), level.counts.sum()
+    own = slice(0, size)
+    ranks = np.arange(1, size + 1)
+    share = discounted * size / total
+    first[ROOT], parent[ROOT], backoff[ROOT] = 0, ROOT, 0.0
+    symbol[own], suffix[own] = level.columns[0], ranks - 1
+    after[own] = np.where(known >= 0, known, ROOT)
+    full[own] = (level.counts - discounted) / total + share / size
+    cumulative[own] = (np.cumsum(level.counts) - discounted * ranks) / total + share * (ranks / size)
+    cumulative[size - 1] = 1.0
 
 
 def from_table(start: np.ndarray, transition: np.ndarray) -> Automaton:
@@ -166,25 +161,17 @@ def from_table(start: np.ndarray, transition: np.ndarray) -> Automaton:
     )  # fmt: skip
 
 
-def _never_empty(automaton: Automaton) -> Automaton:
-    """Begin in a state of its own, which has every symbol and not the end.
-
-    Smoothing gives the end some probability everywhere, although no sequence was empty.
-    """
+def _with_start(automaton: Automaton) -> Automaton:
+    """Fill in the last state, for which there is room: the start, without the end."""
     probabilities, states = automaton.successors(automaton.start)
     probabilities = probabilities[:-1] / probabilities[:-1].sum()
-    symbols = np.arange(automaton.symbols, dtype=np.int32)
-    return automaton._replace(
-        first=np.append(automaton.first, automaton.first[-1] + automaton.symbols).astype(np.int32),
-        symbol=np.append(automaton.symbol, symbols),
-        next=np.append(automaton.next, states[:-1]),
-        cumulative=np.append(automaton.cumulative, _running(probabilities)),
-        full=np.append(automaton.full, probabilities),
-        suffix=np.append(automaton.suffix, symbols),
-        parent=np.append(automaton.parent, np.int32(ROOT)),
-        backoff=np.append(automaton.backoff, 0.0),
-        start=len(automaton.parent),
-    )
+    start, own = len(automaton.parent) - 1, slice(-automaton.symbols, None)
+    automaton.symbol[own] = automaton.suffix[own] = np.arange(automaton.symbols)
+    automaton.next[own] = states[:-1]
+    automaton.cumulative[own], automaton.full[own] = _running(probabilities), probabilities
+    automaton.parent[start], automaton.backoff[start] = ROOT, 0.0
+    automaton.first[start + 1] = len(automaton.symbol)
+    return automaton._replace(start=start)
 
 
 def _group_starts(columns: np.ndarray) -> np.ndarray:
@@ -194,19 +181,6 @@ def _group_starts(columns: np.ndarray) -> np.ndarray:
     for column in columns:
         fresh[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(fresh)
-
-
-def _contexts_of(level: Level, above: Level, starts: np.ndarray, ngrams: NGrams) -> np.ndarray:
-    """Which context of the level above each m-gram is, or -1."""
-    contexts = above.columns[:-1, starts]
-    keys = lexicographic_keys(list(np.concatenate([level.columns, contexts], 1)), ngrams.symbols + 2)
-    grams, wanted = keys[: len(level.counts)], keys[len(level.counts) :]
-    rows = np.minimum(np.searchsorted(grams, wanted), len(grams) - 1)
-    # the beginning alone is a context and no 1-gram
-    found = grams[rows] == wanted
-    known = np.full(len(grams), -1)
-    known[rows[found]] = np.flatnonzero(found)
-    return known
 
 
 def _running(probabilities: np.ndarray) -> np.ndarray:

@@ -59,14 +59,16 @@ def filtered(chain: Chain, emission: Emission, x: np.ndarray, *, keep: bool) -> 
 
 def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Filtered | None:
     from seqgen.engines.numba.hmm_inference import forward
+    from seqgen.engines.numba.square import padded
 
+    transition = padded(chain.transition, 0.0)
     predicted, total = chain.start, 0.0
     kept: list[np.ndarray] = []
     for begin in range(0, len(x), BLOCK):
         density = emission.likelihood(x[begin : begin + BLOCK])
         steps = len(density.rows)
         out, norms = np.empty((steps if keep else 1, len(predicted))), np.empty(steps)
-        if not forward(predicted, chain.transition, density.relative, density.rows, out, norms):
+        if not forward(predicted, transition, density.relative, density.rows, out, norms):
             return None
         predicted = out[-1] @ chain.transition
         total += float(np.log(norms).sum() + density.shift[density.rows].sum())
@@ -120,13 +122,14 @@ def expectation(
         memory: (T, K) for the posteriors to lie in; None takes new memory.
     """
     from seqgen.engines.numba.hmm_inference import forward_backward
+    from seqgen.engines.numba.square import padded
 
     steps, states = len(density.rows), len(chain.start)
     posteriors = np.empty((steps, states)) if memory is None else memory
     norms, failed = np.empty(steps), np.zeros(len(bounds) - 1, np.bool_)
-    pairs, backward = np.zeros((states, states)), np.ascontiguousarray(chain.transition.T)
+    pairs, transition = np.zeros((states, states)), padded(chain.transition, 0.0)
     forward_backward(
-        chain.start, chain.transition, backward, density.relative, density.rows, bounds, posteriors, pairs,
+        chain.start, transition, transition.T.copy(), density.relative, density.rows, bounds, posteriors, pairs,
         norms, failed,
     )  # fmt: skip
     pairs *= chain.transition
@@ -154,10 +157,12 @@ def _log_expectation(
 def most_likely_path(chain: Chain, density: Likelihood) -> tuple[np.ndarray, float]:
     """The Viterbi path (T,) and its log-probability with the observations."""
     from seqgen.engines.numba.hmm_inference import viterbi
+    from seqgen.engines.numba.square import padded
 
     log_start, log_transition = chain.log()
     path = np.empty(len(density.rows), np.int64)
     best = np.empty((len(path), len(log_start)))
     backward = np.ascontiguousarray(log_transition.T)
-    log_prob = viterbi(log_start, log_transition, backward, density.log, density.rows, best, path)
+    transition = padded(log_transition, -np.inf)
+    log_prob = viterbi(log_start, transition, backward, density.log, density.rows, best, path)
     return path, float(log_prob)

@@ -18,34 +18,33 @@ class Level(NamedTuple):
 
     Attributes:
         columns: (m, n) int32 symbols.
-        counts: (n,) int64, how often they occurred.
-        neighbours: (n,) int64, how many different symbols (or the beginning) stood before them.
+        counts: (n,) int64, how often they occurred, or how many different symbols stood before them.
         suffix: (n,) int32, the row of the same without its first symbol in the level below.
     """
 
     columns: np.ndarray
     counts: np.ndarray
-    neighbours: np.ndarray
     suffix: np.ndarray
 
 
-def levels(ngrams: NGrams) -> list[Level]:
+def levels(ngrams: NGrams, *, neighbours: bool) -> list[Level]:
     """The levels m = 1 .. N.
 
-    Counts that Kneser-Ney takes as they are stand in `neighbours` too: those of the longest n-grams, and of
-    n-grams that begin a sequence, which nothing can stand before.
+    With `neighbours` the shorter n-grams are counted by the different symbols before them, where the beginning of
+    a sequence is a symbol like another; n-grams that begin a sequence, which nothing can stand before, keep
+    their counts, as do the longest ones.
     """
     size = ngrams.rows.shape[1]
-    all_columns = np.ascontiguousarray(ngrams.rows.T, np.int32)
-    padding = (all_columns == ngrams.begin).sum(0)
+    rows = np.ascontiguousarray(ngrams.rows.T, np.int32)
+    padding = (rows == ngrams.begin).sum(0, dtype=np.uint8)
     top = padding <= 1
-    columns, counts = all_columns[:, top], ngrams.counts[top].astype(np.int64)
-    neighbours = counts
+    columns, counts = rows[:, top], ngrams.counts[top].astype(np.int64)
     made: list[Level] = []
-    for m in range(size, 1, -1):
-        begun = padding == size - m + 2
-        shorter = np.concatenate([columns[1:], all_columns[size - m + 1 :, begun]], 1)
-        shorter_counts = np.concatenate([counts, ngrams.counts[begun].astype(np.int64)])
+    for m in range(size - 1, 0, -1):
+        begun = padding == size - m + 1
+        shorter = np.concatenate([columns[1:], rows[size - m :, begun]], 1)
+        weights = np.ones_like(counts) if neighbours else counts
+        weights = np.concatenate([weights, ngrams.counts[begun].astype(np.int64)])
         keys = lexicographic_keys(list(shorter), ngrams.symbols + 2)
         order = np.argsort(keys)
         keys = keys[order]
@@ -53,18 +52,16 @@ def levels(ngrams: NGrams) -> list[Level]:
         del keys
         row = np.empty(len(order), np.int32)
         row[order] = np.cumsum(fresh, dtype=np.int32) - 1
-        made.append(_level(ngrams, columns, counts, neighbours, row[: len(counts)]))
+        made.append(_level(ngrams, columns, counts, row[: len(counts)]))
         starts = np.flatnonzero(fresh)
         columns = shorter[:, order[starts]]
-        counts = np.add.reduceat(shorter_counts[order], starts)
-        neighbours = np.diff(np.append(starts, len(order)))
-        neighbours = np.where(columns[0] == ngrams.begin, counts, neighbours)
-    made.append(_level(ngrams, columns, counts, neighbours, np.zeros(len(counts), np.int32)))
+        counts = np.add.reduceat(weights[order], starts)
+    made.append(_level(ngrams, columns, counts, np.zeros(len(counts), np.int32)))
     return made[::-1]
 
 
-def _level(ngrams: NGrams, columns: np.ndarray, *arrays: np.ndarray) -> Level:
+def _level(ngrams: NGrams, columns: np.ndarray, counts: np.ndarray, suffix: np.ndarray) -> Level:
     """Without ends there is no beginning to condition on: n-grams that begin a sequence, which come last, have
     counted as left neighbours and are dropped."""
     n = columns.shape[1] if ngrams.ends else int(np.searchsorted(columns[0], ngrams.begin))
-    return Level(np.ascontiguousarray(columns[:, :n]), *(array[:n] for array in arrays))
+    return Level(np.ascontiguousarray(columns[:, :n]), counts[:n], suffix[:n].copy())

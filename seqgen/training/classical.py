@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.data.arrays import read_sequences
-from seqgen.data.text import read_text, split_text
+from seqgen.data.text import read_text, split_sequences, split_text
 from seqgen.errors import SeqgenError
 from seqgen.generator import Generator
 from seqgen.models.hmm import HMM
@@ -34,29 +34,31 @@ class CountConfig:
 
 
 def train_markov(data: Path, output: Path, *, settings: dict[str, Any], **others: Any) -> dict[str, Any]:
-    """A Markov chain of a text; its last tenth is held out. Settings: order, smoothing, unit ("lines" of them)."""
-    defaults = {"order": 3, "smoothing": "kneser-ney", "unit": "characters", "lines": False}
+    """A Markov chain of a text; its last tenth is held out.
+
+    Settings: order, smoothing ("kneser-ney" or "none"), unit, and sequences: "whole", "lines" or "paragraphs".
+    """
+    from seqgen.evaluation.open_vocabulary import score_known
+
+    defaults = {"order": 3, "smoothing": "kneser-ney", "unit": "characters", "sequences": "whole"}
     chosen, _ = split_settings(settings, defaults, CountConfig)
-    before, after = split_text(read_text(data))
-    lines = chosen.pop("lines")
+    how = chosen.pop("sequences")
     if chosen["smoothing"] in ("none", "None"):
         chosen["smoothing"] = None
-    chain = MarkovChain(**chosen)
-    chain.fit(line for line in before.splitlines()) if lines else chain.fit([before])
-    card = _card("markov", data, output, settings)
-    card["split"] = f"first {len(before)} characters for training, last {len(after)} held out"
-    try:
-        held_out = [line for line in after.splitlines() if line.strip()] if lines else [after]
-        scored = float(np.sum(chain.log_prob(held_out)))
-        symbols = sum(len(chain.codec.encode(text)) for text in held_out)
-        if np.isfinite(scored):
-            card |= {
-                "score": round(-scored / symbols, 4),
-                "score_unit": f"nats/{chain.codec.unit.rstrip('s')}",
-            }
-    except ValueError as error:
-        # held-out symbols that never occurred have no probability under a closed vocabulary
-        card["note"] = f"not scored: {error}"
+    before, after = split_text(read_text(data))
+    chain = MarkovChain(**chosen).fit(split_sequences(before, how))
+    scored = score_known(chain, split_sequences(after, how))
+    card = {
+        **_card("markov", data, output, settings),
+        "split": f"first {len(before)} characters for training, last {len(after)} held out",
+        "sequences": how,
+        "unknown": scored.unknown,
+    }
+    if scored.scored and not scored.impossible:
+        card |= {
+            "score": round(scored.nats_per_symbol, 4),
+            "score_unit": f"nats/{chain.codec.unit.rstrip('s')}",
+        }
     chain.save(output, card=card)
     return card
 

@@ -226,7 +226,8 @@ def _restore(
             header = json.loads((file.metadata() or {})["training"])
             step, recorded = int(header["step"]), header["progress"]
             found = dict(header["run"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            # clones, because matrix products may differ in the last bit with the alignment of their operands
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SeqgenError(
             f"{path} is not the state of a training run ({error}); remove it to start anew"

@@ -41,6 +41,7 @@ def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain,
         "split": f"first {len(before)} speeches for training, last {len(after)} held out",
         "score": round(scored.nats_per_symbol, 4),
         "score_unit": "nats/token",
+        "sequences": "paragraphs",
         "score_note": (
             "tokens are words and runs of punctuation with the white space before them, and the end of a speech; "
             f"{_share(scored):.2%} of the held-out tokens are unknown words, which are not scored"

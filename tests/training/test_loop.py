@@ -187,7 +187,7 @@ def test_without_an_average_the_last_weights_remain(tmp_path):
 
 def test_a_loss_that_is_not_finite_says_what_to_do():
     with pytest.raises(SeqgenError, match="the loss is nan at step .*lower learning_rate"):
-        run(replace(CONFIG, learning_rate=1e38, warmup=0, steps=30, validate_every=30))
+        run(replace(CONFIG, learning_rate=1e20, warmup=0, steps=30, validate_every=30))
 
 
 def test_every_step_is_reported():

@@ -3,7 +3,7 @@ models", Proc. IEEE 77, 1989).
 
 The fast kernels carry normalised probabilities, so that nothing underflows but a path that is 1e-300 times less
 likely than another one; where that shows, they give up and the kernels in logarithms (`log_…`) do the sequence.
-Legend: K states, T observations, S sequences that lie one after another, V symbols.
+Legend: K states, P padded to whole vectors, T observations, S sequences that lie one after another, V symbols.
 """
 
 from __future__ import annotations
@@ -14,27 +14,11 @@ import numpy as np
 
 from seqgen.engines.numba.compile import inline, kernel
 from seqgen.engines.numba.random import philox4, to_uniform
+from seqgen.engines.numba.square import best_sums, times
 from seqgen.rng import Purpose
 
 TINY = 1e-250
 _POSTERIOR = int(Purpose.POSTERIOR)
-
-
-@inline
-def _predict(before, transition, after):
-    """after = before @ transition, four rows at a time so that sums stay in registers."""
-    size = len(before)
-    after[:] = 0.0
-    whole = size - size % 4
-    for i in range(0, whole, 4):
-        a, b, c, d = before[i], before[i + 1], before[i + 2], before[i + 3]
-        for j in range(size):
-            after[j] += (a * transition[i, j] + b * transition[i + 1, j]) + (
-                c * transition[i + 2, j] + d * transition[i + 3, j]
-            )
-    for i in range(whole, size):
-        for j in range(size):
-            after[j] += before[i] * transition[i, j]
 
 
 @inline
@@ -54,14 +38,16 @@ def _total(row):
 
 
 @inline
-def _filter_step(predicted, relative, out):
-    """out = predicted * relative / norm; returns the norm."""
-    for j in range(len(out)):
-        out[j] = predicted[j] * relative[j]
-    norm = _total(out)
+def _filter_step(predicted, density, now, out):
+    """now = predicted * density / norm, and `out` the same without padding; returns the norm."""
+    size = len(out)
+    for j in range(size):
+        now[j] = predicted[j] * density[j]
+    norm = _total(now)
     scale = 1.0 / norm
-    for j in range(len(out)):
-        out[j] *= scale
+    for j in range(size):
+        now[j] *= scale
+        out[j] = now[j]
     return norm
 
 
@@ -70,7 +56,8 @@ def forward(predicted, transition, relative, rows, out, norms):
     """Filter one sequence, or go on with one.
 
     Args:
-        predicted: (K,) probability of the first state. transition: (K, K), rows are from.
+        predicted: (K,) probability of the first state.
+        transition: (P, P), rows are from, padded with zeros (`square.padded`).
         relative: (N, K) densities, that of observation t in row rows[t]; rows: (T,).
         out: (T, K) gets p(state | observations so far); with one row only the last is kept.
         norms: (T,) gets p(observation | observations before), in units of the row's largest density.
@@ -78,13 +65,13 @@ def forward(predicted, transition, relative, rows, out, norms):
     Returns:
         whether every norm is above `TINY`.
     """
-    row = predicted.copy()
+    row, now = np.zeros(len(transition)), np.zeros(len(transition))
+    row[: len(predicted)] = predicted
     keep = len(out) == len(rows)
     for t in range(len(rows)):
-        now = out[t] if keep else out[0]
         if t > 0:
-            _predict(out[t - 1] if keep else out[0], transition, row)
-        norms[t] = _filter_step(row, relative[rows[t]], now)
+            times(now, transition, row)
+        norms[t] = _filter_step(row, relative[rows[t]], now, out[t if keep else 0])
         if not norms[t] > TINY:
             return False
     return True
@@ -95,80 +82,64 @@ def forward_backward(start, transition, backward, relative, rows, bounds, poster
     """Posteriors of states and of pairs of states, for S sequences.
 
     Args:
-        start: (K,). transition: (K, K). backward: its transpose. relative, rows, norms: as in `forward`.
+        start: (K,). transition, relative, rows, norms: as in `forward`. backward: the transpose of transition.
         bounds: (S + 1,), where the sequences begin and end.
         posteriors: (T, K) gets p(state | all observations).
         pairs: (K, K) to which expected transitions are added, each still to be multiplied by `transition`.
         failed: (S,) bool, set where a norm is too small; nothing is added to `pairs` for those.
     """
     size = len(start)
-    row = np.empty(size)
-    beta = np.empty(size)
+    row, now, beta = np.zeros(len(transition)), np.zeros(len(transition)), np.zeros(len(transition))
     for s in range(len(bounds) - 1):
         begin, end = bounds[s], bounds[s + 1]
         failed[s] = False
+        row[:size] = start
         for t in range(begin, end):
-            if t == begin:
-                row[:] = start
-            else:
-                _predict(posteriors[t - 1], transition, row)
-            norms[t] = _filter_step(row, relative[rows[t]], posteriors[t])
+            if t > begin:
+                times(now, transition, row)
+            norms[t] = _filter_step(row, relative[rows[t]], now, posteriors[t])
             if not norms[t] > TINY:
                 failed[s] = True
                 break
         if failed[s]:
+            now[:] = 0.0
             continue
-        beta[:] = 1.0
+        beta[:size] = 1.0
         for t in range(end - 2, begin - 1, -1):
             scale = 1.0 / norms[t + 1]
             density = relative[rows[t + 1]]
             for j in range(size):
                 row[j] = density[j] * beta[j] * scale
-            now = posteriors[t]
+            filtered = posteriors[t]
             for i in range(size):
-                weight = now[i]
+                weight = filtered[i]
                 for j in range(size):
                     pairs[i, j] += weight * row[j]
-            _predict(row, backward, beta)
+            times(row, backward, beta)
             for i in range(size):
-                now[i] *= beta[i]
-
-
-@inline
-def _best_step(before, log_transition, density, now):
-    """now[j] = max over i of before[i] + log_transition[i, j], plus density[j]; four rows at a time."""
-    size = len(now)
-    now[:] = -np.inf
-    whole = size - size % 4
-    for i in range(0, whole, 4):
-        a, b, c, d = before[i], before[i + 1], before[i + 2], before[i + 3]
-        for j in range(size):
-            p, q = a + log_transition[i, j], b + log_transition[i + 1, j]
-            r, s = c + log_transition[i + 2, j], d + log_transition[i + 3, j]
-            p = q if q > p else p
-            r = s if s > r else r
-            p = r if r > p else p
-            now[j] = p if p > now[j] else now[j]
-    for i in range(whole, size):
-        for j in range(size):
-            p = before[i] + log_transition[i, j]
-            now[j] = p if p > now[j] else now[j]
-    for j in range(size):
-        now[j] += density[j]
+                filtered[i] *= beta[i]
 
 
 @kernel
 def viterbi(log_start, log_transition, log_backward, log_density, rows, best, path):
     """The most likely path into `path` (T,); returns its log-probability. Of equals the lower state is taken.
 
-    `best` (T, K) gets, for each state, the log-probability of the best path that ends there. Which state that
-    path came from is found again on the way back, for one state a step, instead of being stored for all.
+    Args:
+        log_start: (K,). log_transition: (P, P) padded with -inf. log_backward: (K, K), the transpose, as it is.
+        log_density: (N, K), that of observation t in row rows[t].
+        best: (T, K) gets, for each state, the log-probability of the best path that ends there. Which state it
+            came from is found again on the way back, for one state a step, instead of being stored for all.
     """
     steps, size = best.shape
-    for j in range(size):
-        best[0, j] = log_start[j] + log_density[rows[0], j]
-    for t in range(1, steps):
-        _best_step(best[t - 1], log_transition, log_density[rows[t]], best[t])
+    row, now = np.empty(len(log_transition)), np.full(len(log_transition), -np.inf)
+    row[:size] = log_start
+    for t in range(steps):
+        if t > 0:
+            best_sums(now, log_transition, row)
+        density, kept = log_density[rows[t]], best[t]
+        for j in range(size):
+            now[j] = row[j] + density[j]
+            kept[j] = now[j]
     state = np.argmax(best[steps - 1])
     result = best[steps - 1, state]
     path[steps - 1] = state

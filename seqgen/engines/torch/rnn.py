@@ -101,7 +101,8 @@ class RNNEngine(Engine):
             return np.concatenate([self._step(lane) for lane in lanes[:, None]])
         inputs = torch.as_tensor(self._previous[lanes][:, None], device=self._device)
         hidden = torch.as_tensor(self._hidden[lanes], device=self._device)
-        state = [tuple(part[None].contiguous() for part in layer.unbind(1)) for layer in hidden.unbind(1)]
+        # clones, because matrix products may differ in the last bit with the alignment of their operands
+        state = [tuple(part[None].clone() for part in layer.unbind(1)) for layer in hidden.unbind(1)]
         logits, after = self._model(inputs, state)
         self._hidden[lanes] = self._gather(after)
         return logits[:, 0].double().cpu().numpy()
