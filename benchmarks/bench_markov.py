@@ -20,6 +20,7 @@ import pytest
 import seqgen
 from benchmarks.side_by_side import fill, side_by_side
 from seqgen import MarkovChain
+from seqgen.engines.base import usable_threads
 
 SENTENCES = 20_000
 
@@ -58,23 +59,25 @@ def assert_same_chain() -> None:
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
-@pytest.mark.parametrize("what", ["walk", "sentence"])
-def bench_sentences(benchmark: Any, what: str, compiled: bool) -> None:
+@pytest.mark.parametrize(("what", "threads"), [("walk", 1), ("sentence", 1), ("walk", 2)])
+def bench_sentences(benchmark: Any, what: str, threads: int, compiled: bool) -> None:
     """Whole sentences, ours always as strings; theirs as lists of words (walk) or strings (sentence)."""
+    if threads > usable_threads():
+        pytest.skip(f"this machine lends us {usable_threads()} cores")
     assert_same_chain()
     ours, theirs = chain(None), markovify_text(compiled)
     random.seed(0)
     seeds = itertools.count()
 
     def sample() -> int:
-        texts = ours.sample(SENTENCES, seed=next(seeds))
+        texts = ours.sample(SENTENCES, seed=next(seeds), threads=threads)
         return sum(text.count(" ") + 1 for text in texts)
 
     words_in = sample() / SENTENCES
 
     def only_sample() -> int:
         # the words are not counted while the clock runs: their mean number is known well enough
-        ours.sample(SENTENCES, seed=next(seeds))
+        ours.sample(SENTENCES, seed=next(seeds), threads=threads)
         return round(SENTENCES * words_in)
 
     def walk() -> int:
@@ -87,9 +90,9 @@ def bench_sentences(benchmark: Any, what: str, compiled: bool) -> None:
         benchmark, family="markov", work=f"sentences of an order-2 word chain, beside {what}", unit="words",
         ours=only_sample, peer=walk if what == "walk" else sentence,
         peer_name=f"markovify{', compiled' if compiled else ''}", target=None if compiled else 20.0,
-        batch=8, threads=1,
+        batch=32, threads=threads, peer_threads=1,
         limit="waits for memory: three cache lines a word in tables of several MB",
-        note=f"{words_in:.1f} words a sentence, strings included on our side; one core",
+        note=f"{words_in:.1f} words a sentence, strings included on our side",
     )  # fmt: skip
 
 
@@ -102,7 +105,7 @@ def bench_kneser_ney(benchmark: Any) -> None:
         return sum(text.count(" ") + 1 for text in ours.sample(SENTENCES // 4, seed=next(seeds)))
 
     side_by_side(
-        benchmark, family="markov", work="sentences with Kneser-Ney smoothing", unit="words", ours=sample, batch=8
+        benchmark, family="markov", work="sentences with Kneser-Ney smoothing", unit="words", ours=sample, batch=32
     )  # fmt: skip
 
 

@@ -24,8 +24,12 @@ class Generator(ABC):
     """Base of all models. A family implements `log_prob`, `config`, `arrays` and `from_weights`."""
 
     family: ClassVar[str]
-    ends: ClassVar[bool] = True  # False: samples go on for ever unless a length or a stop sequence is given
     codec: Codec
+
+    @property
+    def ends(self) -> bool:
+        """Whether the model ends its samples; else they go on until a length or a stop sequence is reached."""
+        return True
 
     @abstractmethod
     def log_prob(self, x: Any) -> Any:

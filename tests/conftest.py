@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import pytest
 from hypothesis import settings
+
+# read by the libraries when they are first imported, which neither pytest nor hypothesis does
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 settings.register_profile("seqgen", deadline=None, derandomize=True, database=None, max_examples=100)
 settings.load_profile("seqgen")

@@ -33,8 +33,8 @@ class Sink(ABC):
         self._file: IO[Any] | None = None
 
     @property
-    def file(self) -> IO[Any]:
-        """The open file."""
+    def file(self) -> Any:
+        """The open file, of text or, where `binary`, of bytes."""
         assert self._file is not None, "use the sink in a with statement"
         return self._file
 

@@ -79,11 +79,6 @@ class Automaton(NamedTuple):
         return probabilities, states
 
 
-_Arrays = tuple[
-    np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
-]
-
-
 def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
     """The automaton of n-gram counts; `smoothing` is None or "kneser-ney"."""
     from seqgen.engines.numba.linking import link, match
@@ -95,7 +90,7 @@ def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
     # smoothing gives the end some probability everywhere, although no sequence was empty: a state of its own
     # to begin in, which has every symbol and not the end, keeps samples from being empty
     begins = smoothing is not None and ngrams.ends
-    arrays = _empty(states[-1] + begins, entries[-1] + begins * ngrams.symbols)
+    automaton = _empty(ngrams, states, entries, begins)
     owner = np.zeros(len(tables[0].counts), np.int32)
     for m, (level, starts) in enumerate(zip(tables, contexts, strict=True)):
         known = np.full(len(level.counts), -1, np.int32)
@@ -104,45 +99,49 @@ def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
             known[known >= 0] += states[m + 1]
         discounted = 0.0 if smoothing is None else discount(level.counts)
         if m == 0:
-            _root(level, known, discounted, arrays)
+            _root(automaton, level, known, discounted)
             continue
-        own = np.empty(len(level.counts), np.int32)
+        below, owner = owner, np.empty(len(level.counts), np.int32)
         places = (int(states[m]), int(states[m - 1])), (int(entries[m]), int(entries[m - 1]))
-        link(level, starts, known, discounted, *places, owner, own, *arrays)
-        owner = own
-    arrays[0][states[-1]] = entries[-1]
-    automaton = Automaton(
-        *arrays,
-        states.astype(np.int32),
-        # the beginning is the greatest symbol, so its context is the last of those of length 1
-        int(states[2]) - 1 if ngrams.ends else ROOT,
-        ngrams.symbols,
-        ngrams.ends,
-    )
+        link(automaton, level, starts, known, discounted, *places, below, owner)
     return _with_start(automaton) if begins else automaton
 
 
-def _empty(states: int, entries: int) -> _Arrays:
-    """The arrays of an automaton, not filled in yet."""
-    sizes = states + 1, entries, entries, entries, entries, entries, states, states
-    kinds = "i4", "i4", "i4", "f8", "f8", "i4", "i4", "f8"
-    first, symbol, after, cumulative, full, suffix, parent, backoff = map(np.empty, sizes, kinds)
-    return first, symbol, after, cumulative, full, suffix, parent, backoff
+def _empty(ngrams: NGrams, states: np.ndarray, entries: np.ndarray, begins: bool) -> Automaton:
+    """An automaton that is not filled in yet; the n-grams of length m + 1 have states[m] and entries[m] first."""
+    of_state = int(states[-1]) + begins
+    of_entry = int(entries[-1]) + begins * ngrams.symbols
+    first = np.empty(of_state + 1, np.int32)
+    first[states[-1]] = entries[-1]
+    return Automaton(
+        first=first,
+        symbol=np.empty(of_entry, np.int32),
+        next=np.empty(of_entry, np.int32),
+        cumulative=np.empty(of_entry),
+        full=np.empty(of_entry),
+        suffix=np.empty(of_entry, np.int32),
+        parent=np.empty(of_state, np.int32),
+        backoff=np.empty(of_state),
+        lengths=states.astype(np.int32),
+        # the beginning is the greatest symbol, so its context is the last of those of length 1
+        start=int(states[2]) - 1 if ngrams.ends else ROOT,
+        symbols=ngrams.symbols,
+        ends=ngrams.ends,
+    )
 
 
-def _root(level: Level, known: np.ndarray, discounted: float, arrays: _Arrays) -> None:
+def _root(automaton: Automaton, level: Level, known: np.ndarray, discounted: float) -> None:
     """Fill in the empty context, which has every symbol: its share of the uniform distribution is added here."""
-    first, symbol, after, cumulative, full, suffix, parent, backoff = arrays
     size, total = len(level.counts), level.counts.sum()
-    own = slice(0, size)
-    ranks = np.arange(1, size + 1)
+    own, ranks = slice(0, size), np.arange(1, size + 1)
     share = discounted * size / total
-    first[ROOT], parent[ROOT], backoff[ROOT] = 0, ROOT, 0.0
-    symbol[own], suffix[own] = level.columns[0], ranks - 1
-    after[own] = np.where(known >= 0, known, ROOT)
-    full[own] = (level.counts - discounted) / total + share / size
-    cumulative[own] = (np.cumsum(level.counts) - discounted * ranks) / total + share * (ranks / size)
-    cumulative[size - 1] = 1.0
+    automaton.first[ROOT], automaton.parent[ROOT], automaton.backoff[ROOT] = 0, ROOT, 0.0
+    automaton.symbol[own], automaton.suffix[own] = level.columns[0], ranks - 1
+    automaton.next[own] = np.where(known >= 0, known, ROOT)
+    automaton.full[own] = (level.counts - discounted) / total + share / size
+    running = (np.cumsum(level.counts) - discounted * ranks) / total + share * (ranks / size)
+    running[-1] = 1.0
+    automaton.cumulative[own] = running
 
 
 def from_table(start: np.ndarray, transition: np.ndarray) -> Automaton:

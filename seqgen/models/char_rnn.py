@@ -48,7 +48,6 @@ class CharRNN(nn.Module, Generator):
     """
 
     family = "char-rnn"
-    ends = False
 
     def __init__(
         self,
@@ -154,6 +153,10 @@ class CharRNN(nn.Module, Generator):
         return total
 
     # ---- the generator contract -----------------------------------------------------------------------
+
+    @property
+    def ends(self) -> bool:
+        return False
 
     def config(self) -> dict[str, Any]:
         """What the constructor was given, as JSON values."""

@@ -13,14 +13,14 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, codec_from_config
-from seqgen.controls import as_controls
 from seqgen.errors import SeqgenError, integer
 from seqgen.families import family
-from seqgen.generator import Generator
+from seqgen.generator import Generator, _may_stop
 from seqgen.models import checks, hmm_inference, hmm_training
 from seqgen.models.em import FitHistory
 from seqgen.models.emission import Emission
 from seqgen.models.emissions import parts
+from seqgen.models.gathering import Gathered
 from seqgen.models.hmm_inference import Chain, filtered, need_possible
 
 
@@ -252,15 +252,19 @@ class HMM(Generator):
             arguments: as for `stream`.
         """
         if length is None and not _may_stop(arguments.get("controls")):
-            raise ValueError("length must be given: an HMM has no end of its own")
-        if not with_states:
-            return super().sample(n, length, seed, **arguments)
-        arguments = {"batch": min(integer("n", n, low=1), family(self.family).lanes), **arguments}
+            raise ValueError("length must be given: the samples of an HMM are endless")
+        n, lanes = integer("n", n, low=1), family(self.family).lanes
+        chunk = 4096 if length is None else min(integer("length", length, low=1), 4096)
+        arguments = {"batch": min(n, lanes), "chunk": chunk, **arguments}
+        first = arguments.get("start", 0)
+        data = Gathered(n, length, first, self.codec.join)
+        states = Gathered(n, length, first, np.concatenate)
         with self.stream(n, length, seed=seed, **arguments) as stream:
-            samples = stream.collect().values()
-        data = [self.codec.join([chunk.data for chunk in chunks]) for chunks in samples]
-        states = [np.concatenate([chunk.extra["states"] for chunk in chunks]) for chunks in samples]
-        return _stacked(data), _stacked(states)
+            for piece in stream:
+                data.add(piece.index, piece.offset, piece.data)
+                if with_states:
+                    states.add(piece.index, piece.offset, piece.extra["states"])
+        return (data.whole(), states.whole()) if with_states else data.whole()
 
     def sample_posterior(self, x: Any, n: int = 1, seed: int = 0) -> np.ndarray:
         """Draw hidden paths (n, T) from p(z | x); path i is a function of x, the seed and i alone."""
@@ -274,6 +278,10 @@ class HMM(Generator):
         return paths
 
     # ---- the generator contract -------------------------------------------------------------------------
+
+    @property
+    def ends(self) -> bool:
+        return False
 
     def config(self) -> dict[str, Any]:
         return {"codec": self.codec.config(), "emission": self.emission.config()}
@@ -299,12 +307,3 @@ class HMM(Generator):
         if not len(row):
             raise ValueError("x must hold at least one observation, got none")
         return row
-
-
-def _may_stop(controls: Any) -> bool:
-    return isinstance(controls, list) or callable(controls) or as_controls(controls).stop is not None
-
-
-def _stacked(items: list[Any]) -> Any:
-    same = isinstance(items[0], np.ndarray) and len({item.shape for item in items}) == 1
-    return np.stack(items) if same else items

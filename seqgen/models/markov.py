@@ -15,6 +15,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Characters, Symbols, Tokens, Words, codec_from_config
+from seqgen.engines.base import usable_threads
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.generator import Generator
 from seqgen.models.automaton import Automaton, from_ngrams, from_table
@@ -226,13 +227,15 @@ class MarkovChain(Generator):
             or (length is None and not self.automaton.ends)
         ):
             return super().sample(n, length, seed, **arguments)
-        optional_integer("threads", arguments.get("threads"), low=1)
+        n = integer("n", n, low=1)
+        threads = optional_integer("threads", arguments.get("threads"), low=1)
         return self._whole.sample(
             self._state("prompt", prompt),
-            integer("n", n, low=1),
+            n,
             optional_integer("length", length, low=1),
             seed=integer("seed", seed, low=0, high=2**64 - 1),
-            start=integer("start", arguments.get("start", 0), low=0, high=2**63 - 1),
+            start=integer("start", arguments.get("start", 0), low=0, high=2**63 - n),
+            threads=usable_threads() if threads is None else threads,
         )
 
     @cached_property
@@ -249,6 +252,10 @@ class MarkovChain(Generator):
         return WholeSamples(self.tables, self.automaton.symbols, self.codec)
 
     # ---- the generator contract -----------------------------------------------------------------------
+
+    @property
+    def ends(self) -> bool:
+        return self.automaton.ends
 
     def config(self) -> dict[str, Any]:
         """What the constructor was given and the vocabulary."""

@@ -138,12 +138,9 @@ class GaussianMixture(Emission, Generator):
             self.score_samples(points).sum()
         )
 
-    def sample(self, n: int = 1, length: int | None = None, seed: int = 0, **arguments: Any) -> np.ndarray:
-        """n sequences of `length` independent points, (n, length, D)."""
-        if length is None:
-            raise ValueError("length must be given: a mixture has no end of its own")
-        drawn: np.ndarray = super().sample(n, length, seed, **arguments)
-        return drawn
+    @property
+    def ends(self) -> bool:
+        return False
 
     def weights(self, card: dict[str, Any] | None = None) -> Weights:
         """The model as data; the mixture weights are the attribute `mixing`."""

@@ -22,7 +22,13 @@ def plain(value: Any) -> Any:
 def plain_chunk(chunk: Chunk) -> Plain:
     """A chunk as JSON values."""
     extra = {name: plain(value) for name, value in chunk.extra.items()}
-    return {"index": chunk.index, "offset": chunk.offset, "data": plain(chunk.data), "last": chunk.last, **extra}
+    return {
+        "index": chunk.index,
+        "offset": chunk.offset,
+        "data": plain(chunk.data),
+        "last": chunk.last,
+        **extra,
+    }
 
 
 def chunks(stream: Iterable[Chunk]) -> list[Plain]:

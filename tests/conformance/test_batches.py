@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.cases import Case
+from tests.conformance.case import Case
 from tests.conformance.running import chunks, samples
 
 N = 7

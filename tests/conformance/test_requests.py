@@ -9,7 +9,7 @@ import pytest
 
 from seqgen import Controls
 from seqgen.errors import SeqgenError
-from tests.conformance.cases import Case
+from tests.conformance.case import Case
 from tests.conformance.running import samples
 
 N = 4
@@ -122,13 +122,13 @@ def test_an_unknown_symbol_in_a_prompt_is_refused(case, engine):
     if case.unknown is None:
         pytest.skip("the codec knows every prompt")
     for prompt in (case.unknown, [case.unknown], lambda _: case.unknown):
-        with pytest.raises((ValueError, TypeError), match="^prompt: "):
+        with pytest.raises((ValueError, TypeError), match=r"^prompt: "):
             next(case.stream(engine, 1, 3, prompt=prompt))
 
 
 @pytest.mark.parametrize("controls", [0.7, "cold", Controls], ids=["number", "text", "class"])
 def test_what_is_no_set_of_controls_is_refused(case, controls):
-    with pytest.raises((TypeError, ValueError), match="controls|Controls"):
+    with pytest.raises((TypeError, ValueError), match=r"controls|Controls"):
         next(case.model().stream(1, 3, controls=controls))
 
 
@@ -165,7 +165,7 @@ def test_sample_needs_a_length_where_nothing_ends_a_sample(case, engine):
 
 @pytest.mark.parametrize("value", [0, -3])
 def test_sample_names_arguments_out_of_range(case, value):
-    with pytest.raises(ValueError, match="^n must be"):
+    with pytest.raises(ValueError, match=r"^n must be"):
         case.model().sample(value, 5)
-    with pytest.raises(ValueError, match="^length must be"):
+    with pytest.raises(ValueError, match=r"^length must be"):
         case.model().sample(1, value)

@@ -199,7 +199,12 @@ def test_a_newer_format_asks_for_an_upgrade(blob, tmp_path):
 
 
 def test_a_changed_configuration_card_or_precision_is_found(blob, tmp_path):
-    for change in ({"card": {"licence": "none"}}, {"config": {}}, {"precision": "bfloat16"}, {"family": "hmm"}):
+    for change in (
+        {"card": {"licence": "none"}},
+        {"config": {}},
+        {"precision": "bfloat16"},
+        {"family": "hmm"},
+    ):
         with pytest.raises(SeqgenError, match="do not match the hash"):
             reopened(rewritten(blob, **change), tmp_path)
 
@@ -230,7 +235,9 @@ def test_a_model_of_another_family_is_refused_by_a_models_own_load(blob, tmp_pat
 
     path = tmp_path / "model.safetensors"
     path.write_bytes(blob)
-    with pytest.raises(SeqgenError, match=r"holds a model of the family 'char-rnn', not 'other'.*seqgen\.load"):
+    with pytest.raises(
+        SeqgenError, match=r"holds a model of the family 'char-rnn', not 'other'.*seqgen\.load"
+    ):
         Other.load(path)
     assert seqgen.CharRNN.load(path).cell == "gru"
 
@@ -270,5 +277,14 @@ def test_no_source_file_unpickles_or_evaluates():
 def test_the_description_is_plain_json(blob):
     size = int.from_bytes(blob[:8], "little")
     description = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["seqgen"])
-    assert set(description) >= {"format", "family", "config", "card", "precision", "hash", "versions", "digest"}
+    assert set(description) >= {
+        "format",
+        "family",
+        "config",
+        "card",
+        "precision",
+        "hash",
+        "versions",
+        "digest",
+    }
     assert set(description["versions"]) == {"seqgen", "python", "numpy"}

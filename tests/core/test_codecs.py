@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -29,7 +30,7 @@ def pieces(codec: Codec, symbols: np.ndarray, cuts: list[int], *, through_json: 
     """The data of a sample cut at `cuts`; with `through_json` every chunk comes from a fresh, restored decoder."""
     edges = [0, *cuts, len(symbols)]
     decoder, parts = codec.decoder(), []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         parts.append(decoder(symbols[begin:end], end == len(symbols)))
         if through_json:
             state = json.loads(json.dumps(decoder.state()))
@@ -81,7 +82,9 @@ def test_bytes_that_are_no_utf8_decode_the_same_however_they_are_cut(raw, cuts, 
     codec = Bytes()
     symbols = codec.encode(raw)
     inside = sorted(min(cut, len(raw)) for cut in cuts)
-    assert "".join(pieces(codec, symbols, inside, through_json=through_json)) == raw.decode("utf-8", "replace")
+    assert "".join(pieces(codec, symbols, inside, through_json=through_json)) == raw.decode(
+        "utf-8", "replace"
+    )
 
 
 def test_a_sample_that_ends_inside_a_character_shows_it():
@@ -123,7 +126,7 @@ def test_what_is_no_sequence_of_symbols_raises(data):
 
 
 def test_unknown_words_raise_and_list_some():
-    with pytest.raises(ValueError, match="does not know the symbol 'maybe'.*'to'"):
+    with pytest.raises(ValueError, match=r"does not know the symbol 'maybe'.*'to'"):
         Words(["to", "be"]).encode("to maybe")
 
 

@@ -95,7 +95,9 @@ def test_a_mapping_of_names_works_and_unknown_names_list_what_there_is():
         as_controls(0.7)
 
 
-@pytest.mark.parametrize("control", [{"temperature": 0.5}, {"top_k": 1}, {"allowed": [0]}, {"stop": [[0]]}], ids=str)
+@pytest.mark.parametrize(
+    "control", [{"temperature": 0.5}, {"top_k": 1}, {"allowed": [0]}, {"stop": [[0]]}], ids=str
+)
 def test_a_control_that_cannot_act_raises(control):
     with pytest.raises(SeqgenError, match=next(iter(control))):
         Controls(**control).bind(Vectors(2))
@@ -123,7 +125,9 @@ def test_allowed_is_read_by_the_codec(codec, allowed, kept):
 
 
 @pytest.mark.parametrize("name", ["allowed", "stop"])
-@pytest.mark.parametrize("value", ["xyz", np.array([17]), 3, 2.5], ids=["unknown", "too large", "number", "float"])
+@pytest.mark.parametrize(
+    "value", ["xyz", np.array([17]), 3, 2.5], ids=["unknown", "too large", "number", "float"]
+)
 def test_symbols_that_the_codec_does_not_know_name_the_control(name, value):
     with pytest.raises((ValueError, TypeError), match=f"^{name}: "):
         Controls(**{name: value}).bind(LETTERS)

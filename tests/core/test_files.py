@@ -37,9 +37,14 @@ def test_an_older_file_is_replaced_at_once(tmp_path):
 def test_an_error_leaves_the_older_file_and_nothing_else(error, tmp_path):
     target = tmp_path / "out.txt"
     target.write_text("old")
-    with pytest.raises(error), replace_whole(target) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with replace_whole(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -53,8 +58,9 @@ def test_permissions_are_those_of_an_ordinary_file(tmp_path):
 
 
 def test_a_missing_directory_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none.* does not exist; make it first"), replace_whole(
-        tmp_path / "none" / "out.txt"
+    with (
+        pytest.raises(FileNotFoundError, match=r"none.* does not exist; make it first"),
+        replace_whole(tmp_path / "none" / "out.txt"),
     ):
         pass
 

@@ -14,7 +14,10 @@ HEAVY = ("torch", "numba", "triton", "matplotlib", "safetensors", "scipy")
 
 def run(program: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -27,7 +30,9 @@ def test_importing_seqgen_loads_nothing_heavy():
 
 @pytest.mark.parametrize("package", ["pipelines", "triton_kernels"])
 def test_importing_the_other_packages_loads_nothing_heavy(package):
-    loaded = run(f"import {package}, sys; print([m for m in ('torch', 'numba', 'triton') if m in sys.modules])")
+    loaded = run(
+        f"import {package}, sys; print([m for m in ('torch', 'numba', 'triton') if m in sys.modules])"
+    )
     assert loaded.strip() == "[]"
 
 

@@ -26,7 +26,9 @@ def clock(monkeypatch) -> Clock:
     return clock
 
 
-def deliver(figures: StreamStats, clock: Clock, *, waited: float, symbols: int = 4, last: bool = False) -> None:
+def deliver(
+    figures: StreamStats, clock: Clock, *, waited: float, symbols: int = 4, last: bool = False
+) -> None:
     since = figures.requested()
     clock.now += waited
     figures.delivered(since, symbols, last)

@@ -7,8 +7,9 @@ import pytest
 
 from seqgen import CharRNN, Controls
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.codecs import Characters
 from seqgen.controls import BoundControls
-from seqgen.engines.base import Engine, Request, Round, Start
+from seqgen.engines.base import Engine, Request, Start
 from seqgen.engines.numba.rnn import RNNEngine
 from seqgen.engines.torch.rnn import RNNEngine as ReferenceEngine
 from seqgen.errors import SeqgenError
@@ -17,13 +18,19 @@ VOCABULARY = "abcdefg"
 LANES = 5
 COUNTS = np.array([9, 0, 4, 13, 1])
 
+
+def controlled(**controls: object) -> BoundControls:
+    """Controls over the letters of `VOCABULARY`."""
+    return Controls(**controls).bind(Characters(VOCABULARY))
+
+
 STARTS = [
     Start(),
     Start(prompt=np.array([3])),
-    Start(prompt=np.array([0, 1, 2, 6, 5, 4, 3]), controls=Controls(temperature=0.7, top_k=4).bind(CharRNN(VOCABULARY, hidden_size=1).codec)),
-    Start(controls=Controls(repetition_penalty=1.8, top_p=0.913).bind(CharRNN(VOCABULARY, hidden_size=1).codec)),
-    Start(prompt=np.array([1, 1]), controls=Controls(allowed="acg", typical_p=0.8123).bind(CharRNN(VOCABULARY, hidden_size=1).codec)),
-]  # fmt: skip
+    Start(prompt=np.array([0, 1, 2, 6, 5, 4, 3]), controls=controlled(temperature=0.7, top_k=4)),
+    Start(controls=controlled(repetition_penalty=1.8, top_p=0.913)),
+    Start(prompt=np.array([1, 1]), controls=controlled(allowed="acg", typical_p=0.8123)),
+]
 
 
 def sharpened(model: CharRNN, factor: float = 3.0) -> CharRNN:
@@ -41,23 +48,14 @@ def begun(engine: Engine, lanes: list[int] | None = None, first: int = 40) -> En
     return engine
 
 
-def rows(made: list[Round], lane: int) -> tuple[list[int], np.ndarray]:
-    """All symbols and log-probabilities of a lane over several rounds."""
-    symbols = np.concatenate([r.symbols[lane, : r.counts[lane]] for r in made])
-    scores = [
-        np.stack([r.extra[name][lane, : r.counts[lane]] for r in made for name in ("log_prob",)])
-        if len(made) == 1
-        else np.concatenate([r.extra["log_prob"][lane, : r.counts[lane]] for r in made])
-    ][0]
-    return symbols.tolist(), np.ravel(scores)
-
-
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("hidden", [1, 7, 16, 50, 64, 130])
 @pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
 def test_lanes_of_any_length_and_control_equal_the_reference(cell, hidden, layers, bias):
-    model = sharpened(CharRNN(VOCABULARY, cell=cell, hidden_size=hidden, layers=layers, bias=bias, seed=hidden))
+    model = sharpened(
+        CharRNN(VOCABULARY, cell=cell, hidden_size=hidden, layers=layers, bias=bias, seed=hidden)
+    )
     request = Request(seed=11, lanes=LANES, log_probs=True, threads=2)
     fused = begun(RNNEngine(model.weights(), request))
     exact = model.double()
@@ -178,4 +176,3 @@ def test_a_snapshot_is_a_copy():
     engine.advance(COUNTS)
     for name, array in before.items():
         np.testing.assert_array_equal(array, kept[name])
-    assert isinstance(STARTS[0].controls, BoundControls)

@@ -188,7 +188,14 @@ def test_log_prob_does_not_depend_on_the_blocks_it_is_computed_in(prompt, monkey
 
 @pytest.mark.parametrize(
     ("x", "count"),
-    [("hello", 1), (["he", "hello"], 2), (np.array([0, 1, 2]), 1), (np.zeros((3, 4), int), 3), ([], 0), ("", 1)],
+    [
+        ("hello", 1),
+        (["he", "hello"], 2),
+        (np.array([0, 1, 2]), 1),
+        (np.zeros((3, 4), int), 3),
+        ([], 0),
+        ("", 1),
+    ],
     ids=["text", "texts", "symbols", "batch", "none", "empty"],
 )
 def test_log_prob_takes_texts_and_symbols(x, count):
@@ -215,7 +222,9 @@ def test_dropout_acts_only_with_a_generator_and_is_a_function_of_it():
     inputs = torch.tensor([[-1, 0, 1, 2, 2]])
     plain, _ = model(inputs)
     torch.testing.assert_close(model(inputs)[0], plain)
-    one, two, three = (model(inputs, dropout_generator=torch.Generator().manual_seed(s))[0] for s in (1, 1, 2))
+    one, two, three = (
+        model(inputs, dropout_generator=torch.Generator().manual_seed(s))[0] for s in (1, 1, 2)
+    )
     torch.testing.assert_close(one, two, atol=0, rtol=0)
     assert not torch.allclose(one, three)
     assert not torch.allclose(one, plain)
@@ -244,7 +253,9 @@ def test_arguments_out_of_range_are_named(arguments, message):
         CharRNN(**{"vocabulary": HELLO, "hidden_size": 4, **arguments})
 
 
-@pytest.mark.parametrize("vocabulary", ["helo", ["h", "é", "\n", "\0"], "bytes"], ids=["text", "list", "bytes"])
+@pytest.mark.parametrize(
+    "vocabulary", ["helo", ["h", "é", "\n", "\0"], "bytes"], ids=["text", "list", "bytes"]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_a_saved_model_loads_as_it_was(vocabulary, dtype, tmp_path):
     model = CharRNN(vocabulary, cell="gru", hidden_size=5, layers=2, dropout=0.25, bias=False).to(dtype)

@@ -91,7 +91,7 @@ def test_controls_act_on_symbols_only(kind):
 
 
 def test_samples_need_an_end():
-    with pytest.raises(ValueError, match="length must be given: an HMM has no end of its own"):
+    with pytest.raises(ValueError, match="length must be given: the samples of an HMM are endless"):
         hmm("categorical").sample(2)
     with pytest.raises(ValueError, match="length must be given"):
         hmm("categorical").sample(2, controls={"temperature": 2.0})

@@ -90,6 +90,13 @@ def test_bulk_samples_are_the_stream_s(smoothing, arguments):
         assert chain.sample(n, **arguments) == streamed(chain, n, batch=5, chunk=2, **arguments)
 
 
+def test_bulk_samples_are_the_same_in_any_number_of_threads():
+    chain = words("kneser-ney")
+    alone = chain.sample(5000, seed=6, threads=1)
+    assert chain.sample(5000, seed=6, threads=3) == alone
+    assert chain.sample(2000, seed=6, start=3000) == alone[3000:]
+
+
 @pytest.mark.parametrize("unit", ["characters", "words", "tokens", "symbols"])
 def test_bulk_samples_of_every_unit_are_the_stream_s(unit):
     texts = [

@@ -33,7 +33,11 @@ def objective_of(config: TrainingConfig, text: str = TEXT) -> TextObjective:
 
 
 def run(
-    config: TrainingConfig, path: Path | None = None, model: CharRNN | None = None, text: str = TEXT, **options
+    config: TrainingConfig,
+    path: Path | None = None,
+    model: CharRNN | None = None,
+    text: str = TEXT,
+    **options,
 ) -> tuple[CharRNN, Progress]:
     model = model_of() if model is None else model
     return model, train(model, objective_of(config, text), config, state_path=path, **options)
@@ -117,7 +121,10 @@ def test_the_number_of_threads_may_change_between_runs(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", 13), ("batch", 2), ("window", 6), ("learning_rate", 0.01), ("ema", 0.5), ("seed", 1), ("autocast", True)],
+    [
+        ("steps", 13), ("batch", 2), ("window", 6), ("learning_rate", 0.01), ("ema", 0.5), ("seed", 1),
+        ("autocast", True),
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_a_state_of_other_settings_is_refused(name, value, tmp_path):
@@ -186,7 +193,7 @@ def test_without_an_average_the_last_weights_remain(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_says_what_to_do():
-    with pytest.raises(SeqgenError, match="the loss is nan at step .*lower learning_rate"):
+    with pytest.raises(SeqgenError, match=r"the loss is nan at step .*lower learning_rate"):
         run(replace(CONFIG, learning_rate=1e20, warmup=0, steps=30, validate_every=30))
 
 

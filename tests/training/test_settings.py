@@ -11,7 +11,15 @@ DEFAULTS = {"cell": "lstm", "layers": 2, "dropout": 0.2, "bias": True}
 
 
 def test_texts_take_the_type_of_the_default():
-    settings = {"layers": "3", "dropout": "0", "cell": "gru", "bias": "no", "steps": "7", "ema": "0.5", "autocast": "1"}
+    settings = {
+        "layers": "3",
+        "dropout": "0",
+        "cell": "gru",
+        "bias": "no",
+        "steps": "7",
+        "ema": "0.5",
+        "autocast": "1",
+    }
     model, config = split_settings(settings, DEFAULTS, TrainingConfig)
     assert model == {"cell": "gru", "layers": 3, "dropout": 0.0, "bias": False}
     assert config == TrainingConfig(steps=7, ema=0.5, autocast=True)

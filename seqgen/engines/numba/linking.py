@@ -35,20 +35,17 @@ def _compare(grams, row, longer, column):
 
 
 @kernel
-def link(
-    level, starts, known, discounted, states, entries, owner_below, owner,
-    first, symbol, after, cumulative, full, suffix, parent, backoff,
-):  # fmt: skip
+def link(a, level, starts, known, discounted, states, entries, owner_below, owner):
     """Fill in the states of one context length and their successors; the shorter lengths are done.
 
     Args:
+        a: the automaton, `models.automaton.Automaton`.
         level: the m-grams, `models.levels.Level`, m >= 2. starts: (c,) where its contexts begin.
         known: (n,) the state that an m-gram is itself, or -1.
         discounted: what smoothing takes from every count.
         states: the first state of this length, and of the next shorter one.
         entries: the first successor of this length, and of the next shorter one.
         owner_below: (l,) the context, counted from 0, of each (m - 1)-gram. owner: (n,), filled likewise.
-        first, symbol, …: the arrays of `models.automaton.Automaton`.
     """
     for context in range(len(starts)):
         begin = starts[context]
@@ -57,19 +54,19 @@ def link(
         for row in range(begin, end):
             total += level.counts[row]
         state = states[0] + context
-        first[state] = entries[0] + begin
-        parent[state] = states[1] + owner_below[level.suffix[begin]]
-        backoff[state] = discounted * (end - begin) / total
+        a.first[state] = entries[0] + begin
+        a.parent[state] = states[1] + owner_below[level.suffix[begin]]
+        a.backoff[state] = discounted * (end - begin) / total
         running = 0
         for row in range(begin, end):
             at, below = entries[0] + row, entries[1] + level.suffix[row]
             # the running count is an exact integer, so every threshold is rounded only once
             running += level.counts[row]
-            cumulative[at] = (running - discounted * (row - begin + 1)) / total
-            full[at] = (level.counts[row] - discounted) / total + backoff[state] * full[below]
-            symbol[at] = level.columns[-1, row]
-            suffix[at] = below
-            after[at] = known[row] if known[row] >= 0 else after[below]
+            a.cumulative[at] = (running - discounted * (row - begin + 1)) / total
+            a.full[at] = (level.counts[row] - discounted) / total + a.backoff[state] * a.full[below]
+            a.symbol[at] = level.columns[-1, row]
+            a.suffix[at] = below
+            a.next[at] = known[row] if known[row] >= 0 else a.next[below]
             owner[row] = context
         if discounted == 0.0:
-            cumulative[entries[0] + end - 1] = 1.0
+            a.cumulative[entries[0] + end - 1] = 1.0

@@ -17,14 +17,7 @@ from seqgen.models.automaton import Automaton
 from seqgen.rng import Purpose
 
 STATE = np.dtype(
-    [
-        ("first", "i4"),
-        ("count", "i4"),
-        ("parent", "i4"),
-        ("longest", "i4"),
-        ("backoff", "f8"),
-        ("scale", "f8"),
-    ]
+    [("first", "i4"), ("count", "i4"), ("parent", "i4"), ("longest", "i4"), ("own", "f8"), ("backoff", "f8")]
 )
 ENTRY = np.dtype([("threshold", "f8"), ("symbol", "i4"), ("next", "i4"), ("guide", "i4"), ("unused", "i4")])
 
@@ -37,10 +30,10 @@ class Tables(NamedTuple):
     """The fields of `Automaton` by state and by successor.
 
     Attributes:
-        states: (S,) first and count of the successors, parent, backoff, whether it is one of the longest
-            contexts, and how many steps of the guide there are to a unit of mass.
+        states: (S,) first and count of the successors, parent, whether it is one of the longest contexts, the
+            mass of the state's own successors, and backoff, the mass of its parent's.
         entries: (E,) threshold (`Automaton.cumulative`), symbol, next state, and for the k-th successor the
-            entry at which to begin if the uniform falls in step k of the guide.
+            entry at which to begin if the uniform falls in the k-th of `count` equal parts of the own mass.
     """
 
     states: np.ndarray
@@ -54,6 +47,7 @@ def tables(automaton: Automaton) -> Tables:
     states["count"] = np.diff(automaton.first)
     states["parent"] = automaton.parent
     states["longest"] = np.arange(len(states)) >= automaton.lengths[-2]
+    states["own"] = automaton.cumulative[automaton.first[1:] - 1]
     states["backoff"] = automaton.backoff
     entries = np.zeros(len(automaton.symbol), ENTRY)
     entries["threshold"] = automaton.cumulative
@@ -67,14 +61,13 @@ def tables(automaton: Automaton) -> Tables:
 @kernel
 def _guide(tables):
     for s in range(len(tables.states)):
-        first, count = tables.states[s].first, tables.states[s].count
-        tables.states[s].scale = count / tables.entries[first + count - 1].threshold
-        entry = first
-        for k in range(count):
-            # the margin covers the rounding of the product that finds the step, so no step begins too late
-            while tables.entries[entry].threshold * tables.states[s].scale <= k - _MARGIN:
+        here = tables.states[s]
+        entry = here.first
+        for k in range(here.count):
+            # the margin covers the rounding in `part`, so that no search begins too late
+            while tables.entries[entry].threshold / here.own * here.count <= k - _MARGIN:
                 entry += 1
-            tables.entries[first + k].guide = entry
+            tables.entries[here.first + k].guide = entry
 
 
 @inline
@@ -89,31 +82,47 @@ def token_uniform(seed, index, position):
 def step(tables, state, seed, index, position):
     """Draw the symbol at `position` of sample `index` by inverse CDF: (symbol, next state).
 
-    The uniform runs over the masses of the state's successors, then over those of its parent, and so
-    on; each part is stretched to the unit interval again.
+    The uniform runs over the masses of the state's successors, then over those of its parent, and so on; each
+    part is stretched to the unit interval again.
     """
     here = tables.states[state]
-    if here.count == 1 and here.backoff == 0.0:
-        entry = tables.entries[here.first]
-        return entry.symbol, entry.next
-    u = token_uniform(seed, index, position)
-    at = state
-    while here.backoff > 0.0:
-        own = tables.entries[here.first + here.count - 1].threshold
-        if u < own:
-            break
-        u = min((u - own) / here.backoff, _BELOW_ONE)
-        at = here.parent
-        here = tables.states[at]
-    found = here.first
-    if here.count > 2:
-        found = tables.entries[found + min(np.int32(u * here.scale), here.count - 1)].guide
-    while tables.entries[found].threshold <= u:
-        found += 1
-    entry = tables.entries[found]
-    if at != state:
-        return entry.symbol, _after(tables, state, at, entry.symbol, entry.next)
-    return entry.symbol, entry.next
+    u = 0.0 if certain(here.count, here.backoff) else token_uniform(seed, index, position)
+    context = state
+    while u >= here.own:
+        u = stretched(u, here.own, here.backoff)
+        context = here.parent
+        here = tables.states[context]
+    found = tables.entries[here.first + part(u, here.own, here.count)].guide
+    return found_from(tables, state, context, found, u)
+
+
+@inline
+def certain(count, backoff):
+    """Whether a state has a single outcome, for which no noise is needed."""
+    return count == 1 and backoff == 0.0
+
+
+@inline
+def stretched(u, own, backoff):
+    """The uniform for the parent, from one that lies beyond a state's own mass."""
+    return min((u - own) / backoff, _BELOW_ONE)
+
+
+@inline
+def part(u, own, count):
+    """In which of `count` equal parts of the own mass the uniform lies."""
+    return min(np.int32(u / own * count), count - 1)
+
+
+@inline
+def found_from(tables, state, context, entry, u):
+    """Search from `entry` of `context` on, which `state` has fallen back to: (symbol, next state)."""
+    while tables.entries[entry].threshold <= u:
+        entry += 1
+    symbol, after = tables.entries[entry].symbol, tables.entries[entry].next
+    if context != state:
+        after = _after(tables, state, context, symbol, after)
+    return symbol, after
 
 
 @inline

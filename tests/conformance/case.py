@@ -1,0 +1,100 @@
+"""What a case of the conformance suite is; `cases` lists them and says how to add one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from seqgen import Controls
+from seqgen.generator import Generator
+from seqgen.streaming import Stream
+from tests.conformance.running import log_prob
+
+
+def _same(model: Generator) -> Generator:
+    return model
+
+
+def _own_score(model: Generator, sample: dict[str, Any]) -> float:
+    return float(log_prob(model, [sample["data"]])[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A small model and what may be asked of it.
+
+    Attributes:
+        id: in the names of the tests.
+        make: a model from a number; made once for each number.
+        engines: all of them; each is also compared with `reference`.
+        reference: the engine that is the specification.
+        exact: makes of a model one with which the reference is batch-invariant, for example in float64.
+        tolerance: of the log-probability of one symbol, engine against reference.
+        length: symbols in a sample.
+        prompts: three that differ, or none.
+        unknown: a prompt that the codec must refuse, or None.
+        controls: at least two that differ, or none; they are dealt out by index, also with stop sequences.
+        stopping: controls under which some samples stop early, by a stop sequence of several symbols.
+        conditions: at least two that differ, or none.
+        scored: controls under which a sample can be given back to `log_prob`.
+        score: log-probability of a sample under the model, as its chunks should add up to.
+        total: sum of the probabilities of everything that can come out, which must be 1, or None.
+        retrain: changes the parameters of a model in place, as training does; None if nothing does.
+        ends: whether the model itself ends its samples.
+    """
+
+    id: str
+    make: Callable[[int], Generator]
+    engines: tuple[str, ...] = ("numba", "torch")
+    reference: str = "torch"
+    exact: Callable[[Generator], Generator] = _same
+    tolerance: float = 1e-9
+    length: int = 23
+    prompts: tuple[Any, ...] = ()
+    unknown: Any = None
+    controls: tuple[Controls, ...] = ()
+    stopping: Controls | None = None
+    conditions: tuple[Any, ...] = ()
+    scored: Controls | None = None
+    score: Callable[[Generator, dict[str, Any]], float] = _own_score
+    total: Callable[[Generator], float] | None = None
+    retrain: Callable[[Generator], Any] | None = None
+    ends: bool = False
+
+    def model(self, engine: str | None = None, number: int = 0) -> Generator:
+        """The model as `engine` needs it to be batch-invariant; None is as it was made."""
+        return _model(self, engine == self.reference, number)
+
+    def stream(self, engine: str, n: int | None = None, length: int | None = None, **request: Any) -> Stream:
+        """A stream of the model from an engine."""
+        return self.model(engine).stream(n, length, engine=engine, **request)
+
+    def everything(self) -> dict[str, Any]:
+        """A request that varies by index all that the model can take."""
+        request: dict[str, Any] = {"log_probs": True}
+        if self.prompts:
+            request["prompt"] = lambda i: (*self.prompts, None)[i % (len(self.prompts) + 1)]
+        if self.controls:
+            request["controls"] = lambda i: (*self.controls, self.stopping)[i % (len(self.controls) + 1)]
+        return request
+
+
+@cache
+def _model(case: Case, exact: bool, number: int) -> Generator:
+    return case.exact(case.make(number)) if exact else case.make(number)
+
+
+def all_of_length(length: int) -> Callable[[Generator], float]:
+    """The total probability of all sequences of `length` symbols."""
+
+    def total(model: Generator) -> float:
+        symbols = range(model.codec.size)
+        rows = np.array(list(itertools.product(symbols, repeat=length)))
+        return float(np.exp(log_prob(model, rows)).sum())
+
+    return total
