@@ -54,7 +54,8 @@ class Weights:
     def hash(self) -> str:
         """SHA-256 over the family, the configuration and every array, as hexadecimal digits."""
         digest = hashlib.sha256()
-        digest.update(json.dumps([self.family, self.config], sort_keys=True).encode())
+        description = json.dumps([self.family, self.config], sort_keys=True, default=repr)
+        digest.update(description.encode())
         for name in sorted(self.arrays):
             array = np.ascontiguousarray(self.arrays[name])
             digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())

@@ -32,7 +32,7 @@ def stream(
     Example:
         >>> import seqgen
         >>> next(seqgen.stream("weather", length=3, seed=7)).data
-        'sun sun sun'
+        'cloud rain sun'
     """
     return Stream(find(name_or_path), n, length, **arguments)
 

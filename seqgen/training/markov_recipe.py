@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.data.text import read_text
+from seqgen.data.text import read_text, split_sequences, split_text
 from seqgen.errors import SeqgenError
 from seqgen.evaluation.open_vocabulary import Scored, score_known
 from seqgen.models.markov import MarkovChain
@@ -29,11 +29,13 @@ def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain,
         path: tinyshakespeare.txt, or any UTF-8 text with blank lines between its parts.
 
     Raises:
-        SeqgenError: if the text cannot be read or has fewer than ten parts.
+        SeqgenError, ValueError: if the text cannot be read or is too short.
     """
-    before, after = split_speeches(read_text(path))
+    before, after = _speeches(path)
     chain = MarkovChain(2, "kneser-ney", unit="tokens", boundaries=True).fit(before)
     scored = score_known(chain, after)
+    if not scored.scored:
+        raise SeqgenError("the last tenth of the text holds nothing to score; give a longer text")
     card = {
         "description": "word chain of order 2 with Kneser-Ney smoothing; a sample is a speech",
         "data": "Tiny Shakespeare",
@@ -55,7 +57,7 @@ def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain,
 
 def compare_orders(path: str | os.PathLike[str]) -> list[tuple[int, str | None, Scored]]:
     """The held-out score of orders 1 to 3 with and without smoothing, on the split of the built-in chain."""
-    before, after = split_speeches(read_text(path))
+    before, after = _speeches(path)
     compared = []
     for order in (1, 2, 3):
         for smoothing in (None, "kneser-ney"):
@@ -64,16 +66,9 @@ def compare_orders(path: str | os.PathLike[str]) -> list[tuple[int, str | None, 
     return compared
 
 
-def split_speeches(text: str) -> tuple[list[str], list[str]]:
-    """The parts between blank lines: the first nine tenths of the text, and the rest."""
-    speeches = [part for speech in text.split("\n\n") if (part := speech.strip("\n"))]
-    if len(speeches) < 10:
-        raise SeqgenError(
-            f"the text must have at least 10 parts with blank lines between, got {len(speeches)}"
-        )
-    sizes = np.cumsum([len(speech) for speech in speeches])
-    cut = min(int(np.searchsorted(sizes, 0.9 * sizes[-1])) + 1, len(speeches) - 1)
-    return speeches[:cut], speeches[cut:]
+def _speeches(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    before, after = split_text(read_text(path))
+    return split_sequences(before, "paragraphs"), split_sequences(after, "paragraphs")
 
 
 def weather_model() -> tuple[MarkovChain, dict[str, Any]]:

@@ -157,7 +157,9 @@ def test_impossible_observations_say_where():
     assert model.log_prob([x, x[:2]])[0] == -np.inf
     assert np.isfinite(model.log_prob([x, x[:2]])[1])
     for method in (model.viterbi, model.filter, model.smooth, model.sample_posterior):
-        with pytest.raises(SeqgenError, match=r"x has probability 0 under the model: .* allows observation 2"):
+        with pytest.raises(
+            SeqgenError, match=r"x has probability 0 under the model: .* allows observation 2"
+        ):
             method(x)
     with pytest.raises(SeqgenError, match="x has probability 0"):
         model.predict(x)

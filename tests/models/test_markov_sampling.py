@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import seqgen
 from seqgen import Controls, MarkovChain, SeqgenError
 from seqgen.engines.numba.text import Texts, separable
 from tests.models.markov_oracle import NaiveChain
@@ -194,6 +195,11 @@ def test_the_engines_agree_on_text_of_high_order():
     text = "the quick brown fox jumps over the lazy dog; the dog sleeps. " * 4 + "a fox! a dog? the end."
     chain = MarkovChain(6, "kneser-ney").fit([text])
     assert chain.sample(3, 400, engine="torch", seed=2) == chain.sample(3, 400, seed=2)
+
+
+def test_the_engines_agree_on_a_large_vocabulary():
+    chain = seqgen.load("shakespeare-markov")
+    assert chain.sample(6, 40, engine="torch", seed=5) == chain.sample(6, 40, seed=5)
 
 
 def test_a_sample_that_ends_says_so_and_one_that_is_cut_does_too():

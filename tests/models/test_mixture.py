@@ -113,7 +113,9 @@ def test_an_emission_is_no_model():
 
 def test_bad_use():
     model = mixture()
-    with pytest.raises(ValueError, match="length must be given: the samples of a gaussian-mixture model are endless"):
+    with pytest.raises(
+        ValueError, match="length must be given: the samples of a gaussian-mixture model are endless"
+    ):
         model.sample(2)
     with pytest.raises(SeqgenError, match="takes no condition"):
         next(model.stream(length=2, condition={"state": 0}))

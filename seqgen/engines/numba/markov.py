@@ -16,9 +16,10 @@ from seqgen.engines.base import Request, Round, Workers
 from seqgen.engines.markov_lanes import MarkovLanes
 from seqgen.engines.numba.compile import inline, kernel, say_compiling
 from seqgen.engines.numba.draw import draw
-from seqgen.engines.numba.markov_tables import step, token_uniform
+from seqgen.engines.numba.markov_tables import Tables, step, token_uniform
 from seqgen.engines.numba.markov_walk import successors, take
 from seqgen.errors import SeqgenError
+from seqgen.models.automaton import Automaton
 
 
 class MarkovEngine(MarkovLanes):
@@ -29,7 +30,8 @@ class MarkovEngine(MarkovLanes):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request, model=model)
         say_compiling("Markov chain")
-        self._tables = self._chain.tables
+        # plain tuples, because a call with a named one leaves a string in CPython's cache of attributes
+        self._fields, self._records = tuple(self._automaton), tuple(self._chain.tables)
         self._workers = Workers(request.threads)
 
     def advance(self, counts: np.ndarray) -> Round:
@@ -45,12 +47,12 @@ class MarkovEngine(MarkovLanes):
         lane_state = (self._index, self._position, self._state)
 
         def plain(some: np.ndarray) -> None:
-            _advance(self._automaton, self._tables, some, counts, seed, *lane_state, *outputs)
+            _advance(self._fields, self._records, some, counts, seed, *lane_state, *outputs)
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
             if not _advance_controlled(
-                self._automaton, some, counts, seed, *lane_state,
+                self._fields, some, counts, seed, *lane_state,
                 controls.parameters, controls.allowed, controls.seen, *outputs,
             ):  # fmt: skip
                 failed.append(some)
@@ -65,7 +67,7 @@ class MarkovEngine(MarkovLanes):
         for lane in np.flatnonzero(forced).tolist():
             wanted = self._forced_of(lane)
             _advance_forced(
-                self._automaton, self._tables, lane, counts[lane], seed, *lane_state,
+                self._fields, self._records, lane, counts[lane], seed, *lane_state,
                 wanted, self._messages.of(wanted), *outputs,
             )  # fmt: skip
         if self._request.log_probs:
@@ -79,9 +81,10 @@ class MarkovEngine(MarkovLanes):
 
 @kernel
 def _advance(
-    a, tables, lanes, counts, seed, index, position, state, symbols, made, ended, log_probs
+    fields, records, lanes, counts, seed, index, position, state, symbols, made, ended, log_probs
 ):  # fmt: skip
     """Advance `lanes` by `counts` symbols, or to their end, from the model's own distribution."""
+    a, tables = Automaton(*fields), Tables(*records)
     for lane in lanes:
         _advance_plain(
             a, tables, lane, 0, counts[lane], seed, index, position, state, symbols, made, ended, log_probs
@@ -110,10 +113,11 @@ def _advance_plain(
 
 @kernel
 def _advance_controlled(
-    a, lanes, counts, seed, index, position, state, parameters, allowed, seen,
+    fields, lanes, counts, seed, index, position, state, parameters, allowed, seen,
     symbols, made, ended, log_probs,
 ):  # fmt: skip
     """As `_advance`, under controls; False if they leave some lane nothing to draw."""
+    a = Automaton(*fields)
     outcomes = allowed.shape[1]
     logits = np.empty(outcomes, np.float64)
     states = np.empty(outcomes, np.int32)
@@ -148,10 +152,11 @@ def _advance_controlled(
 
 @kernel
 def _advance_forced(
-    a, tables, lane, count, seed, index, position, state, forced, messages,
+    fields, records, lane, count, seed, index, position, state, forced, messages,
     symbols, made, ended, log_probs,
 ):  # fmt: skip
     """As `_advance` for one lane, given `forced` (F,) symbols and their `messages` (F + 1, S)."""
+    a, tables = Automaton(*fields), Tables(*records)
     outcomes = a.symbols + (1 if a.ends else 0)
     probabilities = np.empty(outcomes, np.float64)
     states = np.empty(outcomes, np.int32)
