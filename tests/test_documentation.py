@@ -22,7 +22,10 @@ def _modules() -> list[str]:
     names = []
     for package in PACKAGES:
         found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        names += [package.__name__, *(module.name for module in found if not module.name.endswith("__main__"))]
+        names += [
+            package.__name__,
+            *(module.name for module in found if not module.name.endswith("__main__")),
+        ]
     with_examples = []
     for name in names:
         source = ROOT / Path(*name.split("."))

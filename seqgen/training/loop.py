@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from seqgen.errors import SeqgenError, integer, real
 from seqgen.files import replace_whole
+from seqgen.generator import Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,9 +181,10 @@ def _with_weights(model: nn.Module, weights: Mapping[str, Tensor], action: Calla
 def _described(model: nn.Module, objective: Objective, config: TrainingConfig) -> dict[str, Any]:
     """What a state must agree in with the run that goes on from it: settings, model and data, as JSON values."""
     settings = {name: value for name, value in asdict(config).items() if name != "threads"}
-    architecture = model.config() if hasattr(model, "config") else {}
+    architecture = model.config() if isinstance(model, Generator) else {}
     described = {**settings, **architecture, "data": getattr(objective, "fingerprint", None)}
-    return json.loads(json.dumps(described))
+    as_stored: dict[str, Any] = json.loads(json.dumps(described))
+    return as_stored
 
 
 # ---- the state on disk --------------------------------------------------------------------------------

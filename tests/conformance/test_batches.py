@@ -19,18 +19,17 @@ def test_a_sample_is_the_same_alone_and_in_any_batch(case, engine, varied):
     request = request_of(case, varied)
     alone = samples(case.stream(engine, N, case.length, seed=5, threads=1, **request))
     assert len(alone) == N
-    for batch in (3, 5, 16):
-        for threads in (1, 2):
-            stream = case.stream(engine, N, case.length, seed=5, batch=batch, threads=threads, **request)
-            assert samples(stream) == alone
-            stream.close()
+    for batch, threads in ((3, 1), (5, 2), (16, 3)):
+        stream = case.stream(engine, N, case.length, seed=5, batch=batch, threads=threads, **request)
+        assert samples(stream) == alone
+        stream.close()
 
 
 @pytest.mark.parametrize("varied", [False, True], ids=["plain", "varied"])
 def test_a_sample_can_be_had_without_the_ones_before(case, engine, varied):
     request = request_of(case, varied)
     longer = samples(case.stream(engine, N, case.length, seed=6, batch=4, **request))
-    for start in range(N):
+    for start in (0, 3, N - 1):
         assert samples(case.stream(engine, 1, case.length, seed=6, start=start, **request)) == {
             start: longer[start]
         }
@@ -49,8 +48,8 @@ def test_indices_may_be_as_large_as_63_bits(case, engine, start):
 def test_all_bits_of_the_seed_count(case, engine):
     seeds = (0, 1, 2**32, 2**64 - 1)
     drawn = [samples(case.stream(engine, 2, case.length, seed=seed)) for seed in seeds]
+    assert samples(case.stream(engine, 2, case.length, seed=seeds[-1])) == drawn[-1]
     for k, one in enumerate(drawn):
-        assert one == samples(case.stream(engine, 2, case.length, seed=seeds[k]))
         assert all(one != other for other in drawn[k + 1 :])
 
 
@@ -81,4 +80,4 @@ def test_the_order_of_chunks_is_the_same_in_every_run(case, engine):
         stream = case.stream(engine, N, case.length, batch=3, chunk=4, threads=threads, **case.everything())
         return chunks(stream)
 
-    assert run(1) == run(1) == run(2)
+    assert run(1) == run(2)

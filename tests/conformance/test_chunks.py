@@ -14,13 +14,13 @@ N = 5
 def test_chunked_equals_whole(case, engine, varied):
     request = case.everything() if varied else {"log_probs": True}
     whole = samples(case.stream(engine, N, case.length, seed=2, batch=2, chunk=case.length, **request))
-    for chunk in (1, 3, 7, 64):
+    for chunk in (1, 3, 7):
         assert samples(case.stream(engine, N, case.length, seed=2, batch=3, chunk=chunk, **request)) == whole
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 64])
+@pytest.mark.parametrize("chunk", [1, 5])
 def test_offsets_follow_on_and_the_last_chunk_says_why(case, engine, chunk):
-    stream = case.stream(engine, 9, case.length, batch=4, chunk=chunk, start=3, **case.everything())
+    stream = case.stream(engine, 7, case.length, batch=3, chunk=chunk, start=3, **case.everything())
     position: dict[int, int] = {}
     ended: set[int] = set()
     for piece in chunks(stream):
@@ -36,7 +36,7 @@ def test_offsets_follow_on_and_the_last_chunk_says_why(case, engine, chunk):
         else:
             assert "reason" not in piece
             assert size(piece) == chunk
-    assert ended == set(range(3, 12))
+    assert ended == set(range(3, 10))
 
 
 def test_alone_samples_come_one_after_another(case, engine):
@@ -84,7 +84,7 @@ def test_stop_sequences_end_a_sample_at_the_same_place_for_every_chunk_size(case
     stopped = [sample for sample in whole.values() if sample["reason"] == "stop"]
     assert stopped, "some sample of this case must stop"
     assert any(len(sample["log_prob"]) < case.length for sample in stopped)
-    for chunk in (1, 2, 3, 5):
+    for chunk in (1, 2, 5):
         assert samples(case.stream(engine, 12, case.length, chunk=chunk, batch=5, **request)) == whole
 
 

@@ -9,18 +9,18 @@ import pytest
 
 from seqgen.streaming import Stream
 
-CHUNK = {"numba": 100, "torch": 5}
 BATCH = 3
 
 
 @pytest.mark.parametrize("length", [None, 50], ids=["one endless sample", "samples without end"])
 def test_memory_does_not_grow_with_what_was_delivered(case, engine, length):
-    if case.ends and length is None:
+    if engine == case.reference:
+        pytest.skip("the reference is too slow, and what could grow is common to all engines")
+    if length is None and case.ends:
         pytest.skip("the samples of this model end")
     request = dict(case.everything()) if length else {}
-    fused = engine != case.reference
-    first, more = ((600, 600) if length else (600, 2_000)) if fused else (40, 40)
-    stream = case.stream(engine, None, length, batch=BATCH, chunk=CHUNK[engine], threads=1, **request)
+    size, first, more = (50, 300, 300) if length else (500, 100, 400)
+    stream = case.stream(engine, None, length, batch=BATCH, chunk=size, threads=1, **request)
     deliver(stream, 30)
     gc.collect()
     gc.freeze()  # what is there already need not be looked at again

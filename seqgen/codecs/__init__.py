@@ -1,0 +1,43 @@
+"""Codecs: symbols (small integers) to media and back.
+
+A codec turns what a user gives into symbol arrays and what an engine makes into chunks of data. Decoding a
+stream may need memory (half a UTF-8 character, the pen's position): `Decoder` holds it, one for each lane, and
+its state is a JSON value so that a stream can be resumed at any chunk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqgen.codecs.base import Codec, Decoder
+from seqgen.codecs.numbers import Integers, Strokes, Vectors
+from seqgen.codecs.symbols import Symbols, Tokens, Words
+from seqgen.codecs.text import Bytes, Characters
+from seqgen.errors import SeqgenError
+
+__all__ = [
+    "Bytes",
+    "Characters",
+    "Codec",
+    "Decoder",
+    "Integers",
+    "Strokes",
+    "Symbols",
+    "Tokens",
+    "Vectors",
+    "Words",
+    "codec_from_config",
+]
+
+_CODECS: dict[str, type[Codec]] = {
+    c.name: c for c in (Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors)
+}
+
+
+def codec_from_config(config: dict[str, Any]) -> Codec:
+    """The codec that `config` describes (the inverse of `Codec.config`)."""
+    arguments = {key: value for key, value in config.items() if key != "name"}
+    name = config.get("name")
+    if name not in _CODECS:
+        raise SeqgenError(f"unknown codec {name!r}; this version knows {', '.join(_CODECS)}")
+    return _CODECS[name](**arguments)

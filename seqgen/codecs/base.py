@@ -1,0 +1,82 @@
+"""What a codec is: symbols to media and back, and the decoder that remembers where a lane stands."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Decoder(Protocol):
+    """Turns the consecutive symbol blocks of one sample into data."""
+
+    def __call__(self, symbols: np.ndarray, last: bool) -> Any: ...
+
+    def state(self) -> Any: ...
+
+    def restore(self, state: Any) -> None: ...
+
+
+class Codec:
+    """Base of all codecs; `size` is the number of symbols, or 0 where symbols are not integers."""
+
+    name: str
+    size: int = 0
+    unit: str = "symbols"
+
+    def encode(self, data: Any) -> np.ndarray:
+        """One item of user data as an array of symbols (T,) or (T, D)."""
+        raise NotImplementedError
+
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        """One item or a list of items as a list of symbol arrays."""
+        if isinstance(data, list):
+            return [self.encode(item) for item in data]
+        if isinstance(data, np.ndarray) and data.ndim == 2 and self.size:
+            return [self.encode(row) for row in data]
+        return [self.encode(data)]
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder for one sample."""
+        return _Stateless(self.decode)
+
+    def decode(self, symbols: np.ndarray) -> Any:
+        """The data of a whole array of symbols."""
+        return symbols
+
+    def join(self, parts: list[Any]) -> Any:
+        """The data of a sample from the data of its chunks."""
+        return np.concatenate(parts) if parts else np.zeros((0,))
+
+    def config(self) -> dict[str, Any]:
+        """A JSON description from which `codec_from_config` makes an equal codec."""
+        return {"name": self.name}
+
+    def _symbols(self, data: Any) -> np.ndarray:
+        """An integer array that is checked against `size`."""
+        array = np.asarray(data)
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise TypeError(
+                f"expected a 1-d integer array of symbols, got {array.dtype} of shape {array.shape}"
+            )
+        array = array.astype(np.int64)
+        if array.size and (array.min() < 0 or array.max() >= self.size):
+            bad = int(array[(array < 0) | (array >= self.size)][0])
+            raise ValueError(f"symbols must be between 0 and {self.size - 1}, got {bad}")
+        return array
+
+
+class _Stateless:
+    """A decoder that needs no memory."""
+
+    def __init__(self, decode: Any) -> None:
+        self._decode = decode
+
+    def __call__(self, symbols: np.ndarray, last: bool) -> Any:
+        return self._decode(symbols)
+
+    def state(self) -> Any:
+        return None
+
+    def restore(self, state: Any) -> None:
+        return None
