@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.side_by_side import side_by_side
 from seqgen import rng
-from seqgen.engines.numba.random import fill_normals, fill_uniforms
+from seqgen.engines.numba.normals import normals
+from seqgen.engines.numba.random import fill_uniforms
 from seqgen.rng import Purpose
 
 COUNT = 1 << 20  # 8 MB: what a consumer would ask for at a time, and larger than the caches
@@ -53,7 +54,7 @@ def bench_normals(benchmark: Any) -> None:
 
     def ours() -> int:
         for repeat in range(ROUNDS // 4):
-            fill_normals(seed, index, np.uint64(repeat * COUNT // 4), COUNT // 4, 4, purpose, out)
+            normals(seed, index, repeat * COUNT, purpose, out)
         return ROUNDS // 4 * COUNT
 
     def peer() -> int:
@@ -61,7 +62,7 @@ def bench_normals(benchmark: Any) -> None:
             generator.standard_normal(out=peer_out)
         return ROUNDS // 4 * COUNT
 
-    fill_normals(seed, index, np.uint64(0), COUNT // 4, 4, purpose, out)
+    normals(seed, index, 0, purpose, out)
     assert np.array_equal(out[:4000], rng.normals(7, 3, np.arange(1000), purpose, 4).ravel())
     generator.standard_normal(out=peer_out)
     for drawn in (out, peer_out):

@@ -19,7 +19,10 @@ warn_about_strangers()
 _EXPORTS = {
     "Bytes": "seqgen.codecs",
     "Characters": "seqgen.codecs",
+    "Integers": "seqgen.codecs",
+    "Strokes": "seqgen.codecs",
     "Symbols": "seqgen.codecs",
+    "Tokens": "seqgen.codecs",
     "Vectors": "seqgen.codecs",
     "Words": "seqgen.codecs",
     "Controls": "seqgen.controls",
@@ -66,7 +69,10 @@ if TYPE_CHECKING:
     from seqgen.checkpoint import Weights as Weights
     from seqgen.codecs import Bytes as Bytes
     from seqgen.codecs import Characters as Characters
+    from seqgen.codecs import Integers as Integers
+    from seqgen.codecs import Strokes as Strokes
     from seqgen.codecs import Symbols as Symbols
+    from seqgen.codecs import Tokens as Tokens
     from seqgen.codecs import Vectors as Vectors
     from seqgen.codecs import Words as Words
     from seqgen.controls import Controls as Controls

@@ -107,7 +107,7 @@ class Generator(ABC):
         """
         n = integer("n", n, low=1)
         kind = family(self.family)
-        if length is None and not self.ends and not _may_stop(arguments.get("controls")):
+        if length is None and not self.ends and not may_stop(arguments.get("controls")):
             raise ValueError(f"length must be given: the samples of a {self.family} model are endless")
         arguments.setdefault("batch", min(n, kind.lanes))
         if length is not None:
@@ -149,7 +149,7 @@ class Generator(ABC):
         return cls.from_weights(weights)
 
 
-def _may_stop(controls: Any) -> bool:
+def may_stop(controls: Any) -> bool:
     """Whether controls, which may be given by index, can end a sample."""
     if isinstance(controls, list) or callable(controls):
         return True

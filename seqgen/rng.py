@@ -109,15 +109,26 @@ def normals(
     """Standard normals for each (index, position), as (..., dimensions) float64.
 
     The method is inversion: the normal quantile function of one 32-bit uniform each (`to_normal`). The D
-    normals of position t are number tD .. tD + D - 1 of the sample's sequence of words, four to a counter.
+    normals of position t are numbers tD .. tD + D - 1 of the sample's sequence, made from `numbered_words`.
     """
     dimensions = integer("dimensions", dimensions, low=1)
     i, t = np.broadcast_arrays(np.asarray(index, np.uint64), np.asarray(position, np.uint64))
-    blocks = np.uint64((dimensions + 3) // 4)
-    first = t * blocks
-    block = first[..., None] + np.arange(int(blocks), dtype=np.uint64)
-    drawn = words(seed, i[..., None], block, purpose)
-    return to_normal(to_uniform(drawn.reshape(*drawn.shape[:-2], -1)[..., :dimensions]))
+    number = t[..., None] * np.uint64(dimensions) + np.arange(dimensions, dtype=np.uint64)
+    return to_normal(to_uniform(numbered_words(seed, i[..., None], number, purpose)))
+
+
+def numbered_words(seed: int, index: np.ndarray | int, number: np.ndarray | int, purpose: int) -> np.ndarray:
+    """The words of a sample's sequence by their numbers, four to a block: word n is word n % 4 of block n // 4.
+
+    Args:
+        number: 0 to 2^58 - 1, broadcast against `index`.
+
+    Returns:
+        uint32 of the common shape.
+    """
+    i, n = np.broadcast_arrays(np.asarray(index, np.uint64), np.asarray(number, np.uint64))
+    drawn = words(seed, i, n // np.uint64(4), purpose)
+    return np.take_along_axis(drawn, (n % np.uint64(4)).astype(np.int64)[..., None], -1)[..., 0]
 
 
 def categorical(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -185,13 +185,13 @@ class Stream:
         made = engine.advance(counts)
         self._round, self._cursor, self._pieces = made, 0, []
         for lane in np.flatnonzero(running):
-            self._pieces.append(self._cut(int(lane), made))
+            self._pieces.append(self._cut(int(lane), made, int(counts[lane])))
         return True
 
-    def _cut(self, lane: int, made: Round) -> _Piece:
+    def _cut(self, lane: int, made: Round, asked: int) -> _Piece:
         """The piece that a round gives a lane, cut at the first stop sequence; moves the lane on."""
         count, offset, index = int(made.counts[lane]), int(self._offset[lane]), int(self._index[lane])
-        reason = "end" if made.ended[lane] else None
+        reason = "end" if made.ended[lane] else "stuck" if count < asked else None
         if self._stops[lane]:
             cut = self._find_stop(lane, made.symbols[lane, :count])
             if cut is not None:
@@ -241,6 +241,11 @@ class Stream:
     def _deliver(self, piece: _Piece) -> Chunk:
         made = self._round
         assert made is not None
+        if piece.reason == "stuck":
+            raise SeqgenError(
+                f"the controls leave no symbol to draw at position {piece.offset + piece.count} of sample "
+                f"{piece.index}; allow symbols that can follow, or use a model with smoothing"
+            )
         row = slice(0, piece.count)
         last = piece.reason is not None
         data = self._decoders[piece.lane](made.symbols[piece.lane, row], last)

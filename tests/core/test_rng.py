@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from seqgen import rng
 from seqgen.engines.numba import random as compiled
+from seqgen.engines.numba.normals import normals
 from seqgen.rng import Purpose
 
 SEEDS = (0, 1, 2**32, 2**64 - 1, 0x0123456789ABCDEF)
@@ -66,9 +67,7 @@ def test_compiled_uniforms_equal_numpy_bit_for_bit(count, position):
 def test_compiled_normals_equal_numpy_bit_for_bit(dimensions):
     seed, index, position, count = 2**64 - 5, 2**33, 12, 3000
     out = np.empty(count * dimensions)
-    compiled.fill_normals(
-        np.uint64(seed), np.uint64(index), np.uint64(position), count, dimensions, int(Purpose.EMISSION), out
-    )
+    normals(np.uint64(seed), np.uint64(index), position * dimensions, int(Purpose.EMISSION), out)
     positions = position + np.arange(count, dtype=np.uint64)
     expected = rng.normals(seed, index, positions, Purpose.EMISSION, dimensions)
     np.testing.assert_array_equal(out.reshape(count, dimensions), expected)

@@ -18,7 +18,6 @@ from seqgen.engines.numba.compile import inline, kernel, say_compiling
 from seqgen.engines.numba.draw import draw
 from seqgen.engines.numba.markov_tables import Tables, step, token_uniform
 from seqgen.engines.numba.markov_walk import successors, take
-from seqgen.errors import SeqgenError
 from seqgen.models.automaton import Automaton
 
 
@@ -51,19 +50,13 @@ class MarkovEngine(MarkovLanes):
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
-            if not _advance_controlled(
+            _advance_controlled(
                 self._fields, some, counts, seed, *lane_state,
                 controls.parameters, controls.allowed, controls.seen, *outputs,
-            ):  # fmt: skip
-                failed.append(some)
+            )  # fmt: skip
 
-        failed: list[np.ndarray] = []
         self._workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
         self._workers.run(controlled, np.flatnonzero(reshaped))
-        if failed:
-            raise SeqgenError(
-                "the controls leave no symbol to draw; allow symbols that can follow, or use smoothing"
-            )
         for lane in np.flatnonzero(forced).tolist():
             wanted = self._forced_of(lane)
             _advance_forced(
@@ -116,7 +109,7 @@ def _advance_controlled(
     fields, lanes, counts, seed, index, position, state, parameters, allowed, seen,
     symbols, made, ended, log_probs,
 ):  # fmt: skip
-    """As `_advance`, under controls; False if they leave some lane nothing to draw."""
+    """As `_advance`, under controls; a lane that they leave nothing to draw makes no more symbols."""
     a = Automaton(*fields)
     outcomes = allowed.shape[1]
     logits = np.empty(outcomes, np.float64)
@@ -135,7 +128,8 @@ def _advance_controlled(
                 log_probs.shape[1] > 0,
             )  # fmt: skip
             if symbol < 0:
-                return False
+                made[lane] = t
+                break
             if symbol == a.symbols:
                 made[lane] = t
                 ended[lane] = True
@@ -147,7 +141,6 @@ def _advance_controlled(
             seen[lane, symbol] = True
             state[lane] = states[symbol]
             position[lane] += np.uint64(1)
-    return True
 
 
 @kernel

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from seqgen.engines.numba.compile import inline
+from seqgen.engines.numba.compile import inline, kernel
 from seqgen.engines.numba.random import (
     _LN2_HIGH,
     _LN2_LOW,
@@ -20,6 +20,9 @@ from seqgen.engines.numba.random import (
     _near_top,
     to_uniform,
 )
+from seqgen.engines.numba.words import fill_words, planes
+
+_PART = 1024
 
 _FRACTION, _HALF_BITS = np.int64(0x000FFFFFFFFFFFFF), np.int64(0x3FE0000000000000)
 
@@ -60,3 +63,14 @@ def fill_normals(words, count, tails, work, out):
         nearest[k] = _near_top(r) / _near_bottom(r)
     for k in range(found):
         out[tails[k]] = math.copysign(nearest[k], to_uniform(words[tails[k]]) - 0.5)
+
+
+@kernel
+def normals(seed, index, number, purpose, out):
+    """Fill `out` with normals `number` and on of a sample's sequence, as `rng.normals` numbers them."""
+    words, scratch = np.empty(_PART + 8, np.uint32), planes()
+    tails, work = np.empty(_PART + 1, np.int64), np.empty((2, _PART))
+    for begin in range(0, len(out), _PART):
+        count = min(_PART, len(out) - begin)
+        skip = fill_words(seed, index, number + begin, count, purpose, scratch, words)
+        fill_normals(words[skip:], count, tails, work, out[begin : begin + count])

@@ -113,15 +113,3 @@ def fill_uniforms(seed, index, position, purpose, out):
         rest = philox4(seed, index, position + np.uint64(whole), purpose)
         for k in range(len(out) % 4):
             out[4 * whole + k] = to_uniform(rest[k])
-
-
-@kernel
-def fill_normals(seed, index, position, count, dimensions, purpose, out):
-    """Fill `out` (count * dimensions) with the normals of `count` positions from `position` on."""
-    blocks = (dimensions + 3) // 4
-    for n in range(count):
-        for b in range(blocks):
-            block = (position + np.uint64(n)) * np.uint64(blocks) + np.uint64(b)
-            four = philox4(seed, index, block, purpose)
-            for k in range(min(4, dimensions - 4 * b)):
-                out[n * dimensions + 4 * b + k] = to_normal(to_uniform(four[k]))

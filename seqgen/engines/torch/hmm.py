@@ -179,8 +179,7 @@ class HMMEngine(Engine):
     def _uniforms(self, lanes: np.ndarray, purpose: rng.Purpose, dims: int = 1) -> np.ndarray:
         """The uniforms (lanes, dims) of the present position of `lanes`."""
         number = self._position[lanes, None] * dims + np.arange(dims)
-        words = rng.words(self._seed, self._index[lanes, None], number // 4, purpose)
-        return rng.to_uniform(np.take_along_axis(words, (number % 4)[..., None], -1)[..., 0])
+        return rng.to_uniform(rng.numbered_words(self._seed, self._index[lanes, None], number, purpose))
 
     def _categorical(self, rows: Tensor, lanes: np.ndarray, purpose: rng.Purpose) -> np.ndarray:
         """One draw from each row of weights."""

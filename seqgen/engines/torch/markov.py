@@ -15,6 +15,7 @@ from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.engines.base import Request, Round
 from seqgen.engines.markov_lanes import MarkovLanes
+from seqgen.errors import SeqgenError
 from seqgen.models.automaton import ROOT
 
 _BELOW_ONE = 1.0 - 2.0**-53
@@ -36,7 +37,11 @@ class MarkovEngine(MarkovLanes):
         made, ended = counts.astype(np.int64), np.zeros(lanes, bool)
         for lane in np.flatnonzero(counts):
             for t in range(counts[lane]):
-                symbol, after, log_prob, log_prob_drawn = self._draw(int(lane))
+                try:
+                    symbol, after, log_prob, log_prob_drawn = self._draw(int(lane))
+                except SeqgenError:
+                    made[lane] = t
+                    break
                 if symbol == self._automaton.symbols:
                     made[lane], ended[lane] = t, True
                     break
