@@ -9,10 +9,7 @@ is therefore small: the next index, each lane's index and position, and the engi
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -20,11 +17,12 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, Decoder, codec_from_config
-from seqgen.controls import BoundControls, as_controls
-from seqgen.engines.base import Engine, Request, Round, Start, usable_threads
+from seqgen.engines.base import Engine, Request, Round, usable_threads
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.families import ENGINES, family
+from seqgen.per_index import PerIndex
 from seqgen.stats import StreamStats
+from seqgen.stream_state import digest, pack, rebuild, unpack
 
 STATE_FORMAT = 1
 _NOTHING: Mapping[str, Any] = {}
@@ -109,7 +107,7 @@ class Stream:
         n = optional_integer("n", n, low=1)
         length = optional_integer("length", length, low=1)
         batch = integer("batch", batch, low=1)
-        self._per_index = _PerIndex(self.codec, prompt, condition, controls)
+        self._per_index = PerIndex(self.codec, prompt, condition, controls)
         self._plan = _Plan(
             n=n,
             length=length,
@@ -279,8 +277,8 @@ class Stream:
                 waiting.append(
                     {
                         **piece._asdict(),
-                        "symbols": _pack(self._round.symbols[piece.lane, row]),
-                        "extra": {name: _pack(a) for name, a in arrays.items()},
+                        "symbols": pack(self._round.symbols[piece.lane, row]),
+                        "extra": {name: pack(a) for name, a in arrays.items()},
                     }
                 )
         state = {
@@ -294,9 +292,9 @@ class Stream:
             "decoders": [decoder.state() for decoder in self._decoders],
             "tails": [list(tail) for tail in self._tails],
             "waiting": waiting,
-            "caches": {name: _pack(array) for name, array in self._live().snapshot().items()},
+            "caches": {name: pack(array) for name, array in self._live().snapshot().items()},
         }
-        return {**state, "digest": _digest(state)}
+        return {**state, "digest": digest(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the stream that gave `state` stood.
@@ -311,11 +309,11 @@ class Stream:
         if state["format"] != STATE_FORMAT:
             raise SeqgenError(f"the state has format {state['format']!r}, this version reads {STATE_FORMAT}")
         try:
-            if state["digest"] != _digest(state):
+            if state["digest"] != digest(state):
                 raise ValueError("its contents do not match its digest")
             self._require_same_request(state)
             place = self._read(state)
-            engine.restore({name: _unpack(packed) for name, packed in state["caches"].items()})
+            engine.restore({name: unpack(packed) for name, packed in state["caches"].items()})
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise SeqgenError(
                 f"the state is damaged ({error!r}); give what state_dict() returned, unchanged"
@@ -360,7 +358,7 @@ class Stream:
             "_stops": stops,
             "_pieces": pieces,
             "_cursor": 0,
-            "_round": _rebuild(state["waiting"], lanes),
+            "_round": rebuild(state["waiting"], lanes),
         }
 
     # ---- ending -----------------------------------------------------------------------------------------
@@ -379,129 +377,6 @@ class Stream:
         self.close()
 
 
-class _PerIndex:
-    """Prompt, condition and controls of each sample: one for all, a list by index, or a function of it."""
-
-    def __init__(self, codec: Codec, prompt: Any, condition: Any, controls: Any) -> None:
-        self._codec = codec
-        self._prompt, self._condition, self._controls = prompt, condition, controls
-        self.shared: Start | None = None
-        self._bound: tuple[Any, BoundControls] | None = None
-        if not any(isinstance(value, list) or callable(value) for value in (prompt, condition, controls)):
-            self.shared = self._make(prompt, condition, controls)
-
-    def described(self) -> dict[str, str]:
-        """Prompt, condition and controls in words, to compare a state with a request."""
-        given = {"prompt": self._prompt, "condition": self._condition, "controls": self._controls}
-        return {name: _described(name, value) for name, value in given.items()}
-
-    def check(self, first: int, end: int) -> None:
-        """Complain before anything is computed if a list is too short for the indices."""
-        for name in ("prompt", "condition", "controls"):
-            value = getattr(self, f"_{name}")
-            if isinstance(value, list) and len(value) < end:
-                raise ValueError(
-                    f"{name} is a list by sample index and must have {end} items for the indices "
-                    f"{first} to {end - 1}, got {len(value)}"
-                )
-
-    def controls_of(self, index: int) -> BoundControls:
-        if self.shared is not None:
-            return self.shared.controls
-        return self._bind(_at("controls", self._controls, index))
-
-    def groups(
-        self, lanes: np.ndarray, indices: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, Start]]:
-        """Lanes and indices in groups that start alike."""
-        if self.shared is not None:
-            yield lanes, indices, self.shared
-            return
-        for k, index in enumerate(indices.tolist()):
-            start = self._make(
-                _at("prompt", self._prompt, index),
-                _at("condition", self._condition, index),
-                _at("controls", self._controls, index),
-            )
-            yield lanes[k : k + 1], indices[k : k + 1], start
-
-    def _make(self, prompt: Any, condition: Any, controls: Any) -> Start:
-        symbols = None
-        if prompt is not None:
-            try:
-                symbols = self._codec.encode(prompt)
-            except (ValueError, TypeError) as error:
-                kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"prompt: {error}") from None
-        return Start(
-            symbols if symbols is not None and len(symbols) else None, condition, self._bind(controls)
-        )
-
-    def _bind(self, controls: Any) -> BoundControls:
-        if self._bound is None or self._bound[0] is not controls:
-            self._bound = (controls, as_controls(controls).bind(self._codec))
-        return self._bound[1]
-
-
-def _described(name: str, value: Any) -> str:
-    if isinstance(value, list) or callable(value):
-        return "by index"
-    if name == "controls":
-        return str(as_controls(value))
-    text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
-    return (
-        text
-        if len(text) <= 80
-        else f"{text[:60]}… (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
-    )
-
-
-def _at(name: str, value: Any, index: int) -> Any:
-    if callable(value):
-        return value(index)
-    if isinstance(value, list):
-        if index >= len(value):
-            raise ValueError(f"{name} is a list of {len(value)} items, there is none for sample {index}")
-        return value[index]
-    return value
-
-
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:
     size = default if chunk is None else integer("chunk", chunk, low=1)
     return size if length is None else min(size, length)
-
-
-def _digest(state: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in state.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _pack(array: np.ndarray) -> dict[str, Any]:
-    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "data": data}
-
-
-def _unpack(packed: Mapping[str, Any]) -> np.ndarray:
-    data = base64.b64decode(packed["data"])
-    return np.frombuffer(data, np.dtype(packed["dtype"])).reshape(packed["shape"])
-
-
-def _rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> Round | None:
-    """A round that holds just the pieces that were not delivered."""
-    if not waiting:
-        return None
-    symbols = _ragged([(p["lane"], _unpack(p["symbols"])) for p in waiting], lanes)
-    names = waiting[0]["extra"]
-    extra = {
-        name: _ragged([(p["lane"], _unpack(p["extra"][name])) for p in waiting], lanes) for name in names
-    }
-    return Round(symbols, np.zeros(lanes, np.int64), np.zeros(lanes, bool), extra)
-
-
-def _ragged(rows: list[tuple[int, np.ndarray]], lanes: int) -> np.ndarray:
-    longest = max(len(row) for _, row in rows)
-    first = rows[0][1]
-    whole = np.zeros((lanes, longest, *first.shape[1:]), first.dtype)
-    for lane, row in rows:
-        whole[lane, : len(row)] = row
-    return whole

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from seqgen.errors import SeqgenError
-from seqgen.streaming import Stream, _digest
+from seqgen.stream_state import digest
+from seqgen.streaming import Stream
 from tests.conformance.case import Case
 from tests.conformance.running import chunks, plain_chunk
 
@@ -177,7 +178,7 @@ def test_a_forged_state_is_refused_too(case, engine, key):
     state = through_json(begun(case, engine, steps=4).state_dict())
     forged = {**state, key: None}
     with pytest.raises(SeqgenError, match="the state is damaged"):
-        case.stream(engine, **REQUEST).load_state_dict({**forged, "digest": _digest(forged)})
+        case.stream(engine, **REQUEST).load_state_dict({**forged, "digest": digest(forged)})
 
 
 def test_a_newer_format_of_states_is_refused(case, engine):
