@@ -131,7 +131,10 @@ def test_head_ends_an_endless_stream_quietly(checkpoint):
 def test_interrupt_leaves_a_whole_file_within_two_seconds(checkpoint, tmp_path):
     path = tmp_path / "x.txt"
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqgen", "stream", str(checkpoint), "-o", str(path)], stderr=subprocess.PIPE
+        [sys.executable, "-m", "seqgen", "stream", str(checkpoint), "-o", str(path)],
+        stderr=subprocess.PIPE,
+        # a test run in the background of a shell ignores the interrupt, and its children would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not any(p.stat().st_size for p in tmp_path.iterdir()):
