@@ -20,6 +20,7 @@ _EXPORTS = {
     "Bytes": "seqgen.codecs",
     "Characters": "seqgen.codecs",
     "Integers": "seqgen.codecs",
+    "Pixels": "seqgen.codecs",
     "Strokes": "seqgen.codecs",
     "Symbols": "seqgen.codecs",
     "Tokens": "seqgen.codecs",
@@ -39,6 +40,16 @@ _EXPORTS = {
     "Gaussian": "seqgen.models.emissions",
     "GaussianMixture": "seqgen.models.mixture",
     "CharRNN": "seqgen.models.char_rnn",
+    "FVSBN": "seqgen.models.fvsbn",
+    "NADE": "seqgen.models.nade",
+    "EoNADE": "seqgen.models.eonade",
+    "RNADE": "seqgen.models.rnade",
+    "PixelCNN": "seqgen.models.pixel_cnn",
+    "PixelCNNpp": "seqgen.models.pixel_cnn_pp",
+    "PixelRNN": "seqgen.models.pixel_rnn",
+    "TwoScale": "seqgen.models.two_scale",
+    "PixelCNNAutoEncoder": "seqgen.models.pixel_cnn_autoencoder",
+    "AutoEncoder": "seqgen.models.autoencoder",
     "load": "seqgen.opening",
     "pretrained_models": "seqgen.opening",
     "stream": "seqgen.opening",
@@ -70,6 +81,7 @@ if TYPE_CHECKING:
     from seqgen.codecs import Bytes as Bytes
     from seqgen.codecs import Characters as Characters
     from seqgen.codecs import Integers as Integers
+    from seqgen.codecs import Pixels as Pixels
     from seqgen.codecs import Strokes as Strokes
     from seqgen.codecs import Symbols as Symbols
     from seqgen.codecs import Tokens as Tokens
@@ -78,13 +90,23 @@ if TYPE_CHECKING:
     from seqgen.controls import Controls as Controls
     from seqgen.errors import SeqgenError as SeqgenError
     from seqgen.generator import Generator as Generator
+    from seqgen.models.autoencoder import AutoEncoder as AutoEncoder
     from seqgen.models.char_rnn import CharRNN as CharRNN
     from seqgen.models.emissions import Categorical as Categorical
     from seqgen.models.emissions import Gaussian as Gaussian
     from seqgen.models.emissions import Poisson as Poisson
+    from seqgen.models.eonade import EoNADE as EoNADE
+    from seqgen.models.fvsbn import FVSBN as FVSBN
     from seqgen.models.hmm import HMM as HMM
     from seqgen.models.markov import MarkovChain as MarkovChain
     from seqgen.models.mixture import GaussianMixture as GaussianMixture
+    from seqgen.models.nade import NADE as NADE
+    from seqgen.models.pixel_cnn import PixelCNN as PixelCNN
+    from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder as PixelCNNAutoEncoder
+    from seqgen.models.pixel_cnn_pp import PixelCNNpp as PixelCNNpp
+    from seqgen.models.pixel_rnn import PixelRNN as PixelRNN
+    from seqgen.models.rnade import RNADE as RNADE
+    from seqgen.models.two_scale import TwoScale as TwoScale
     from seqgen.opening import load as load
     from seqgen.opening import pretrained_models as pretrained_models
     from seqgen.opening import stream as stream

@@ -146,6 +146,9 @@ class Controls:
                 f"the controls {', '.join(self.active())} cannot act on this model: it does not draw symbols "
                 "from a finite vocabulary; use controls=None"
             )
+        refused = [name for name in self.active() if name in codec.refused_controls]
+        if refused:
+            raise SeqgenError(f"the control {refused[0]} cannot act on {codec.name}; leave it out")
         mask = None
         if self.allowed is not None:
             mask = np.zeros(codec.size, bool)
@@ -254,7 +257,7 @@ def as_controls(value: Any) -> Controls:
 
 def _encode(name: str, codec: Codec, value: Any) -> np.ndarray:
     try:
-        return codec.encode(value)
+        return codec.encode_symbols(value)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:

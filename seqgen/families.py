@@ -9,7 +9,7 @@ from typing import Any
 
 from seqgen.errors import SeqgenError
 
-ENGINES = ("auto", "torch", "numba", "triton")
+ENGINES = ("auto", "torch", "numba", "triton", "fixed-point")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,47 @@ FAMILIES: dict[str, Family] = {
         ),
     )
 }
+
+
+_FIXED_POINT = {"fixed-point": "seqgen.engines.torch.fixed_point:FixedPointEngine"}
+_NO_ENGINES: Mapping[str, str] = {}
+
+
+def _image_family(
+    name: str,
+    model: str,
+    engine: str,
+    lanes: int = 16,
+    chunk: int = 1,
+    more_engines: Mapping[str, str] = _NO_ENGINES,
+) -> Family:
+    """An image model, with an engine class of the same name for each engine; a chunk is a row."""
+    return Family(
+        name,
+        f"seqgen.models.{model}",
+        {kind: f"seqgen.engines.{kind}.{engine}" for kind in ("numba", "torch")} | dict(more_engines),
+        chunk=chunk,
+        lanes=lanes,
+        precisions=("float32", "bfloat16"),
+    )
+
+
+_IMAGE_FAMILIES = (
+    _image_family("fvsbn", "fvsbn:FVSBN", "fvsbn:FVSBNEngine", lanes=64),
+    _image_family("nade", "nade:NADE", "nade:NADEEngine", lanes=64),
+    _image_family("eonade", "eonade:EoNADE", "eonade:EoNADEEngine", lanes=64),
+    _image_family("rnade", "rnade:RNADE", "rnade:RNADEEngine", lanes=64, chunk=4096),
+    _image_family("pixel-cnn", "pixel_cnn:PixelCNN", "pixel_cnn:PixelCNNEngine", more_engines=_FIXED_POINT),
+    _image_family("pixel-rnn", "pixel_rnn:PixelRNN", "pixel_rnn:PixelRNNEngine"),
+    _image_family("pixel-cnn-pp", "pixel_cnn_pp:PixelCNNpp", "pixel_cnn_pp:PixelCNNppEngine"),
+    _image_family("two-scale", "two_scale:TwoScale", "two_scale:TwoScaleEngine"),
+    _image_family(
+        "pixel-cnn-autoencoder",
+        "pixel_cnn_autoencoder:PixelCNNAutoEncoder",
+        "pixel_cnn_autoencoder:PixelCNNAutoEncoderEngine",
+    ),
+)
+FAMILIES |= {family.name: family for family in _IMAGE_FAMILIES}
 
 
 def family(name: str) -> Family:

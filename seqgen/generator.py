@@ -85,7 +85,7 @@ class Generator(ABC):
                 or a function of the index.
             condition: what the family is conditioned on, likewise.
             controls: `seqgen.Controls`, likewise.
-            engine: "auto", "torch" (the reference), "numba" or "triton".
+            engine: "auto", "torch" (the reference), "numba" or "triton"; "fixed-point" for a PixelCNN.
             precision: of the weights: "auto" (as they are), "float32" or "bfloat16"; sums are in float32.
             log_probs: give the log-probability of every symbol in `Chunk.extra`.
             threads: most threads to use; None is $SEQGEN_THREADS or all cores.

@@ -63,7 +63,7 @@ class PerIndex:
         symbols = None
         if prompt is not None:
             try:
-                symbols = self._codec.encode(prompt)
+                symbols = self._codec.encode_prompt(prompt)
             except (ValueError, TypeError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"prompt: {error}") from None

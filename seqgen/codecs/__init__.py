@@ -11,6 +11,7 @@ from typing import Any
 
 from seqgen.codecs.base import Codec, Decoder
 from seqgen.codecs.numbers import Integers, Strokes, Vectors
+from seqgen.codecs.pixels import Pixels
 from seqgen.codecs.symbols import Symbols, Tokens, Words
 from seqgen.codecs.text import Bytes, Characters
 from seqgen.errors import SeqgenError
@@ -21,6 +22,7 @@ __all__ = [
     "Codec",
     "Decoder",
     "Integers",
+    "Pixels",
     "Strokes",
     "Symbols",
     "Tokens",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 _CODECS: dict[str, type[Codec]] = {
-    c.name: c for c in (Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors)
+    c.name: c for c in (Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors, Pixels)
 }
 
 

@@ -23,6 +23,8 @@ class Codec:
     name: str
     size: int = 0
     unit: str = "symbols"
+    refused_controls: tuple[str, ...] = ()
+    """Controls that make no sense for this kind of data."""
 
     def encode(self, data: Any) -> np.ndarray:
         """One item of user data as an array of symbols (T,) or (T, D)."""
@@ -35,6 +37,14 @@ class Codec:
         if isinstance(data, np.ndarray) and data.ndim == 2 and self.size:
             return [self.encode(row) for row in data]
         return [self.encode(data)]
+
+    def encode_prompt(self, data: Any) -> np.ndarray:
+        """What is known of a sample before it is generated; for sequences, the symbols that stand before it."""
+        return self.encode(data)
+
+    def encode_symbols(self, data: Any) -> np.ndarray:
+        """Symbols as a control names them."""
+        return self.encode(data)
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one sample."""

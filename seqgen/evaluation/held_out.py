@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqgen.codecs import Bytes, Characters, Strokes, Symbols
+from seqgen.codecs import Bytes, Characters, Pixels, Strokes, Symbols
 from seqgen.data.arrays import read_sequences
 from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
@@ -17,10 +18,13 @@ from seqgen.families import family
 from seqgen.generator import Generator
 from seqgen.pretrained import find
 
+Report = Callable[[int, int], None]
+
 
 def held_out(
-    name_or_path: str | os.PathLike[str], data: str | os.PathLike[str], *, last: float = 1.0
-) -> dict[str, Any]:
+    name_or_path: str | os.PathLike[str], data: str | os.PathLike[str], *, last: float = 1.0, part: str | None = None,
+    report: Report | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The exact log-likelihood of `data` under a model, in total and for each symbol.
 
     A text is cut into sequences as it was in training. A Markov chain's unknown symbols are counted and not
@@ -28,16 +32,28 @@ def held_out(
 
     Args:
         name_or_path: the model.
-        data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes.
+        data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes, and what
+            `seqgen.data.images.read_images` reads for images.
         last: score only this last fraction of a text.
+        part: of a data set of images, see `held_out_images`; None is "test".
+        report: called with (images scored, images).
 
     Returns:
         model, family, data, sequences, symbols, unknown, unit, nats (total), nats_per_symbol, bits_per_symbol,
-        and perplexity where symbols are discrete.
+        and perplexity where symbols are discrete; for images what `held_out_images` says.
     """
     weights = find(name_or_path)
     model: Generator = family(weights.family).model_class().from_weights(weights)
     path = Path(data)
+    if isinstance(model.codec, Pixels):
+        from seqgen.evaluation.held_out_images import held_out_images
+
+        if last != 1.0:
+            raise SeqgenError("--last is for texts; of images, --part says which are scored")
+        found = held_out_images(model, weights.card, path, part=part or "test", report=report)
+        return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
+    if part is not None:
+        raise SeqgenError("--part is for images; of a text, --last says what is scored")
     unknown = 0
     if isinstance(model.codec, (Characters, Bytes, Symbols)):
         text = read_text(path)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seqgen.errors import integer
+
 TOLERANCE = 1e-6
 
 
@@ -56,3 +58,19 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     return len(shape) == len(wanted) and all(
         have >= 1 if isinstance(want, str) else have == want for have, want in zip(shape, wanted, strict=True)
     )
+
+
+def odd(name: str, value: Any, *, low: int) -> int:
+    """`value` as an odd integer of at least `low`, or TypeError/ValueError naming `name`."""
+    number = integer(name, value, low=low)
+    if number % 2 == 0:
+        raise ValueError(f"{name} must be odd, got {number}")
+    return number
+
+
+def multiple(name: str, value: Any, colours: int) -> int:
+    """`value` as a positive multiple of the number of colours, or TypeError/ValueError naming `name`."""
+    number = integer(name, value, low=1)
+    if number % colours:
+        raise ValueError(f"{name} must be a multiple of the {colours} colours, got {number}")
+    return number

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from seqgen.data.text import read_text, split_text
-from seqgen.errors import SeqgenError
 from seqgen.models.char_rnn import CharRNN
-from seqgen.training.loop import Progress, TrainingConfig, train
-from seqgen.training.plots import loss_curve
+from seqgen.training.checkpointed import Report, command, require_output, train_to_checkpoint
+from seqgen.training.loop import Progress, TrainingConfig
 from seqgen.training.settings import split_settings
 from seqgen.training.text import TextObjective
 
@@ -43,7 +39,7 @@ def train_char_rnn(
     resume: bool = False,
     stop_after: int | None = None,
     card: dict[str, Any] | None = None,
-    report: Callable[[int, int, float, float | None], None] | None = None,
+    report: Report | None = None,
 ) -> tuple[CharRNN, dict[str, Any], Progress]:
     """Train a `CharRNN` on a UTF-8 text; its last tenth is held out for the score.
 
@@ -66,10 +62,7 @@ def train_char_rnn(
     Raises:
         SeqgenError, ValueError: for data or settings that cannot be used.
     """
-    if output.suffix != ".safetensors":
-        raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
-    if not output.parent.is_dir():
-        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+    require_output(output)
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     chosen = {**PRESETS[preset], **(settings or {})}
@@ -85,47 +78,19 @@ def train_char_rnn(
         window=config.window,
         seed=config.seed,
     )
-    state_path = output.with_suffix(".training.safetensors")
-    progress = train(
+    return train_to_checkpoint(
         model,
         objective,
         config,
-        state_path=state_path,
+        output,
         resume=resume,
         stop_after=stop_after,
-        report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
+        report=report,
+        card={
+            "data": data.name,
+            "licence": "that of the data",
+            "split": f"first {len(before)} characters for training, last {len(after)} held out",
+            "command": command("char-rnn", data, output, preset, settings or {}),
+            **(card or {}),
+        },
     )
-    loss_curve(progress, output.with_suffix(".png"), objective.unit)
-    written = {
-        "data": data.name,
-        "licence": "that of the data",
-        "split": f"first {len(before)} characters for training, last {len(after)} held out",
-        "command": _command(data, output, preset, settings or {}),
-        "seed": config.seed,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "training": asdict(config),
-        **(card or {}),
-    }
-    if not progress.scores or progress.scores[-1][0] < config.steps:
-        return model, written, progress
-    # the score is that of the weights as they are stored, in bfloat16
-    rounded = _rounded(model)
-    written |= {"score": round(objective.validate(rounded), 4), "score_unit": objective.unit}
-    rounded.save(output, precision="bfloat16", card=written)
-    state_path.unlink(missing_ok=True)
-    return rounded, written, progress
-
-
-def _rounded(model: CharRNN) -> CharRNN:
-    from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
-
-    arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
-    return CharRNN.from_weights(Weights(model.family, model.config(), arrays))
-
-
-def _command(data: Path, output: Path, preset: str, settings: dict[str, Any]) -> str:
-    words = ["seqgen train char-rnn", data.name, "-o", output.name]
-    if preset != "default":
-        words += ["--preset", preset]
-    words += [f"--set {name}={value}" for name, value in settings.items()]
-    return " ".join(words)

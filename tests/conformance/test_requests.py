@@ -41,8 +41,10 @@ def test_one_value_a_list_and_a_function_mean_the_same(case, engine, name):
 @by_name
 def test_different_values_give_different_samples(case, engine, name):
     one, other = values_of(case, name)[:2]
-    drawn = [samples(case.stream(engine, 8, 8, **{name: value})) for value in (None, one, other)]
-    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
+    first = other if name in case.required else None
+    drawn = [samples(case.stream(engine, 8, 8, **{name: value})) for value in (first, one, other)]
+    assert drawn[0] != drawn[1] != drawn[2]
+    assert (drawn[0] == drawn[2]) == (name in case.required)
 
 
 @by_name
@@ -50,7 +52,7 @@ def test_a_list_that_is_too_short_is_refused_before_anything_is_computed(case, e
     values = list(values_of(case, name)[:2])
     with pytest.raises(ValueError, match=rf"{name} is a list .* must have 3 items.* got 2"):
         case.stream(engine, 2, case.length, start=1, **{name: values})
-    endless = case.stream(engine, None, 3, **{name: values})
+    endless = case.stream(engine, None, 3, chunk=3, **{name: values})
     assert [next(endless).index for _ in range(2)] == [0, 1]
     with pytest.raises(ValueError, match=f"{name} is a list of 2 items, there is none for sample 2"):
         next(endless)
@@ -64,10 +66,18 @@ def test_controls_may_be_a_mapping(case, engine):
     )
 
 
+def nothing_known(case: Case) -> Any:
+    """A prompt that says nothing."""
+    prompt = case.prompts[0]
+    if case.model().codec.name == "pixels":
+        return np.full(np.shape(prompt), -1)
+    return prompt[:0] if isinstance(prompt, np.ndarray) else type(prompt)()
+
+
 def test_an_empty_prompt_is_no_prompt(case, engine):
     if not case.prompts:
         pytest.skip("the model takes no prompt")
-    empty = type(case.prompts[0])() if not isinstance(case.prompts[0], np.ndarray) else case.prompts[0][:0]
+    empty = nothing_known(case)
     plain = samples(case.stream(engine, N, case.length))
     assert samples(case.stream(engine, N, case.length, prompt=empty)) == plain
 
@@ -95,27 +105,27 @@ def test_a_prompt_is_not_part_of_the_sample(case, engine):
 )  # fmt: skip
 def test_values_out_of_range_are_named(case, request_, name):
     with pytest.raises(ValueError, match=rf"^{name} must be .* got"):
-        case.model().stream(**request_)
+        case.model().stream(**case.required, **request_)
 
 
 @pytest.mark.parametrize("name", ["n", "length", "batch", "chunk", "seed", "start", "threads"])
 @pytest.mark.parametrize("value", [1.5, "3", True, [1]], ids=repr)
 def test_values_of_the_wrong_type_are_named(case, name, value):
     with pytest.raises(TypeError, match=rf"^{name} must be an integer, got"):
-        case.model().stream(**{name: value})
+        case.model().stream(**case.required, **{name: value})
 
 
 def test_an_engine_that_the_family_has_not_says_which_there_are(case):
     if "triton" in case.engines:
         pytest.skip("this family has all engines")
     with pytest.raises(SeqgenError, match=rf"engine 'triton' cannot run the family .*{case.engines[0]}"):
-        case.model().stream(1, 3, engine="triton")
+        case.model().stream(1, 3, engine="triton", **case.required)
 
 
 def test_auto_chooses_an_engine_and_says_which(case):
-    stream = case.model().stream(1, 3)
+    stream = case.model().stream(1, 3, **case.required)
     assert stream.engine in case.engines
-    assert samples(stream) == samples(case.model().stream(1, 3, engine=stream.engine))
+    assert samples(stream) == samples(case.model().stream(1, 3, engine=stream.engine, **case.required))
 
 
 def test_an_unknown_symbol_in_a_prompt_is_refused(case, engine):
@@ -129,12 +139,12 @@ def test_an_unknown_symbol_in_a_prompt_is_refused(case, engine):
 @pytest.mark.parametrize("controls", [0.7, "cold", Controls], ids=["number", "text", "class"])
 def test_what_is_no_set_of_controls_is_refused(case, controls):
     with pytest.raises((TypeError, ValueError), match=r"controls|Controls"):
-        next(case.model().stream(1, 3, controls=controls))
+        next(case.model().stream(1, 3, controls=controls, **case.required))
 
 
 def test_an_unknown_control_is_refused(case):
     with pytest.raises(ValueError, match="unknown control 'heat'"):
-        case.model().stream(1, 3, controls={"heat": 2})
+        case.model().stream(1, 3, controls={"heat": 2}, **case.required)
 
 
 def test_a_condition_that_cannot_act_is_refused(case, engine):
@@ -166,6 +176,6 @@ def test_sample_needs_a_length_where_nothing_ends_a_sample(case, engine):
 @pytest.mark.parametrize("value", [0, -3])
 def test_sample_names_arguments_out_of_range(case, value):
     with pytest.raises(ValueError, match=r"^n must be"):
-        case.model().sample(value, 5)
+        case.model().sample(value, 5, **case.required)
     with pytest.raises(ValueError, match=r"^length must be"):
-        case.model().sample(1, value)
+        case.model().sample(1, value, **case.required)

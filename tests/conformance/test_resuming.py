@@ -121,7 +121,7 @@ def test_the_state_of_another_model_or_engine_is_refused(case, engine):
     for name in case.engines:
         if name != engine:
             with pytest.raises(SeqgenError, match=f"engine='{engine}'"):
-                case.model(engine).stream(engine=name, **REQUEST).load_state_dict(state)
+                case.model(engine).stream(engine=name, **case.required, **REQUEST).load_state_dict(state)
 
 
 @pytest.mark.parametrize("garbage", [None, {}, [], "state", 3, {"weights": "x"}], ids=repr)

@@ -27,8 +27,9 @@ def test_the_list_says_what_each_model_is():
 @pytest.mark.parametrize("name", pretrained.names())
 def test_a_built_in_model_is_whole_and_streams(name):
     weights = pretrained.find(name)
-    streamed = [chunk.data for chunk in seqgen.stream(name, n=2, length=12, seed=5)]
-    again = [chunk.data for chunk in seqgen.load(name).stream(n=2, length=12, seed=5)]
+    request = {"n": 2, "length": 12, "seed": 5, "condition": 3 if weights.config.get("classes") else None}
+    streamed = [chunk.data for chunk in seqgen.stream(name, **request)]
+    again = [chunk.data for chunk in seqgen.load(name).stream(**request)]
     assert repr(streamed) == repr(again)
     assert streamed
     assert weights.hash == seqgen.load(name).weights().hash

@@ -1,0 +1,127 @@
+"""Pixels: images of C colours, H rows and W columns with a number of levels; a symbol is one row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqgen.codecs.base import Codec
+from seqgen.errors import integer
+
+UNKNOWN = -1
+
+
+class Pixels(Codec):
+    """Images (C, H, W) uint8 of levels 0 to levels - 1, streamed row by row: a chunk of k rows is (C, k, W).
+
+    Args:
+        shape: (colours, rows, columns).
+        levels: 2 to 256; level l is shown as grey l / (levels - 1).
+
+    Example:
+        >>> Pixels((1, 2, 3), 2).encode([[0, 1, 0], [1, 1, 1]]).tolist()
+        [[[0, 1, 0]], [[1, 1, 1]]]
+    """
+
+    name = "pixels"
+    unit = "rows"
+    refused_controls = ("repetition_penalty", "stop")
+
+    def __init__(self, shape: Sequence[int], levels: int = 2) -> None:
+        if not isinstance(shape, (list, tuple)) or len(shape) != 3:
+            raise ValueError(f"shape must be (colours, rows, columns), got {shape!r}")
+        names = ("colours", "rows", "columns")
+        colours, rows, columns = (
+            integer(name, value, low=1) for name, value in zip(names, shape, strict=True)
+        )
+        self.shape = (colours, rows, columns)
+        self.levels = self.size = integer("levels", levels, low=2, high=256)
+
+    def images(self, data: Any) -> np.ndarray:
+        """One image or several as checked levels (B, C, H, W) uint8.
+
+        Args:
+            data: integers of the shape (C, H, W) or (B, C, H, W); the axis C may be left out where it is 1,
+                and a whole image may be one row of C·H·W numbers.
+
+        Raises:
+            TypeError: for numbers that are not integers.
+            ValueError: for another size, or levels out of range.
+        """
+        array = self._integers(data)
+        shaped = self._shaped(array)
+        self._check_levels(shaped, low=0)
+        return shaped.astype(np.uint8)
+
+    def encode(self, data: Any) -> np.ndarray:
+        """One image as its rows (H, C, W) uint8."""
+        images = self.images(data)
+        if len(images) != 1:
+            raise ValueError(f"expected one image of the shape {self.shape}, got {len(images)}")
+        return np.ascontiguousarray(images[0].transpose(1, 0, 2))
+
+    def encode_batch(self, data: Any) -> list[np.ndarray]:
+        if isinstance(data, list) and data and np.ndim(data[0]) >= 2:
+            return [self.encode(item) for item in data]
+        return list(np.ascontiguousarray(self.images(data).transpose(0, 2, 1, 3)))
+
+    def encode_prompt(self, data: Any) -> np.ndarray:
+        """The known part of an image, (C, H, W) int16: levels, and -1 where a pixel is to be generated."""
+        shaped = self._shaped(self._integers(data))
+        if len(shaped) != 1:
+            raise ValueError(f"expected one image of the shape {self.shape}, got {len(shaped)}")
+        self._check_levels(shaped, low=UNKNOWN)
+        return shaped[0].astype(np.int16)
+
+    def encode_symbols(self, data: Any) -> np.ndarray:
+        """Levels (n,), as the control `allowed` names them."""
+        return self._symbols(data)
+
+    def decode(self, symbols: np.ndarray) -> np.ndarray:
+        """Rows (k, C, W) as (C, k, W)."""
+        return np.ascontiguousarray(symbols.transpose(1, 0, 2))
+
+    def join(self, parts: list[Any]) -> np.ndarray:
+        if parts:
+            return np.concatenate(parts, 1)
+        return np.zeros((self.shape[0], 0, self.shape[2]), np.uint8)
+
+    def to_grey(self, image: np.ndarray) -> np.ndarray:
+        """Levels as intensities from 0 to 255, uint8 of the same shape."""
+        return np.rint(np.asarray(image) * (255.0 / (self.levels - 1))).astype(np.uint8)
+
+    def config(self) -> dict[str, Any]:
+        return {"name": self.name, "shape": list(self.shape), "levels": self.levels}
+
+    def _integers(self, data: Any) -> np.ndarray:
+        array = np.asarray(data)
+        if array.dtype.kind not in "iub":
+            raise TypeError(
+                f"images must be integers from 0 to {self.levels - 1}, got {array.dtype}; "
+                "seqgen.data.images.to_levels and binarize make them from intensities"
+            )
+        return array
+
+    def _shaped(self, array: np.ndarray) -> np.ndarray:
+        """(B, C, H, W), from any of the shapes that `images` takes."""
+        colours, rows, columns = self.shape
+        size = math.prod(self.shape)
+        if array.ndim in (3, 4) and array.shape[-3:] == self.shape:
+            return array.reshape(-1, *self.shape)
+        flat_colour = colours == 1 and array.ndim in (2, 3) and array.shape[-2:] == (rows, columns)
+        if flat_colour or (array.ndim in (1, 2) and array.shape[-1] == size):
+            return array.reshape(-1, *self.shape)
+        raise ValueError(
+            f"images must have the shape {self.shape} (colours, rows, columns), got {array.shape}; "
+            "seqgen.data.images.fit_size crops, pads or resizes"
+        )
+
+    def _check_levels(self, array: np.ndarray, low: int) -> None:
+        wrong = (array < low) | (array >= self.levels)
+        if wrong.any():
+            bad = int(array[wrong].flat[0])
+            unknown = ", or -1 where a pixel is unknown" if low < 0 else ""
+            raise ValueError(f"levels must be between 0 and {self.levels - 1}{unknown}, got {bad}")

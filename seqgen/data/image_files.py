@@ -1,0 +1,135 @@
+"""Image files (PNG, JPEG, BMP, … through Pillow): one, or a folder of them, with sub-folders as classes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from seqgen.data.fitting import checked_size, fit_size
+from seqgen.data.image_set import ImageSet
+from seqgen.errors import SeqgenError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm")
+_GREY, _WIDE = ("1", "L", "LA"), ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+
+
+def read_image_file(
+    path: str | os.PathLike[str], *, size: int | tuple[int, int] | None = None, colours: int | None = None
+) -> np.ndarray:
+    """One image as intensities (C, H, W) uint8; turned as its EXIF data say, transparent parts on black.
+
+    Args:
+        path: the file; of an animation the first picture is taken.
+        size: (rows, columns) to crop and resize to with `fit_size`; None keeps the size.
+        colours: 1 for grey, 3 for RGB; None is as the file has it.
+
+    Raises:
+        SeqgenError: if it is missing, no image, truncated, or has more than 8 bits a colour.
+    """
+    from PIL import Image, ImageOps
+
+    if colours not in (None, 1, 3):
+        raise ValueError(f"colours must be 1 (grey), 3 (RGB) or None (as the file has it), got {colours!r}")
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            # a picture of too many pixels is an error here, whatever the program does with warnings
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                if opened.mode in _WIDE:
+                    raise SeqgenError(
+                        f"{path} has more than 8 bits a pixel (mode {opened.mode}); convert it to 8 bits"
+                    )
+                picture = ImageOps.exif_transpose(opened)
+                if colours is None:
+                    colours = 1 if picture.mode in _GREY else 3
+                if picture.has_transparency_data:
+                    clear = picture.convert("RGBA")
+                    picture = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
+                array = np.asarray(picture.convert("L" if colours == 1 else "RGB"))
+    except SeqgenError:
+        raise
+    except FileNotFoundError:
+        raise SeqgenError(f"cannot read {path}: No such file or directory") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombWarning) as error:
+        raise SeqgenError(f"{path} is not a whole image file: {error}") from None
+    planes = array[None] if colours == 1 else array.transpose(2, 0, 1)
+    return np.ascontiguousarray(planes) if size is None else fit_size(planes, size)
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The image files directly in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if is_image_name(path) and path.is_file())
+
+
+def is_image_name(path: Path) -> bool:
+    """Whether a name is that of an image file, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def read_image_folder(
+    folder: Path, *, size: int | tuple[int, int] | None = None, colours: int | None = None
+) -> ImageSet:
+    """The images of a folder in the order of their names.
+
+    Images in sub-folders have the sub-folder as their class; classes are numbered in the order of their names,
+    or of their numbers if all are numbers.
+
+    Args:
+        folder: images, or sub-folders of images. size, colours: as in `read_image_file`.
+
+    Raises:
+        SeqgenError: if there is no image, or one differs from the first in size or colours; the message names it.
+    """
+    if size is not None:
+        size = checked_size(size)
+    here = image_paths(folder)
+    inside = {
+        path: found
+        for path in _by_name([path for path in folder.iterdir() if path.is_dir()])
+        if not path.name.startswith(".")
+        and (found := sorted(file for file in path.rglob("*") if is_image_name(file) and file.is_file()))
+    }
+    if here and inside:
+        raise SeqgenError(
+            f"{folder} has images of its own and in sub-folders ({', '.join(path.name for path in inside)}); "
+            "put all of them into sub-folders, one a class, or none"
+        )
+    if not here and not inside:
+        raise SeqgenError(f"{folder} holds no images; read are {', '.join(SUFFIXES)}, IDX and MNIST as JSON")
+    files = here or [file for found in inside.values() for file in found]
+    images = _read_all(files, size, colours)
+    if here:
+        return ImageSet(images)
+    labels = np.repeat(np.arange(len(inside)), [len(found) for found in inside.values()])
+    return ImageSet(images, labels.astype(np.int64), tuple(path.name for path in inside))
+
+
+def _by_name(folders: list[Path]) -> list[Path]:
+    if all(path.name.isdecimal() for path in folders):
+        return sorted(folders, key=lambda path: (int(path.name), path.name))
+    return sorted(folders)
+
+
+def _read_all(files: list[Path], size: tuple[int, int] | None, colours: int | None) -> np.ndarray:
+    """The images of files (N, C, H, W); all must be as the first."""
+    first = read_image_file(files[0], size=size, colours=colours)
+    images = np.empty((len(files), *first.shape), np.uint8)
+    images[0] = first
+    for number, file in enumerate(files[1:], 1):
+        image = read_image_file(file, size=size, colours=colours)
+        if image.shape[1:] != first.shape[1:]:
+            raise SeqgenError(
+                f"{file} is {image.shape[2]} wide and {image.shape[1]} high, but {files[0]} is {first.shape[2]} wide "
+                f"and {first.shape[1]} high; give size=(rows, columns) to crop and resize all"
+            )
+        if image.shape != first.shape:
+            raise SeqgenError(
+                f"{file} has {image.shape[0]} colours, but {files[0]} has {first.shape[0]}; "
+                "give colours=1 or colours=3 to convert all"
+            )
+        images[number] = image
+    return images

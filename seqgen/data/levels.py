@@ -1,0 +1,93 @@
+"""Intensities as levels: the nearest of equally spaced ones, or 0 and 1 by chance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen import rng
+from seqgen.errors import integer, real
+
+_BLOCK = 1 << 20
+
+
+def to_levels(images: np.ndarray, levels: int, *, maximum: float | None = None) -> np.ndarray:
+    """Intensities as the nearest of equally spaced levels, uint8 of the same shape.
+
+    Args:
+        images: intensities of any shape; what range they must have says `intensities`.
+        levels: 2 to 256.
+        maximum: the declared intensity of the highest level; None is 255.
+
+    Example:
+        >>> to_levels(np.array([0, 100, 255], np.uint8), 4).tolist()
+        [0, 1, 3]
+        >>> to_levels(np.array([0.1, 0.9]), 2, maximum=1).tolist()
+        [0, 1]
+    """
+    levels = integer("levels", levels, low=2, high=256)
+    array = np.asarray(images)
+    if maximum is None:
+        table = np.rint(np.arange(256) * ((levels - 1) / 255.0)).astype(np.uint8)
+        return table[intensities(array)]
+    _check_range(array, maximum)
+    return np.rint(array * ((levels - 1) / maximum)).astype(np.uint8)
+
+
+def binarize(images: np.ndarray, seed: int = 0, *, maximum: float | None = None) -> np.ndarray:
+    """Every pixel 1 with the probability intensity / maximum: images (N, ...) as uint8 of the same shape.
+
+    The noise is Philox by (seed, image, pixel), so that a data set is the same on every machine.
+
+    Args:
+        images: (N, ...) intensities. seed: 0 to 2^64 - 1. maximum: as in `to_levels`.
+    """
+    array = np.asarray(images)
+    if maximum is None:
+        intensities(array)
+    else:
+        _check_range(array, maximum)
+    flat = array.reshape(len(array), -1)
+    result = np.empty(flat.shape, np.uint8)
+    step = max(1, _BLOCK // max(1, flat.shape[1]))
+    pixels = np.arange(flat.shape[1])
+    for first in range(0, len(flat), step):
+        rows = np.arange(first, min(first + step, len(flat)))
+        noise = rng.uniforms(seed, rows[:, None], pixels, rng.Purpose.NOISE)
+        result[rows] = noise < flat[rows] / (255.0 if maximum is None else float(maximum))
+    return result.reshape(array.shape)
+
+
+def intensities(array: np.ndarray, maximum: float | None = None) -> np.ndarray:
+    """Numbers of a declared range as intensities from 0 to 255, uint8 of the same shape.
+
+    Args:
+        array: uint8; or, where `maximum` is given, integers or floats from 0 to `maximum`.
+        maximum: the number that stands for 255, for example 1 for floats in [0, 1]; None means that the numbers
+            are intensities already.
+
+    Raises:
+        TypeError: for another dtype than the declared range allows.
+        ValueError: for numbers that are out of range, infinite or NaN.
+    """
+    array = np.asarray(array)
+    if maximum is None:
+        if array.dtype != np.uint8:
+            raise TypeError(
+                f"intensities must be uint8 from 0 to 255, got {array.dtype}; if they have another range, declare it "
+                "with maximum=, for example maximum=1 for numbers from 0 to 1"
+            )
+        return array
+    _check_range(array, maximum)
+    return np.rint(array * (255.0 / maximum)).astype(np.uint8)
+
+
+def _check_range(array: np.ndarray, maximum: float) -> None:
+    real("maximum", maximum, above=0.0)
+    if array.dtype.kind not in "iufb":
+        raise TypeError(f"intensities must be numbers from 0 to {maximum:g}, got {array.dtype}")
+    wrong = ~((array >= 0) & (array <= maximum))
+    if wrong.any():
+        place = tuple(int(axis) for axis in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"intensities must be from 0 to {maximum:g} as declared, got {array[place]} at {list(place)}"
+        )

@@ -1,0 +1,138 @@
+"""What all engines of image models share: B images that are drawn row by row, with known pixels held.
+
+Noise: pixel (c, h, w) takes the uniform of position (h·W + w)·C + c, its place in raster order, whatever was drawn
+before it. Legend: B lanes, C colours, H rows, W columns, N rows of a round, L levels.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.codecs.pixels import UNKNOWN, Pixels
+from seqgen.engines.base import Engine, Request, Round, Start, require_finite
+from seqgen.engines.lane_controls import LaneControls
+from seqgen.errors import SeqgenError
+
+
+class PixelEngine(Engine):
+    """Base of the engines of image models. A family implements `_begin` and `_draw`, and adds caches to `state`.
+
+    Attributes:
+        completes: "raster" if known pixels must come before all others in raster order, "any" if any may be known.
+        image: (B, C, H, W) uint8, the lanes' images; known pixels are in place from the start.
+        known: (B, C, H, W) bool.
+        row: (B,) int64, the next row.
+        index: (B,) uint64, of the samples.
+        controls: of the lanes, over L levels.
+        noise_offset: what is added to every noise position; 0, unless the image is only a part of a sample.
+    """
+
+    completes: ClassVar[str] = "raster"
+
+    def __init__(self, weights: Weights, request: Request) -> None:
+        require_finite(weights.arrays)
+        config: dict[str, Any] = dict(weights.config["codec"])
+        self.codec = Pixels(config["shape"], config["levels"])
+        self.request = request
+        shape = (request.lanes, *self.codec.shape)
+        self.image = np.zeros(shape, np.uint8)
+        self.known = np.zeros(shape, np.bool_)
+        self.row = np.zeros(request.lanes, np.int64)
+        self.index = np.zeros(request.lanes, np.uint64)
+        self.controls = LaneControls(request.lanes, self.codec.levels)
+        self.noise_offset = 0
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {
+            "image": self.image,
+            "known": self.known,
+            "row": self.row,
+            "index": self.index,
+            **self.controls.state(),
+        }
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        self.controls.begin(lanes, start.controls, None)
+        self.index[lanes] = indices
+        self.row[lanes] = 0
+        self.image[lanes] = 0
+        self.known[lanes] = False
+        if start.prompt is not None:
+            known = start.prompt != UNKNOWN
+            if self.completes == "raster":
+                require_raster_prefix(known)
+            self.known[lanes] = known
+            self.image[lanes] = np.where(known, start.prompt, 0).astype(np.uint8)
+        self._begin(lanes, start)
+
+    def advance(self, counts: np.ndarray) -> Round:
+        rows = self.codec.shape[1]
+        asked = np.minimum(counts, rows - self.row)
+        longest = int(asked.max(initial=0))
+        first = self.row.copy()
+        kept = (
+            len(counts),
+            longest if self.request.log_probs else 0,
+            self.codec.shape[0],
+            self.codec.shape[2],
+        )
+        log_probs = np.zeros((2, *kept))
+        made = self._draw(asked, log_probs)
+        self.row += made
+        symbols = np.zeros((len(counts), longest, self.codec.shape[0], self.codec.shape[2]), np.uint8)
+        for lane in np.flatnonzero(made):
+            drawn = self.image[lane, :, first[lane] : self.row[lane]]
+            symbols[lane, : made[lane]] = drawn.transpose(1, 0, 2)
+        extra = {}
+        if self.request.log_probs:
+            extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
+        return Round(symbols, made, (self.row == rows) & (counts > 0), extra)
+
+    @abstractmethod
+    def _begin(self, lanes: np.ndarray, start: Start) -> None:
+        """Check and take the condition, and put the caches of `lanes` at the first row."""
+
+    @abstractmethod
+    def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
+        """Draw `rows[b]` rows of lane b from `row[b]` on into `image`; `row` itself is moved by the caller.
+
+        Args:
+            rows: (B,) int64; 0 rests.
+            log_probs: (2, B, N, C, W) to fill with the log-probabilities of the pixels drawn, under the model and
+                as drawn (0 for known pixels); N is 0 if nobody wants them.
+
+        Returns:
+            (B,) the rows made: fewer than asked where the controls leave nothing to draw.
+        """
+
+
+def require_raster_prefix(known: np.ndarray) -> None:
+    """Raise SeqgenError unless the known pixels (C, H, W) come before all unknown ones in raster order."""
+    order = known.transpose(1, 2, 0).ravel()
+    first = int(np.argmin(order))
+    if order[first] or not order[first:].any():
+        return
+    colours, _, columns = known.shape
+    later = first + int(np.argmax(order[first:]))
+
+    def place(position: int) -> str:
+        pixel, colour = divmod(position, colours)
+        words = f"row {pixel // columns}, column {pixel % columns}"
+        return words + (f", colour {colour}" if colours > 1 else "")
+
+    raise SeqgenError(
+        f"this model draws in raster order and can only complete images whose known pixels come first: the pixel at "
+        f"{place(later)} is known, but the one at {place(first)} is not; keep whole rows from the top, or use a model "
+        'that completes "any" mask (EoNADE)'
+    )
+
+
+def positions(shape: tuple[int, int, int], row: int) -> np.ndarray:
+    """The noise positions of the pixels of a row, (C, W) uint64."""
+    colours, _, columns = shape
+    pixels = np.uint64(row * columns) + np.arange(columns, dtype=np.uint64)
+    return pixels[None, :] * np.uint64(colours) + np.arange(colours, dtype=np.uint64)[:, None]

@@ -1,0 +1,98 @@
+"""What both RNADE engines share: vectors of D numbers, one after the other, whose first ones may be known.
+
+Noise: number d takes word d of COMPONENT for its component and word d of EMISSION for its normal, as the Gaussian
+mixtures of HMMs do. Legend: B lanes, N numbers of a round, D dimensions, F hidden units.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.engines.base import Engine, Request, Round, Start, require_finite, require_no_condition
+from seqgen.errors import SeqgenError
+
+
+class RealVectorEngine(Engine):
+    """Base of the two. They implement `_draw`, and `start_sums` gives the hidden sums before the first number.
+
+    Attributes:
+        values: (B, D) float64, known numbers and those drawn so far.
+        given: (B,) int64, how many are known.
+        position: (B,) int64, the next number. index: (B,) uint64, of the samples.
+        sums: (B, F) the running sums of the hidden units.
+    """
+
+    def __init__(self, weights: Weights, request: Request, start_sums: np.ndarray) -> None:
+        require_finite(weights.arrays)
+        self.request = request
+        self.dimensions = int(weights.config["dimensions"])
+        self._start_sums = start_sums.copy()
+        self.values = np.zeros((request.lanes, self.dimensions))
+        self.given = np.zeros(request.lanes, np.int64)
+        self.position = np.zeros(request.lanes, np.int64)
+        self.index = np.zeros(request.lanes, np.uint64)
+        self.sums = np.zeros((request.lanes, len(start_sums)), start_sums.dtype)
+
+    def state(self) -> dict[str, np.ndarray]:
+        names = ("values", "given", "position", "index", "sums")
+        return {name: getattr(self, name) for name in names}
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        require_no_condition(start)
+        self.index[lanes], self.position[lanes], self.given[lanes] = indices, 0, 0
+        self.values[lanes] = 0.0
+        self.sums[lanes] = self._start_sums
+        if start.prompt is not None:
+            count = self._known(start.prompt)
+            self.given[lanes] = count
+            self.values[lanes, :count] = start.prompt[:count]
+
+    def _known(self, prompt: np.ndarray) -> int:
+        """How many numbers of a prompt are known; they must come first."""
+        if prompt.shape != (self.dimensions,):
+            raise ValueError(
+                f"prompt must be a vector of {self.dimensions} numbers, NaN where one is to be generated, got "
+                f"{len(prompt)}; give an array or a tuple, as a list is taken as one prompt for each sample"
+            )
+        known = ~np.isnan(prompt)
+        count = int(known.sum())
+        if not known[:count].all():
+            raise SeqgenError(
+                f"this model draws in order and can only complete vectors whose known numbers come first: number "
+                f"{int(np.flatnonzero(known)[-1])} of the prompt is known, but {int(np.argmin(known))} is not"
+            )
+        if np.isinf(prompt).any():
+            raise ValueError("prompt must be finite, or NaN where a number is to be generated, got infinity")
+        return count
+
+    def advance(self, counts: np.ndarray) -> Round:
+        asked = np.minimum(counts, self.dimensions - self.position)
+        longest = int(asked.max(initial=0))
+        log_probs = np.zeros((len(counts), longest if self.request.log_probs else 0))
+        first = self.position.copy()
+        self._draw(asked, log_probs)
+        self.position += asked
+        symbols = np.zeros((len(counts), longest))
+        for lane in np.flatnonzero(asked):
+            symbols[lane, : asked[lane]] = self.values[lane, first[lane] : self.position[lane]]
+        extra = {"log_prob": log_probs, "log_prob_drawn": log_probs.copy()} if self.request.log_probs else {}
+        return Round(symbols, asked, (self.position == self.dimensions) & (counts > 0), extra)
+
+    @abstractmethod
+    def _draw(self, counts: np.ndarray, log_probs: np.ndarray) -> None:
+        """Draw counts[b] numbers of lane b from position[b] on into `values`, and move `sums` on.
+
+        Args:
+            log_probs: (B, N) to fill with log-densities (0 for known numbers), or (B, 0) if nobody wants them.
+        """
+
+
+def diverged() -> SeqgenError:
+    """The error for a number that is not finite, which only a model that was trained badly draws."""
+    return SeqgenError(
+        "the model drew a number that is not finite: its deviations grow without bound; train it further or with a "
+        "lower learning rate"
+    )

@@ -1,0 +1,105 @@
+"""Held-out likelihood of an image model on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgen.codecs.pixels import Pixels
+from seqgen.data.images import ImageSet, binarize, read_images, read_splits, to_levels
+from seqgen.errors import SeqgenError, choice
+
+PARTS = ("test", "validation", "train", "all")
+_BLOCK = 100
+
+
+def held_out_images(
+    model: Any,
+    card: Mapping[str, Any],
+    data: Path,
+    *,
+    part: str = "test",
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The exact log-likelihood of images, in total, for each image and for each dimension (a colour of a pixel).
+
+    Models of two levels are scored on one binarization, by the seed of the card as the score in it was; others on
+    the nearest levels. Class-conditional models are given the labels.
+
+    Args:
+        model: an image model. card: of the model; its "seed" splits and binarizes.
+        data: what `read_images` reads.
+        part: "test", "validation" or "train" of the data as training splits them, or "all".
+        report: called with (images scored, images).
+
+    Returns:
+        part, split, images, dimensions, conditional, score and score_unit (as in the card), nats (total),
+        nats_per_image, bits_per_dim.
+
+    Raises:
+        SeqgenError: if the images have another size than the model's, or it needs labels that they do not have.
+    """
+    choice("part", part, PARTS)
+    codec: Pixels = model.codec
+    seed = int(card.get("seed", 0))
+    if part == "all":
+        chosen, words = read_images(data), "all images"
+    else:
+        splits = read_splits(data, seed)
+        chosen, words = getattr(splits, part), splits.how
+    _require_size(data, chosen, codec)
+    conditional = "class" in model.conditions.kinds
+    labels = _labels(data, chosen, model) if conditional else None
+    # the score in a card is that of the binarization by the seed after the one that training validates with
+    levels = (
+        binarize(chosen.images, seed + 1) if codec.levels == 2 else to_levels(chosen.images, codec.levels)
+    )
+    nats = 0.0
+    for first in range(0, len(levels), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        given = {} if labels is None else {"condition": labels[rows]}
+        nats -= float(np.sum(np.asarray(model.log_prob(levels[rows], **given))))
+        if report is not None:
+            report(min(first + _BLOCK, len(levels)), len(levels))
+    each = nats / len(levels)
+    bits = each / (levels[0].size * float(np.log(2.0)))
+    return {
+        "part": part,
+        "split": words,
+        "images": len(levels),
+        "dimensions": levels[0].size,
+        "conditional": conditional,
+        "score": each if codec.levels == 2 else bits,
+        "score_unit": "nats/image" if codec.levels == 2 else "bits/dim",
+        "nats": nats,
+        "nats_per_image": each,
+        "bits_per_dim": bits,
+    }
+
+
+def _require_size(data: Path, images: ImageSet, codec: Pixels) -> None:
+    if not len(images):
+        raise SeqgenError(f"{data} has no images in this part; give --part all")
+    if images.images.shape[1:] != codec.shape:
+        raise SeqgenError(
+            f"the images of {data} are {images.images.shape[1:]} (colours, rows, columns), those of the model "
+            f"{codec.shape}; seqgen.data.images.read_images with size= and colours= fits them"
+        )
+
+
+def _labels(data: Path, images: ImageSet, model: Any) -> np.ndarray:
+    if model.conditions.kinds != ("class",):
+        raise SeqgenError(
+            f"the model is conditioned on {' and '.join(model.conditions.kinds)}; score it from Python"
+        )
+    if images.labels is None:
+        raise SeqgenError(f"the model makes images of a class, and {data} has no labels")
+    if images.labels.max() >= model.conditions.classes:
+        raise SeqgenError(
+            f"{data} has labels up to {images.labels.max()}, the model knows the classes 0 to "
+            f"{model.conditions.classes - 1}"
+        )
+    return images.labels

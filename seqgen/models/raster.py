@@ -1,0 +1,47 @@
+"""Images as vectors of D = C·H·W dimensions in raster order, colours innermost: the order of the noise positions.
+
+Shapes: B batch, C colours, H rows, W columns, D dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from seqgen.codecs.pixels import Pixels
+from seqgen.errors import integer
+
+
+def image_codec(dimensions: int, shape: Sequence[int] | None, levels: int) -> Pixels:
+    """The codec of images of `dimensions` pixels times colours.
+
+    Args:
+        shape: (colours, rows, columns); None is a square of one colour, or one row where there is no square.
+
+    Example:
+        >>> image_codec(784, None, 2).shape, image_codec(7, None, 2).shape
+        ((1, 28, 28), (1, 1, 7))
+    """
+    dimensions = integer("dimensions", dimensions, low=1)
+    if shape is None:
+        side = math.isqrt(dimensions)
+        shape = (1, side, side) if side * side == dimensions else (1, 1, dimensions)
+    codec = Pixels(shape, levels)
+    if math.prod(codec.shape) != dimensions:
+        raise ValueError(
+            f"shape must have as many pixels times colours as there are dimensions, {dimensions}, got {codec.shape}"
+        )
+    return codec
+
+
+def to_vectors(images: Tensor) -> Tensor:
+    """Images (B, C, H, W) as vectors (B, D)."""
+    return images.permute(0, 2, 3, 1).flatten(1)
+
+
+def to_images(vectors: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Vectors (B, D, ...) as images (B, C, ..., H, W): what belongs to a dimension goes where its pixel is."""
+    colours, rows, columns = shape
+    return vectors.unflatten(1, (rows, columns, colours)).movedim(3, 1).movedim((2, 3), (-2, -1))

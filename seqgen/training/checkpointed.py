@@ -1,0 +1,89 @@
+"""A training run from model and objective to a checkpoint with its card: what all recipes have in common."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.errors import SeqgenError
+from seqgen.training.loop import Objective, Progress, TrainingConfig, train
+from seqgen.training.plots import loss_curve
+
+Report = Callable[[int, int, float, float | None], None]
+
+
+def require_output(output: Path) -> None:
+    """Raise ValueError or SeqgenError unless a checkpoint can be written to `output`."""
+    if output.suffix != ".safetensors":
+        raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
+    if not output.parent.is_dir():
+        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+
+
+def train_to_checkpoint(
+    model: Any,
+    objective: Objective,
+    config: TrainingConfig,
+    output: Path,
+    *,
+    card: dict[str, Any],
+    score: Callable[[Any], float] | None = None,
+    resume: bool = False,
+    stop_after: int | None = None,
+    report: Report | None = None,
+) -> tuple[Any, dict[str, Any], Progress]:
+    """Train `model`, and write it in bfloat16 with its card to `output`.
+
+    The loss curve goes beside it as .png and, while training, the state from which `resume` goes on as
+    .training.safetensors.
+
+    Args:
+        card: what to say of data, licence, split and command; seed, date, settings and score are added.
+        score: the held-out score of the finished model in the objective's unit; None is `objective.validate`.
+        resume, stop_after: as in `train`. report: called after every step with (step, steps, loss, score or None).
+
+    Returns:
+        the model as it was stored (or the unfinished one), its card and the record of the run.
+    """
+    state_path = output.with_suffix(".training.safetensors")
+    progress = train(
+        model, objective, config, state_path=state_path, resume=resume, stop_after=stop_after,
+        report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
+    )  # fmt: skip
+    loss_curve(progress, output.with_suffix(".png"), objective.unit)
+    written = {
+        "seed": config.seed,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "training": asdict(config),
+        **card,
+    }
+    if not progress.scores or progress.scores[-1][0] < config.steps:
+        return model, written, progress
+    # the score is that of the weights as they are stored, in bfloat16
+    stored = rounded(model)
+    written |= {
+        "score": round((score or objective.validate)(stored), 4),
+        "score_unit": objective.unit,
+    }
+    stored.save(output, precision="bfloat16", card=written)
+    state_path.unlink(missing_ok=True)
+    return stored, written, progress
+
+
+def rounded(model: Any) -> Any:
+    """The model with its parameters rounded to bfloat16."""
+    arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
+    return type(model).from_weights(Weights(model.family, model.config(), arrays))
+
+
+def command(family: str, data: Path, output: Path, preset: str, settings: dict[str, Any]) -> str:
+    """The command line that repeats a training run."""
+    words = [f"seqgen train {family}", data.name, "-o", output.name]
+    if preset != "default":
+        words += ["--preset", preset]
+    words += [f"--set {name}={value}" for name, value in settings.items()]
+    return " ".join(words)
