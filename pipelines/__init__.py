@@ -20,6 +20,7 @@ _EXPORTS = {
     "Sink": "pipelines.sinks.base",
     "JSONLSink": "pipelines.sinks.jsonl",
     "TextSink": "pipelines.sinks.text",
+    "image_grid": "pipelines.image_grid",
 }
 
 __all__ = sorted(_EXPORTS)
@@ -36,6 +37,7 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
+    from pipelines.image_grid import image_grid as image_grid
     from pipelines.pipeline import Pipeline as Pipeline
     from pipelines.sinks import open_sink as open_sink
     from pipelines.sinks.base import Sink as Sink

@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 import seqgen
+from pipelines.image_demo import draw_live, each_class, image_models, write_page
 from pipelines.sinks import open_sink
+from seqgen.codecs import Pixels
+from seqgen.pretrained import find
 from seqgen.streaming import Stream
 
 OUT = Path("demo")
@@ -20,7 +23,7 @@ SEED = 7
 
 
 def main() -> None:
-    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes, and print the rates."""
+    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes and images, and print the rates."""
     console = Console(highlight=False)
     OUT.mkdir(exist_ok=True)
     rates: list[tuple[str, str, Stream]] = []
@@ -63,6 +66,8 @@ def main() -> None:
             sink.write(chunk)
     print(f"  64 of them are drawn in {picture}")
 
+    _draw_images(console)
+
     console.rule("measured here, now")
     _measure(console)
     print(
@@ -70,9 +75,24 @@ def main() -> None:
         "  .venv/bin/seqgen stream shakespeare                 # endless; Ctrl-C ends it\n"
         "  .venv/bin/seqgen stream shakespeare --temperature 0.6 --seed 1 --length 500\n"
         "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
+        "  .venv/bin/seqgen stream digits-pixelcnn             # a digit, row by row\n"
+        "  .venv/bin/seqgen stream digits-pixelcnn -n 64 --batch 16 -o demo/digits.png\n"
         "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
         "  .venv/bin/seqgen doctor"
     )
+
+
+def _draw_images(console: Console) -> None:
+    models = image_models()
+    if not models:
+        console.rule("no image model is built in")
+        return
+    live = "digits-pixelcnn" if "digits-pixelcnn" in models else next(iter(models))
+    console.rule(f"{live}: an image, pixel by pixel, shown row by row")
+    draw_live(live, seed=SEED)
+    page = OUT / "images.png"
+    write_page(page, models, seed=SEED)
+    print(f"  samples of {', '.join(models)}, and completions of upper halves, are drawn in {page}")
 
 
 def _measure(console: Console, seconds: float = 1.0) -> None:
@@ -83,14 +103,19 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
         ("shakespeare-markov", 1),
         ("weather", 1),
         ("digit-strokes", 1),
+        *((name, batch) for name in image_models() for batch in (1, 16)),
     ):
-        with seqgen.stream(name, batch=batch, seed=SEED, length=4096) as stream:
+        condition = each_class(find(name))
+        with seqgen.stream(name, batch=batch, seed=SEED, length=4096, condition=condition) as stream:
             end = time.perf_counter() + seconds
             while time.perf_counter() < end:
                 next(stream)
             stats = stream.stats
             first = f"{(stats.time_to_first or 0.0) * 1000:.1f} ms"
-            rate = f"{stats.rate:,.0f} {stream.codec.unit}/s"
+            codec = stream.codec
+            rate = f"{stats.rate:,.0f} {codec.unit}/s"
+            if isinstance(codec, Pixels):
+                rate = f"{stats.rate / codec.shape[1]:,.0f} images/s"
             table.add_row(name, seqgen.load(name).family, str(batch), rate, first)
     console.print(table)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,26 +16,40 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @click.option("--last", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
               help="Score only this last fraction of a text, such as the tenth that training held out.")  # fmt: skip
-def command(model: str, data: Path, as_json: bool, last: float) -> None:
+@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]),
+              help="Which images of a data set to score, as training splits them.  [default: test]")  # fmt: skip
+def command(model: str, data: Path, as_json: bool, last: float, part: str | None) -> None:
     """Score MODEL (a built-in name or a .safetensors file) on DATA by its exact likelihood.
 
     \b
-    DATA is what the model was trained on: a UTF-8 text, a .npy or .npz file of numbers, or the folder of digits.
+    DATA is what the model was trained on: a UTF-8 text, a .npy or .npz file of numbers, or the folder of digits;
+    for images an IDX file, a folder of such or of image files, .npy or .npz. Of images the test part is scored, which
+    training held out; --part all scores a data set that has only held-out images.
     Examples:
       seqgen eval shakespeare tinyshakespeare.txt --last 0.1
       seqgen eval mine.safetensors held-out.txt --json
+      seqgen eval fashion-pixelcnn fashion-mnist/
     """
     from seqgen.evaluation.held_out import held_out
 
+    def report(done: int, count: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[Kscored {done:,} of {count:,}\r", nl=False, err=True)
+
     if sys.stderr.isatty():
         click.echo("scoring …\r", nl=False, err=True)
-    result = held_out(model, data, last=last)
+    result = held_out(model, data, last=last, part=part, report=report)
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
     width = max(map(len, result))
     for name, value in result.items():
-        shown = (
-            f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-        )
-        click.echo(f"{name:<{width}}  {shown}")
+        click.echo(f"{name:<{width}}  {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -7,14 +7,16 @@ import time
 from types import TracebackType
 from typing import Self
 
+from seqgen.codecs import Pixels
 from seqgen.streaming import Stream
 
 
 class StreamProgress:
     """Shows what a stream has made; nothing is rewritten while the samples themselves scroll by (`live`)."""
 
-    def __init__(self, stream: Stream, *, live: bool, quiet: bool, seed: int) -> None:
-        self._stream, self._quiet, self._seed = stream, quiet, seed
+    def __init__(self, stream: Stream, *, live: bool, quiet: bool, seed: int, lanes: int = 1) -> None:
+        self._stream, self._quiet, self._seed, self._lanes = stream, quiet, seed, lanes
+        self._round = (0, 0.0)
         self._rewrite = not quiet and not live and sys.stderr.isatty()
         self._shown = 0.0
 
@@ -23,6 +25,9 @@ class StreamProgress:
 
     def update(self) -> None:
         """Call after each chunk."""
+        stats = self._stream.stats
+        if stats.chunks == self._lanes:
+            self._round = (stats.symbols, stats.seconds)
         if self._rewrite and time.monotonic() - self._shown > 0.2:
             self._shown = time.monotonic()
             sys.stderr.write(f"\r\033[K{self._line()}")
@@ -39,7 +44,21 @@ class StreamProgress:
         sys.stderr.write(f"{start}{self._line()}{first} (engine {self._stream.engine}, seed {self._seed})\n")
         sys.stderr.flush()
 
+    def _rate(self) -> float:
+        """Symbols a second, without the first round of all lanes where there are more."""
+        stats = self._stream.stats
+        if self._lanes == 1:
+            return stats.rate
+        symbols, seconds = self._round if stats.chunks > self._lanes else (0, 0.0)
+        return (stats.symbols - symbols) / max(stats.seconds - seconds, 1e-9)
+
     def _line(self) -> str:
-        stats, unit = self._stream.stats, self._stream.codec.unit
+        stats, codec = self._stream.stats, self._stream.codec
+        if isinstance(codec, Pixels):
+            _, rows, columns = codec.shape
+            return (
+                f"{stats.samples:,} image{'s' if stats.samples != 1 else ''}, {stats.symbols * columns:,} pixels, "
+                f"{self._rate() / rows:,.1f} images/s, {self._rate() * columns:,.0f} pixels/s"
+            )
         samples = f"{stats.samples:,} sample{'s' if stats.samples != 1 else ''}, " if stats.samples else ""
-        return f"{samples}{stats.symbols:,} {unit}, {stats.rate:,.0f} {unit}/s"
+        return f"{samples}{stats.symbols:,} {codec.unit}, {self._rate():,.0f} {codec.unit}/s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,22 +12,46 @@ from seqgen.errors import SeqgenError
 from seqgen.families import ENGINES
 
 CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
+FORMATS = ("txt", "jsonl", "npz", "png", "y4m", "pnm")
+STYLES = ("colour", "256", "plain", "shades", "ascii")
+LOOK = ("scale", "fps", "frames", "style")
 
 
 @click.command()
 @click.argument("model")
-@click.option("-n", "--n", type=int, help="Number of samples.  [default: 1 with --length, else endless]")
+@click.option(
+    "-n",
+    "--n",
+    type=int,
+    help="Number of samples.  [default: 1 with --length and for images, endless otherwise and for y4m in a pipe]",
+)
 @click.option(
     "--length", type=int, help="Symbols in a sample.  [default: endless, or until the model ends it]"
 )
 @click.option("--seconds", type=float, help="Length of a sample in seconds, for audio models.")
-@click.option("--prompt", help="Text that stands before every sample; it is printed first.")
+@click.option(
+    "--prompt",
+    help="Text that stands before every sample; it is printed first. For image models, an image file to complete.",
+)
+@click.option("--keep-rows", type=int, help="Rows of the prompt's image that are kept, from the top.")
+@click.option(
+    "--mask", help="Image file, white where the prompt's image is kept and black where it is drawn anew."
+)
+@click.option(
+    "--condition",
+    help="What to make: a class by number or name, each for one after another; numbers 0.5,-1 or an image file "
+    "where the model takes such.",
+)
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed: the same seed gives the same samples."
 )
 @click.option("--start", type=int, default=0, show_default=True, help="Index of the first sample.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Samples computed side by side.")
-@click.option("--chunk", type=int, help="Symbols in a chunk.  [default: 1 on a terminal, else the model's]")
+@click.option(
+    "--chunk",
+    type=int,
+    help="Symbols in a chunk.  [default: 1 on a terminal, else the model's; of images a row if live, else 8 rows]",
+)
 @click.option("--temperature", type=float, help="Below 1 is safer, above 1 wilder.")
 @click.option("--top-k", type=int, help="Draw from the K most likely symbols.")
 @click.option("--top-p", type=float, help="Draw from the most likely symbols up to this mass.")
@@ -35,7 +60,7 @@ CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_p
 )
 @click.option("--typical-p", type=float, help="Draw from the most typical symbols up to this mass.")
 @click.option("--repetition-penalty", type=float, help="Above 1 makes symbols seen so far less likely.")
-@click.option("--allowed", help="Draw only symbols of this text.")
+@click.option("--allowed", help="Draw only symbols of this text, or only these levels (0,3).")
 @click.option("--stop", multiple=True, help="End a sample after this text. May be repeated.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @click.option(
@@ -45,13 +70,37 @@ CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_p
 @click.option("--log-probs", is_flag=True, help="Add each symbol's log-probability (.jsonl and .npz).")
 @click.option("--threads", type=int, help="Most threads to use.  [default: $SEQGEN_THREADS or all cores]")
 @click.option(
-    "-o", "--output", default="-", show_default=True,
-    help="File, by suffix: .txt .jsonl, .npz for numbers, .png for pen strokes; - is standard output.",
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    help="File, by suffix: .txt .jsonl, .npz for numbers and images; for images also .png (a page of all, or a file "
+    "for each with a name like digit-{index:05d}.png), .y4m (video), .pgm .ppm .pnm (one after another); .png for pen "
+    "strokes; - is standard output.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="Instead of the suffix.  [default on standard output: txt; for images pnm, and half blocks on a terminal]",
+)
+@click.option(
+    "--scale", type=int, help="Enlarge pixels so many times in .png and .y4m.  [default: to look at]"
+)
+@click.option("--fps", type=int, help="Frames a second of .y4m.  [default: 25]")
+@click.option(
+    "--frames",
+    type=click.Choice(["rows", "images"]),
+    help="A frame of .y4m for every row as it is drawn, or for every image.  [default: rows]",
+)
+@click.option(
+    "--style", type=click.Choice(STYLES), help="Of images as text.  [default: what the terminal has]"
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error.")
 def command(
     model: str, n: int | None, length: int | None, seconds: float | None, prompt: str | None, output: str,
-    quiet: bool, **options: Any,
+    quiet: bool, keep_rows: int | None, mask: str | None, condition: str | None, format_: str | None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Stream samples of MODEL, a built-in name (see `seqgen models`) or a .safetensors file.
 
@@ -62,7 +111,13 @@ def command(
       seqgen stream weather -n 5 --length 7 --seed 3
       seqgen stream shakespeare -n 100 --length 500 --batch 16 -o plays.jsonl
       seqgen stream digit-strokes -n 64 -o twos.png
+      seqgen stream digits-pixelcnn                    # an image, row by row
+      seqgen stream digits-pixelcnn -n 64 --batch 16 -o page.png
+      seqgen stream digits-pixelcnn -n 9 --prompt half.png --keep-rows 14 -o completed.png
+      seqgen stream fashion-pixelcnn -n 100 --condition each -o page.png
+      seqgen stream digits-pixelcnn --format y4m | ffplay -
     """
+    from pipelines.cli import image_options as images
     from pipelines.cli.progress import StreamProgress
     from pipelines.sinks import open_sink
     from seqgen.pretrained import find
@@ -71,6 +126,12 @@ def command(
     weights = find(model)
     controls = {name: options.pop(name) for name in CONTROLS}
     controls["stop"] = controls["stop"] or None
+    look = {name: options.pop(name) for name in LOOK}
+    codec = images.pixels_of(weights)
+    kind = images.output_kind(codec, output, format_)
+    if codec is not None and controls["allowed"] is not None:
+        controls["allowed"] = images.allowed_levels(controls["allowed"])
+    known = images.image_prompt(codec, prompt, keep_rows, mask)
     if seconds is not None:
         length = _symbols(weights.config, seconds, length)
     if length is None:
@@ -79,10 +140,17 @@ def command(
     chunk = options.pop("chunk")
     if chunk is None and live and options["batch"] == 1:
         chunk = 1
-    if n is None and length is not None:
+    suffix = kind or Path(output).suffix.lower()
+    if n is None and (length is not None or (codec is not None and (output, suffix) != ("-", ".y4m"))):
         n = 1
+    if codec is not None:
+        chunk = images.default_chunk(codec, suffix) if chunk is None else chunk
+        look = images.sink_options(suffix, n, options["batch"], **look)
+    elif any(value is not None for value in look.values()):
+        raise SeqgenError(f"{', '.join(f'--{name}' for name in LOOK)} are for image models")
     stream = Stream(
-        weights, n, length, prompt=prompt or None, controls=controls, chunk=chunk, **options,
+        weights, n, length, prompt=known, condition=images.parse_condition(weights, condition), controls=controls,
+        chunk=chunk, **options,
     )  # fmt: skip
     if options["batch"] > 1 and length is None and weights.family == "char-rnn" and not controls["stop"]:
         raise ValueError(
@@ -91,8 +159,14 @@ def command(
     fixed = {"model": model, "seed": options["seed"]}
     with (
         stream,
-        open_sink(output, stream.codec, prompt=prompt or "", fixed=fixed) as sink,
-        StreamProgress(stream, live=live, quiet=quiet, seed=options["seed"]) as progress,
+        open_sink(output, stream.codec, prompt=prompt or "", fixed=fixed, kind=kind, options=look) as sink,
+        StreamProgress(
+            stream,
+            live=live,
+            quiet=quiet,
+            seed=options["seed"],
+            lanes=min(options["batch"], n or options["batch"]),
+        ) as progress,
     ):
         for piece in stream:
             sink.write(piece)

@@ -22,7 +22,7 @@ from seqgen.training.recipes import RECIPES
     "--preset",
     default="default",
     show_default=True,
-    help="A named group of settings (char-rnn: tiny, shakespeare).",
+    help="A named group of settings (char-rnn: tiny, shakespeare; images: tiny, digits, …).",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting. May be repeated.")
 @click.option(
@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Train FAMILY on DATA and write a checkpoint, with its card, that streams like a built-in model.
 
-    The file appears when training is done. While a char-rnn trains, its state is kept beside the output every
-    100 steps; after an interruption the same command with --resume goes on exactly where it stood.
+    The file appears when training is done. While a char-rnn or an image model trains, its state is kept beside the
+    output every 100 steps; after an interruption the same command with --resume goes on exactly where it stood.
 
     \b
     Families and recipes:
@@ -42,11 +42,15 @@ def command(
       markov              a text file; --set unit=words --set order=2 --set sequences=lines
       hmm                 sequences in .npy or .npz; --set states=8 --set emission=gaussian
       gaussian-mixture    vectors in .npy or .npz; --set components=8
+      pixel-cnn           images: an IDX file or a folder of such (MNIST), a folder of image files of one size
+                          (sub-folders are classes), .npy or .npz; --set levels=4 --set conditional=true;
+                          presets tiny, digits, fashion
       shakespeare-markov, weather, digit-strokes    the built-in models again
     \b
     Examples:
       seqgen train char-rnn my.txt -o mine.safetensors
       seqgen train char-rnn my.txt -o mine.safetensors --set cell=gru --set hidden_size=128 --set steps=2000
+      seqgen train pixel-cnn mnist/ -o digits.safetensors --preset digits
       seqgen stream mine.safetensors
     """
     recipe = RECIPES[family]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ class JSONLSink(Sink):
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        # -inf is the log-probability of the impossible, which JSON cannot say
-        return [None if isinstance(v, float) and not np.isfinite(v) else v for v in value.tolist()]
+        return _finite(value.tolist()) if value.dtype.kind == "f" else value.tolist()
     return value
+
+
+def _finite(value: Any) -> Any:
+    # -inf is the log-probability of the impossible, which JSON cannot say
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value if math.isfinite(value) else None

@@ -1,0 +1,112 @@
+"""Many images as one picture.
+
+Legend: N images, C colours, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqgen.codecs.pixels import UNKNOWN, Pixels
+from seqgen.errors import SeqgenError, integer
+
+_WIDTH, _LARGEST = (
+    720,
+    8,
+)  # of a picture in pixels that one can look at, and how far images are enlarged for it
+_GAP_GREY = 80
+_UNKNOWN_RGB = (52, 76, 120)
+
+
+def image_grid(
+    images: Sequence[np.ndarray] | np.ndarray,
+    codec: Pixels,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int = 2,
+) -> np.ndarray:
+    """A picture of images side by side, row after row.
+
+    Args:
+        images: N arrays (C, H, W) of levels, or of -1 where a pixel is not known, which is drawn in dark blue.
+        codec: says what the levels mean.
+        columns: images in a row; None makes the grid nearly square.
+        scale: every pixel becomes a square of so many; None enlarges small pictures so that one can look at them.
+        gap: grey pixels between the images.
+
+    Returns:
+        uint8 (height, width), or (height, width, 3) for images of three colours or with unknown pixels.
+
+    Raises:
+        ValueError: if there are no images, or they have other sizes or levels than the codec says.
+        SeqgenError: for images of other than 1 or 3 colours, of which there are no pictures.
+
+    Example:
+        >>> image_grid(np.ones((4, 1, 2, 3), np.uint8), Pixels((1, 2, 3)), scale=1, gap=1).shape
+        (5, 7)
+    """
+    colours, rows, wide = require_picture(codec)
+    if not len(images):
+        raise ValueError("images must hold at least one image, got none")
+    integer("gap", gap, low=0)
+    across = near_square(len(images)) if columns is None else integer("columns", columns, low=1)
+    across = min(across, len(images))
+    down = -(-len(images) // across)
+    if scale is None:
+        scale = max(1, min(_LARGEST, (_WIDTH - gap * (across - 1)) // (across * wide)))
+    integer("scale", scale, low=1)
+    pictures = [picture(np.asarray(image), codec) for image in images]
+    coloured = colours == 3 or any(made.ndim == 3 for made in pictures)
+    height, width = rows * scale, wide * scale
+    size = (down * (height + gap) - gap, across * (width + gap) - gap)
+    grid = np.full((*size, 3) if coloured else size, _GAP_GREY, np.uint8)
+    for number, made in enumerate(pictures):
+        top, left = number // across * (height + gap), number % across * (width + gap)
+        if coloured and made.ndim == 2:
+            made = np.repeat(made[:, :, None], 3, 2)
+        grid[top : top + height, left : left + width] = enlarge(made, scale)
+    return grid
+
+
+def picture(image: np.ndarray, codec: Pixels) -> np.ndarray:
+    """Levels (C, H, W), or -1 for unknown, as a picture (H, W) or (H, W, 3) uint8."""
+    if image.shape != codec.shape:
+        raise ValueError(f"images must have the shape {codec.shape}, got {image.shape}")
+    known = image != UNKNOWN
+    levels = np.where(known, image, 0)
+    if ((levels < 0) | (levels >= codec.levels)).any():
+        raise ValueError(f"images must have levels from 0 to {codec.levels - 1}, or -1 for unknown")
+    grey = codec.to_grey(levels)
+    whole = known.all(0)
+    if len(image) == 1 and whole.all():
+        return grey[0]
+    channels = np.repeat(grey, 3, 0) if len(image) == 1 else grey
+    return np.where(whole[:, :, None], channels.transpose(1, 2, 0), np.array(_UNKNOWN_RGB, np.uint8))
+
+
+def require_picture(codec: Any) -> tuple[int, int, int]:
+    """(colours, rows, columns) of images that are grey or RGB, or SeqgenError."""
+    if not isinstance(codec, Pixels):
+        raise SeqgenError(f"pictures are made of images, this model makes {codec.unit}")
+    if codec.shape[0] not in (1, 3):
+        raise SeqgenError(
+            f"images of {codec.shape[0]} colours have no picture format, which knows grey (1) and RGB (3); "
+            "write .npz or .jsonl"
+        )
+    return codec.shape
+
+
+def enlarge(array: np.ndarray, scale: int) -> np.ndarray:
+    """Every pixel of a picture (H, W) or (H, W, 3) as a square of `scale` pixels."""
+    return array if scale == 1 else array.repeat(scale, 0).repeat(scale, 1)
+
+
+def near_square(count: int) -> int:
+    """Columns of a grid of `count` images that is about as high as it is wide, and never higher."""
+    across = 1
+    while across * across < count:
+        across += 1
+    return across

@@ -1,0 +1,35 @@
+"""Portable graymaps and pixmaps (PGM, PPM): images one after another, as netpbm, ffmpeg and others read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.image_grid import picture, require_picture
+from pipelines.sinks.images import ImageSink
+from seqgen.codecs import Codec
+from seqgen.errors import SeqgenError
+
+
+class PNMSink(ImageSink):
+    """Writes each image, when it is whole, as "P5" (grey) or "P6" (RGB) with 8 bits a colour, back to back.
+
+    Unfinished images are left out, so that a stream of them can be cut anywhere between two.
+    """
+
+    def __init__(self, path: str | Path, codec: Codec) -> None:
+        super().__init__(path, codec)
+        colours = require_picture(codec)[0]
+        self._magic = "P5" if colours == 1 else "P6"
+        wrong = {".pgm": 3, ".ppm": 1}.get(Path(path).suffix.lower())
+        if wrong == colours:
+            raise SeqgenError(
+                f"{path} cannot hold images of {colours} colours; name it {'.pgm' if colours == 1 else '.ppm'}"
+            )
+
+    def image(self, index: int, image: np.ndarray, rows: int) -> None:
+        whole = picture(image, self.codec)[:rows]
+        self.file.write(f"{self._magic}\n{whole.shape[1]} {whole.shape[0]}\n255\n".encode() + whole.tobytes())
+        if str(self.path) == "-":
+            self.file.flush()

@@ -1,0 +1,86 @@
+"""YUV4MPEG2 video: the images as they are drawn row by row, or one after another; ffmpeg, mpv and others play it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.image_grid import enlarge, require_picture
+from pipelines.sinks.images import ImageSink
+from seqgen.codecs import Codec
+from seqgen.codecs.pixels import UNKNOWN
+from seqgen.errors import choice, integer, optional_integer
+from seqgen.streaming import Chunk
+
+_WIDTH = 224
+_UNKNOWN = 48  # the grey of what is not drawn yet
+# ITU-R BT.601, full range: rows Y, Cb, Cr
+_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+
+
+class Y4MSink(ImageSink):
+    """Writes frames of full range (0 to 255): Cmono for grey images, C444 (BT.601) for RGB.
+
+    Args:
+        path: the file, or "-" for standard output.
+        codec: of the model.
+        scale: every pixel becomes a square of so many; None makes a frame at least 224 pixels wide.
+        fps: frames a second.
+        frames: "rows" gives a frame for every row of every image, as it is drawn; "images" one an image.
+    """
+
+    def __init__(
+        self, path: str | Path, codec: Codec, *, scale: int | None = None, fps: int = 25, frames: str = "rows"
+    ) -> None:
+        super().__init__(path, codec)
+        colours, rows, columns = require_picture(codec)
+        self._scale = optional_integer("scale", scale, low=1) or -(-_WIDTH // columns)
+        self._live = choice("frames", frames, ("rows", "images")) == "rows"
+        self._shown = 0
+        fps = integer("fps", fps, low=1)
+        layout = "mono" if colours == 1 else "444"
+        size = f"W{columns * self._scale} H{rows * self._scale}"
+        self._header = f"YUV4MPEG2 {size} F{fps}:1 Ip A1:1 C{layout} XCOLORRANGE=FULL\n"
+
+    def __enter__(self) -> Y4MSink:
+        super().__enter__()
+        self.file.write(self._header.encode())
+        return self
+
+    def rows(self, chunk: Chunk) -> None:
+        if self._live and chunk.index == self.next:
+            self._show(self.pending[chunk.index], self.heights[chunk.index])
+
+    def image(self, index: int, image: np.ndarray, rows: int) -> None:
+        if self._live:
+            self._show(image, rows)
+            self._shown = 0
+        else:
+            self._frame(image)
+
+    def finish(self) -> None:
+        for index, image, rows in self.unfinished():
+            if self._live:
+                self.image(index, image, rows)
+
+    def _show(self, image: np.ndarray, rows: int) -> None:
+        """The frames up to that with `rows` rows: one a row, whatever the chunks and the batch."""
+        for row in range(self._shown, rows):
+            so_far = image.copy()
+            so_far[:, row + 1 :] = UNKNOWN
+            self._frame(so_far)
+        self._shown = max(self._shown, rows)
+
+    def _frame(self, image: np.ndarray) -> None:
+        known = image != UNKNOWN
+        planes = np.where(known, self.codec.to_grey(np.where(known, image, 0)), _UNKNOWN)
+        if len(planes) == 3:
+            planes = np.tensordot(_YCBCR, planes, (1, 0))
+            planes[1:] += 128.0
+            planes = np.clip(np.rint(planes), 0, 255)
+        self.file.write(b"FRAME\n")
+        for plane in planes.astype(np.uint8):
+            self.file.write(enlarge(plane, self._scale).tobytes())
+        if str(self.path) == "-":
+            self.file.flush()
