@@ -1,0 +1,103 @@
+"""FVSBN 784, binarized digits: whole images from the fused sampler beside the naive loop over pixels in PyTorch.
+
+The weights are trained for a moment on strokes made here, so that the share of ones, on which our speed depends, is
+that of digits.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.bench_nade import CORES, SIDE, SIZE, strokes
+from benchmarks.limits import limits
+from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
+from seqgen.models.fvsbn import FVSBN
+
+
+@cache
+def trained() -> FVSBN:
+    """The network after some steps on strokes, its weights exact in bfloat16."""
+    model = FVSBN(SIZE, seed=1)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for step in range(80):
+        optimizer.zero_grad()
+        model.training_loss(strokes(32, step + 1)).backward()
+        optimizer.step()
+    for parameter in model.parameters():
+        parameter.data = parameter.data.bfloat16().float()
+    return model.eval()
+
+
+class NaiveFVSBN:
+    """A list of rows of weights and a loop over the pixels."""
+
+    def __init__(self, model: FVSBN) -> None:
+        matrix = model.matrix().detach()
+        self.rows = [matrix[i, :i].clone() for i in range(SIZE)]
+        self.bias = model.bias.detach()
+
+    def run(self, x: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
+        """Probabilities (B, D) and samples (B, D), or those of given images."""
+        drawn = torch.zeros(count, SIZE) if x is None else x
+        probabilities = torch.empty(count, SIZE)
+        for i in range(SIZE):
+            probabilities[:, i] = torch.sigmoid(drawn[:, :i] @ self.rows[i] + self.bias[i])
+            if x is None:
+                drawn[:, i] = torch.bernoulli(probabilities[:, i])
+        return probabilities, drawn
+
+
+def check_same_model(model: FVSBN, naive: NaiveFVSBN) -> float:
+    """The naive network gives our draws the log-probabilities that we do; returns their share of ones."""
+    with model.stream(4, batch=4, chunk=SIDE, log_probs=True, engine="numba") as stream:
+        chunks = [samples[0] for samples in stream.collect().values()]
+    images = torch.as_tensor(np.stack([chunk.data.reshape(SIZE) for chunk in chunks])).float()
+    probabilities = naive.run(images, 4)[0].double()
+    theirs = torch.where(images > 0, probabilities, 1 - probabilities).log().sum(1).numpy()
+    np.testing.assert_allclose([chunk.extra["log_prob"].sum() for chunk in chunks], theirs, atol=2e-3)
+    return float(model.sample(64, chunk=SIDE, engine="numba", seed=1).mean())
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def bench_fvsbn_784(benchmark: Any, batch: int) -> None:
+    model = trained()
+    threads = min(batch, CORES)
+    naive = NaiveFVSBN(model)
+
+    def peer() -> int:
+        with torch.no_grad():
+            naive.run(None, batch)
+        return batch
+
+    with limited_threads(threads):
+        ones = check_same_model(model, naive)
+        stream = model.stream(batch=batch, chunk=SIDE, engine="numba", threads=threads, seed=3)
+
+        def ours() -> int:
+            for _ in range(8192):
+                next(stream)
+            return 8192
+
+        made = side_by_side(
+            benchmark, family="fvsbn", work=f"FVSBN 784, {batch} image{'s' * (batch > 1)}, bfloat16 weights",
+            unit="images", ours=ours, peer=peer, peer_name="naive PyTorch loop", batch=batch, threads=threads,
+            target=100 if batch == 1 else None, peer_threads=faster_threads(peer, sorted({1, CORES})),
+            precision="bfloat16",
+            note=f"weights trained for a moment on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
+        )  # fmt: skip
+        stream.close()
+        size = SIZE * SIZE * 2
+        bound = limits(size, threads)
+    # each 1 adds the half of a column, on average, that belongs to the pixels after it
+    gbytes, pixels = made.rate * ones * size / 2 / 1e9, made.rate * SIZE
+    benchmark.extra_info.update(
+        limit=f"{pixels / 1e6:.1f} M pixels/s; {gbytes:.1f} of {bound.gbytes:.0f} GB/s of weights; the rest is "
+        "handing out the chunks in Python",
+        pixels=pixels, peak_gbytes=bound.gbytes,
+    )  # fmt: skip

@@ -1,0 +1,164 @@
+"""NADE 784×500, binarized digits: whole images from the fused sampler beside the loop that PyTorch users write.
+
+The peer is `NADE.sample` of pytorch-generative where that package can be imported, else the same loop written down
+here. The likelihood of our draws under the peer's network shows that both compute the same model. The weights are
+trained for a moment on strokes made here, so that the share of ones, on which our speed depends, is that of digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.limits import limits
+from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
+from seqgen.engines.base import usable_threads
+from seqgen.models.nade import NADE
+
+PRECISIONS = ("float32", "bfloat16")
+CORES = usable_threads()
+SIDE, SIZE, HIDDEN = 28, 784, 500
+
+
+def strokes(count: int, seed: int) -> np.ndarray:
+    """Images (count, 1, 28, 28) of three thick strokes each: about 13 % ones, like binarized digits."""
+    noise = np.random.default_rng(seed)
+    ends = noise.uniform(6, 22, (count, 4, 2))
+    along = np.linspace(0.0, 1.0, 24)[:, None]
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    images = np.zeros((count, SIDE, SIDE), np.uint8)
+    for image, points in zip(images, ends, strict=True):
+        path = np.concatenate([(1 - along) * a + along * b for a, b in pairwise(points)])
+        distance = (rows[..., None] - path[:, 0]) ** 2 + (columns[..., None] - path[:, 1]) ** 2
+        image[...] = distance.min(-1) < 1.6
+    return images[:, None]
+
+
+@cache
+def trained(precision: str) -> NADE:
+    """The network after some steps on strokes, its weights exact in `precision`."""
+    model = NADE(SIZE, HIDDEN, seed=1)
+    share = strokes(200, 0).reshape(200, SIZE).mean(0).clip(0.002, 0.998)
+    model.output_bias.data[:, 0] = torch.as_tensor(np.log(share / (1 - share)))
+    model.output.data *= 0.2
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    for step in range(80):
+        optimizer.zero_grad()
+        model.training_loss(strokes(32, step + 1)).backward()
+        optimizer.step()
+    if precision == "bfloat16":
+        for parameter in model.parameters():
+            parameter.data = parameter.data.bfloat16().float()
+    return model.eval()
+
+
+class NaiveNADE:
+    """The loop of `pytorch_generative.models.NADE`: the running activation, one dimension of all images at a time."""
+
+    def __init__(self, model: NADE) -> None:
+        self.input, self.input_bias = model.input[:, 0].detach().T.clone(), model.input_bias.detach()
+        self.output, self.output_bias = model.output[:, 0].detach(), model.output_bias[:, 0].detach()
+
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (B, D) and samples (B, D); numbers of x that are not negative are held."""
+        probabilities, drawn = [], []
+        sums = self.input_bias.expand(len(x), -1)
+        for i in range(SIZE):
+            p = torch.sigmoid(torch.sigmoid(sums) @ self.output[i : i + 1].t() + self.output_bias[i : i + 1])
+            given = x[:, i : i + 1]
+            value = torch.where(given < 0, torch.distributions.Bernoulli(probs=p).sample(), given)
+            probabilities.append(p)
+            drawn.append(value)
+            sums = sums + value @ self.input[:, i : i + 1].t()
+        return torch.cat(probabilities, 1), torch.cat(drawn, 1)
+
+    def sample(self, count: int) -> Tensor:
+        """Images (count, 784)."""
+        return self.run(torch.full((count, SIZE), -1.0))[1]
+
+
+def library_peer(model: NADE) -> Callable[[int], Any] | None:
+    """`sample` of pytorch-generative's NADE, or None where the package is not installed.
+
+    Its hidden units are rectified and not sigmoids, which costs it less; it gets the weights all the same.
+    """
+    try:
+        from pytorch_generative.models import NADE as LibraryNADE
+    except ImportError:
+        return None
+    peer = LibraryNADE(input_dim=SIZE, hidden_dim=HIDDEN)
+    naive = NaiveNADE(model)
+    with torch.no_grad():
+        peer._in_W.copy_(naive.input)
+        peer._in_b.copy_(naive.input_bias)
+        peer._h_W.copy_(naive.output)
+        peer._h_b.copy_(naive.output_bias)
+
+    def sample(count: int) -> Any:
+        return peer.sample(conditioned_on=torch.full((count, 1, SIDE, SIDE), -1.0))
+
+    return sample
+
+
+def check_same_model(model: NADE, naive: NaiveNADE) -> float:
+    """The naive network gives our draws the log-probabilities that we do; returns their share of ones."""
+    with model.stream(4, batch=4, chunk=SIDE, log_probs=True, engine="numba") as stream:
+        chunks = [samples[0] for samples in stream.collect().values()]
+    images = torch.as_tensor(np.stack([chunk.data.reshape(SIZE) for chunk in chunks])).float()
+    with torch.no_grad():
+        probabilities = naive.run(images)[0].double()
+    theirs = torch.where(images > 0, probabilities, 1 - probabilities).log().sum(1).numpy()
+    ours = [chunk.extra["log_prob"].sum() for chunk in chunks]
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    return float(model.sample(64, chunk=SIDE, engine="numba", seed=1).mean())
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("batch", "target"), [(1, 500), (16, 60)])
+def bench_nade_784x500(benchmark: Any, batch: int, target: float, precision: str) -> None:
+    model = trained(precision)
+    threads = min(batch, CORES)
+    naive = NaiveNADE(model)
+    sample = library_peer(model)
+    name = "pytorch-generative NADE.sample" if sample else "the same loop in PyTorch"
+    draw = sample or naive.sample
+
+    def peer() -> int:
+        with torch.no_grad():
+            draw(batch)
+        return batch
+
+    with limited_threads(threads):
+        ones = check_same_model(model, naive)
+        stream = model.stream(batch=batch, chunk=SIDE, engine="numba", threads=threads, seed=3)
+
+        def ours() -> int:
+            for _ in range(2048):
+                next(stream)
+            return 2048
+
+        made = side_by_side(
+            benchmark, family="nade", work=f"NADE 784×500, {batch} image{'s' * (batch > 1)}, {precision} weights",
+            unit="images", ours=ours, peer=peer, peer_name=name, target=target, batch=batch, threads=threads,
+            peer_threads=faster_threads(peer, sorted({1, CORES})), precision=precision,
+            note=f"weights trained for a moment on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
+        )  # fmt: skip
+        stream.close()
+        size = 2 * SIZE * HIDDEN * (2 if precision == "bfloat16" else 4)
+        bound = limits(size, threads)
+    # an inner product for each pixel, and for each 1 a row of additions
+    macs = SIZE * HIDDEN * (1 + ones)
+    gmacs, gbytes = made.rate * macs / 1e9, made.rate * size / 2 * (1 + ones) / 1e9
+    pixels = made.rate * SIZE
+    benchmark.extra_info.update(
+        limit=f"{pixels / 1e6:.1f} M pixels/s; {gmacs:.1f} of {bound.gmacs:.0f} GMAC/s, {gbytes:.0f} of "
+        f"{bound.gbytes:.0f} GB/s of weights",
+        pixels=pixels, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes,
+    )  # fmt: skip

@@ -1,0 +1,203 @@
+"""Gated PixelCNN, 7 layers of 64 channels, 28 × 28 binary pixels: the fused sampler beside full passes for every pixel.
+
+The peer is pytorch-generative's GatedPixelCNN.sample, where it can be imported (put its checkout on PYTHONPATH): 784
+full forward passes, whatever the number of images. Where it cannot, the peer is the same loop on our own module. A
+pass costs the same at every pixel, so a round of the peer is some of the 784 passes, counted as so many pixels.
+The weights are random; the speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.limits import limits
+from benchmarks.side_by_side import faster_threads, fill, limited_threads, side_by_side
+from seqgen import rng
+from seqgen.engines.base import Request, Start, usable_threads
+from seqgen.engines.numba.pixel_cnn import PixelCNNEngine
+from seqgen.models.pixel_cnn import PixelCNN
+
+SIDE, CHANNELS, LAYERS = 28, 64, 7
+PIXELS = SIDE * SIDE
+PRECISIONS = ("float32", "bfloat16")
+CORES = usable_threads()
+NAME = f"gated PixelCNN {LAYERS}×{CHANNELS}, {SIDE}×{SIDE} binary"
+
+
+def model_of(precision: str, side: int = SIDE) -> PixelCNN:
+    """Random weights that are exact in `precision`."""
+    model = PixelCNN((1, side, side), levels=2, channels=CHANNELS, layers=LAYERS, seed=1).eval()
+    if precision == "bfloat16":
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(parameter.bfloat16().float())
+    return model
+
+
+def macs_of(model: PixelCNN) -> int:
+    """Multiply-accumulates of one pixel: every weight once, for a binary image of one colour."""
+    return sum(value.numel() for name, value in model.named_parameters() if "weight" in name)
+
+
+class PeerSampler:
+    """`count` passes of a loop that a user would write; a pass gives one pixel of every image."""
+
+    def __init__(self, logit: Callable[[Tensor], Tensor], batch: int, count: int) -> None:
+        self.logit, self.count = logit, count
+        self.images, self.place = torch.full((batch, 1, SIDE, SIDE), -1.0), 0
+
+    def __call__(self) -> int:
+        with torch.inference_mode():
+            for _ in range(self.count):
+                row, column = divmod(self.place % PIXELS, SIDE)
+                logits = self.logit(self.images)[:, 0, row, column]
+                self.images[:, 0, row, column] = torch.distributions.Bernoulli(logits=logits).sample()
+                self.place += 1
+        return self.count * len(self.images)
+
+
+def library_peer() -> Callable[[Tensor], Tensor] | None:
+    """pytorch-generative's network of the same size, or None; its `sample` is the loop of `PeerSampler`."""
+    try:
+        module = importlib.import_module("pytorch_generative.models.autoregressive.gated_pixel_cnn")
+    except ImportError:
+        return None
+    network = module.GatedPixelCNN(
+        in_channels=1, out_channels=1, n_gated=LAYERS - 1, gated_channels=CHANNELS, head_channels=CHANNELS
+    ).eval()
+    logits: Callable[[Tensor], Tensor] = network.forward
+    return logits
+
+
+def own_peer(model: PixelCNN) -> Callable[[Tensor], Tensor]:
+    """The log-odds of our own module by a full pass."""
+
+    def logit(images: Tensor) -> Tensor:
+        logits: Tensor = model(images.clamp(min=0))
+        return logits[:, :, 1] - logits[:, :, 0]
+
+    return logit
+
+
+def check_same_images(model: PixelCNN, rows: int = 3) -> None:
+    """Our sampler draws the pixels that a full pass for every pixel draws with the same noise."""
+    with model.stream(2, rows, batch=2, seed=3, engine="numba") as stream:
+        drawn = stream.collect()
+    images = torch.zeros((2, 1, SIDE, SIDE), dtype=torch.int64)
+    with torch.inference_mode():
+        for place in range(rows * SIDE):
+            row, column = divmod(place, SIDE)
+            probabilities = torch.softmax(model(images)[:, 0, :, row, column].double(), 1).numpy()
+            uniforms = rng.uniforms(3, np.arange(2), place, rng.Purpose.TOKEN)
+            images[:, 0, row, column] = torch.as_tensor(rng.categorical(probabilities, uniforms))
+    ours = np.stack([np.concatenate([chunk.data for chunk in chunks], 1) for chunks in drawn.values()])
+    np.testing.assert_array_equal(ours, images[:, :, :rows].numpy())
+    assert 0 < ours.mean() < 1, "the check is worth little if all pixels are equal"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("batch", "target"), [(1, 200.0), (16, 300.0)])
+def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: str) -> None:
+    """Whole images, beside the peer."""
+    model = model_of(precision)
+    threads = min(batch, CORES)
+    library = library_peer()
+    logit = library or own_peer(model)
+    with limited_threads(threads):
+        check_same_images(model)
+        stream = model.stream(batch=batch, engine="numba", threads=threads, seed=3)
+
+        def ours() -> int:
+            return sum(chunk.data.size for chunk in (next(stream) for _ in range(2 * batch * SIDE)))
+
+        passes = 24 if batch == 1 else 4
+        tried = PeerSampler(logit, batch, 4 if batch == 1 else 1)
+        made = side_by_side(
+            benchmark, family="pixel-cnn", work=f"{NAME}, {batch} image{'s' * (batch > 1)}, {precision} weights",
+            unit="pixels", ours=ours, peer=PeerSampler(logit, batch, passes),
+            peer_name="pytorch-generative GatedPixelCNN.sample" if library else "a full pass for every pixel",
+            peer_threads=faster_threads(tried, sorted({1, CORES})), target=target, batch=batch, threads=threads,
+            precision=precision,
+        )  # fmt: skip
+        stream.close()
+        size = macs_of(model) * (2 if precision == "bfloat16" else 4)
+        bound = limits(size, threads)
+    gmacs = made.rate * macs_of(model) / 1e9
+    limit = f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
+    if batch == 1:
+        # the vertical products are shared by a row of pixels; those of the horizontal stack read their weights anew
+        own = _horizontal_bytes(model, precision)
+        limit += f", {made.rate * own / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
+    assert made.peer_rate is not None
+    benchmark.extra_info.update(
+        limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes,
+        note=f"{made.rate / PIXELS:.1f} images/s against {made.peer_rate / PIXELS:.2f}; the peer timed on {passes} "
+        f"of {PIXELS} passes",
+    )  # fmt: skip
+
+
+def _horizontal_bytes(model: PixelCNN, precision: str) -> int:
+    """Bytes of the weights that every pixel reads by itself: all but the vertical stack and the link."""
+    names = ("horizontal.weight", "mix.weight", "hidden.weight", "output.weight")
+    count = sum(value.numel() for name, value in model.named_parameters() if name.endswith(names))
+    return count * (2 if precision == "bfloat16" else 4)
+
+
+@pytest.mark.parametrize("engine", ["torch", "fixed-point"])
+def bench_engines(benchmark: Any, engine: str) -> None:
+    """The fused engine beside the incremental reference, and beside fixed-point iteration."""
+    model = model_of("float32")
+    stream = model.stream(engine="numba", threads=1, seed=3)
+    other = model.stream(engine=engine, threads=1, seed=3)
+    rows = 4 if engine == "torch" else SIDE
+
+    def ours() -> int:
+        return sum(next(stream).data.size for _ in range(2 * SIDE))
+
+    def theirs() -> int:
+        return sum(next(other).data.size for _ in range(rows))
+
+    made = side_by_side(
+        benchmark, family="pixel-cnn", work=f"{NAME}, 1 image, beside the engine {engine}", unit="pixels", ours=ours,
+        peer=theirs, peer_name=f"our {engine} engine", rounds=3,
+    )  # fmt: skip
+    note = f"{made.rate / PIXELS:.1f} images/s against {(made.peer_rate or 0) / PIXELS:.2f}"
+    if engine == "fixed-point":
+        sweeps = _sweeps(model)
+        note += f"; {sweeps.mean():.0f} sweeps an image (random weights), {sweeps.min()} to {sweeps.max()}"
+    benchmark.extra_info["note"] = note
+    stream.close()
+    other.close()
+
+
+def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
+    """Passes that fixed-point iteration takes for some images."""
+    from seqgen.engines.torch.fixed_point import FixedPointEngine
+
+    engine = FixedPointEngine(model.weights(), Request(seed=3, lanes=images), model=model)
+    engine.begin(np.arange(images), np.arange(images), Start())
+    engine.advance(np.ones(images, np.int64))
+    return engine.sweeps
+
+
+@pytest.mark.parametrize("side", [SIDE, 64])
+def bench_memory(benchmark: Any, side: int) -> None:
+    """Bytes of all caches and scratch of one sampler against the feature maps of both stacks in all layers."""
+    engine = PixelCNNEngine(model_of("float32", side).weights(), Request(seed=3))
+    engine.begin(np.arange(1), np.arange(1), Start())
+    benchmark.pedantic(engine.advance, (np.ones(1, np.int64),), rounds=1)
+    maps = 2 * LAYERS * CHANNELS * side * side * 4
+    fill(
+        benchmark, family="pixel-cnn", work=f"memory of a sampler, {LAYERS}×{CHANNELS}, {side}×{side}", unit="bytes",
+        rate=engine.nbytes, peer="both stacks' features of every layer and pixel", peer_rate=maps,
+        ratio=maps / engine.nbytes, target="≥ 10×", met=engine.nbytes * 10 <= maps, kind="amount", engine="numba",
+        batch=1, note=f"of which {engine.rows.nbytes} bytes outlast a row",
+    )  # fmt: skip
+    engine.close()

@@ -1,0 +1,98 @@
+"""PixelRNN: the cached sampler beside one full forward pass for every pixel, as samplers of PixelRNNs are written.
+
+Both sides have the same weights; that they compute the same model is checked pixel by pixel: the peer's network
+gives every pixel that we drew our log-probability. The weights are random; the speed does not depend on them. The
+peer draws only the first pixels of its images, because one of its passes takes the same time wherever the pixel is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.limits import limits
+from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
+from seqgen.engines.base import usable_threads
+from seqgen.models.pixel_rnn import PixelRNN
+
+PIXELS = 28 * 28
+CORES = usable_threads()
+
+
+def model_of(kind: str) -> PixelRNN:
+    """Two layers of 32 units for binary images of 28×28, with weights that are exact in bfloat16."""
+    model = PixelRNN(channels=32, layers=2, kind=kind, seed=1).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_((1.5 * parameter).bfloat16().float())
+    return model
+
+
+class FullPasses:
+    """Draws as its users do: all pixels through the network, softmax, multinomial, write the pixel."""
+
+    def __init__(self, model: PixelRNN, batch: int, count: int) -> None:
+        self.model, self.batch, self.count = model, batch, count
+
+    def __call__(self) -> int:
+        """Draw the first `count` pixels of `batch` images; returns how many these are together."""
+        images = torch.zeros(self.batch, 1, 28, 28, dtype=torch.int64)
+        with torch.inference_mode():
+            for pixel in range(self.count):
+                row, column = divmod(pixel, 28)
+                logits = self.model(images)[:, 0, :, row, column]
+                images[:, 0, row, column] = torch.multinomial(torch.softmax(logits, -1), 1)[:, 0]
+        return self.batch * self.count
+
+
+def check_same_model(model: PixelRNN) -> None:
+    """A full pass gives every pixel that our engine draws the same log-probability."""
+    with model.stream(3, batch=3, chunk=28, log_probs=True, engine="numba") as stream:
+        chunks = list(stream)
+    images = torch.as_tensor(np.stack([chunk.data for chunk in chunks]).astype(np.int64))
+    ours = np.stack([chunk.extra["log_prob"] for chunk in chunks]).transpose(0, 2, 1, 3)
+    with torch.inference_mode():
+        theirs = model.pixel_log_probs(images).numpy()
+    np.testing.assert_allclose(ours, theirs, atol=2e-4, rtol=0)
+    assert 0.05 < float(images.double().mean()) < 0.95, "the check is worth little if pixels are all alike"
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("kind", ["row", "diagonal"])
+def bench_pixel_rnn(benchmark: Any, kind: str, batch: int) -> None:
+    """Binary images of 28×28, one at a time or 16 together."""
+    model = model_of(kind)
+    threads = min(batch, CORES)
+    count = 16 if batch == 1 else 4
+    # every weight is used once for a pixel
+    macs = sum(value.numel() for name, value in model.named_parameters() if "weight" in name)
+    with limited_threads(threads):
+        check_same_model(model)
+        stream = model.stream(batch=batch, chunk=28, engine="numba", threads=threads, seed=3)
+
+        def ours() -> int:
+            for _ in range(64):
+                next(stream)
+            return 64 * PIXELS
+
+        peer = FullPasses(model, batch, count)
+        made = side_by_side(
+            benchmark, family="pixel-rnn",
+            work=f"{kind} LSTM 2×32, 28×28 binary, {batch} image{'s' * (batch > 1)}, bfloat16 weights",
+            unit="pixels", ours=ours, peer=peer, peer_name="full pass a pixel",
+            peer_threads=faster_threads(peer, sorted({1, CORES})), batch=batch, threads=threads,
+        )  # fmt: skip
+        stream.close()
+        bound = limits(2 * macs, threads)
+    assert made.peer_rate is not None
+    gmacs = made.rate * macs / 1e9
+    benchmark.extra_info.update(
+        limit=f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s",
+        note=f"{made.rate / PIXELS:.0f} images/s against {made.peer_rate / PIXELS:.2g}; "
+        f"the peer measured on {count} of 784 pixels",
+        gmacs=gmacs,
+        peak_gmacs=bound.gmacs,
+    )
