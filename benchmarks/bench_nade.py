@@ -37,7 +37,7 @@ def strokes(count: int, seed: int) -> np.ndarray:
     for image, points in zip(images, ends, strict=True):
         path = np.concatenate([(1 - along) * a + along * b for a, b in pairwise(points)])
         distance = (rows[..., None] - path[:, 0]) ** 2 + (columns[..., None] - path[:, 1]) ** 2
-        image[...] = distance.min(-1) < 1.6
+        image[...] = distance.min(-1) < 4.8
     return images[:, None]
 
 

@@ -39,6 +39,6 @@ def other_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "request.json").write_text(json.dumps(REQUEST))
     subprocess.run(
         [sys.executable, "-m", "tests.conformance.other_process", str(folder)],
-        cwd=Path(__file__).parents[2], check=True, timeout=300,
+        cwd=Path(__file__).parents[2], check=True, timeout=900,
     )  # fmt: skip
     return json.loads((folder / "chunks.json").read_text())
