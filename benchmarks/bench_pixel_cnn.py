@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import seqgen
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, fill, limited_threads, side_by_side
 from seqgen import rng
@@ -152,8 +153,10 @@ def _horizontal_bytes(model: PixelCNN, precision: str) -> int:
 
 @pytest.mark.parametrize("engine", ["torch", "fixed-point"])
 def bench_engines(benchmark: Any, engine: str) -> None:
-    """The fused engine beside the incremental reference, and beside fixed-point iteration."""
-    model = model_of("float32")
+    """The fused engine beside the incremental reference, and beside fixed-point iteration, whose number of sweeps
+    depends on the weights: with those of the built-in model."""
+    model = seqgen.load("digits-pixelcnn")
+    assert isinstance(model, PixelCNN)
     stream = model.stream(engine="numba", threads=1, seed=3)
     other = model.stream(engine=engine, threads=1, seed=3)
     rows = 4 if engine == "torch" else SIDE
@@ -165,19 +168,19 @@ def bench_engines(benchmark: Any, engine: str) -> None:
         return sum(next(other).data.size for _ in range(rows))
 
     made = side_by_side(
-        benchmark, family="pixel-cnn", work=f"{NAME}, 1 image, beside the engine {engine}", unit="pixels", ours=ours,
-        peer=theirs, peer_name=f"our {engine} engine", rounds=3,
+        benchmark, family="pixel-cnn", work=f"built-in digits-pixelcnn, 1 image, beside the engine {engine}",
+        unit="pixels", ours=ours, peer=theirs, peer_name=f"our {engine} engine", rounds=3, precision=model.weights().precision,
     )  # fmt: skip
     note = f"{made.rate / PIXELS:.1f} images/s against {(made.peer_rate or 0) / PIXELS:.2f}"
     if engine == "fixed-point":
         sweeps = _sweeps(model)
-        note += f"; {sweeps.mean():.0f} sweeps an image (random weights), {sweeps.min()} to {sweeps.max()}"
+        note += f"; {sweeps.mean():.0f} sweeps an image, {sweeps.min()} to {sweeps.max()}, in place of {PIXELS} steps"
     benchmark.extra_info["note"] = note
     stream.close()
     other.close()
 
 
-def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
+def _sweeps(model: PixelCNN, images: int = 8) -> np.ndarray:
     """Passes that fixed-point iteration takes for some images."""
     from seqgen.engines.torch.fixed_point import FixedPointEngine
 

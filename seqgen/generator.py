@@ -110,8 +110,9 @@ class Generator(ABC):
         if length is None and not self.ends and not may_stop(arguments.get("controls")):
             raise ValueError(f"length must be given: the samples of a {self.family} model are endless")
         arguments.setdefault("batch", min(n, kind.lanes))
-        if length is not None:
-            arguments.setdefault("chunk", min(integer("length", length, low=1), 4096))
+        most = self.codec.longest if length is None else integer("length", length, low=1)
+        if most is not None:
+            arguments.setdefault("chunk", min(most, 4096))
         with self.stream(n, length, seed=seed, **arguments) as stream:
             samples = stream.collect()
         data = [self.codec.join([chunk.data for chunk in chunks]) for chunks in samples.values()]

@@ -23,6 +23,9 @@ class Codec:
     name: str
     size: int = 0
     unit: str = "symbols"
+    longest: int | None = None
+    """Symbols in a whole sample, where there is a most."""
+
     refused_controls: tuple[str, ...] = ()
     """Controls that make no sense for this kind of data."""
 

@@ -38,6 +38,7 @@ class Pixels(Codec):
             integer(name, value, low=1) for name, value in zip(names, shape, strict=True)
         )
         self.shape = (colours, rows, columns)
+        self.longest = rows
         self.levels = self.size = integer("levels", levels, low=2, high=256)
 
     def images(self, data: Any) -> np.ndarray:

@@ -95,7 +95,7 @@ class Packed(NamedTuple):
             the kernel), LINK, CONDITION, GUIDE, and from HORIZONTAL on those of each colour, horizontal and mix.
         head_at: (1 + 2 C,) int64, likewise: that of the guide's convolution, and of each colour hidden and output.
         base: (layers · (vertical + C across),) float32, where the sums of the two stacks begin.
-        place: ((H + W) · (vertical + C across),) float32, what the first layer adds in each row and each column, or nothing.
+        place: ((H + W) · (vertical + C across),) float32, what the first layer adds in each row and each column.
         residual: (layers · C · G,), skip: (C · G,): biases of the mix; those of the skip outputs of all layers in one.
         hidden, output: (head,) and (C · L,), biases. guide_net: (F in whole blocks,), biases.
     """
