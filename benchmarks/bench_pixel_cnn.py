@@ -27,7 +27,7 @@ from seqgen.models.pixel_cnn import PixelCNN
 
 SIDE, CHANNELS, LAYERS = 28, 64, 7
 PIXELS = SIDE * SIDE
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = (pytest.param("float32", marks=pytest.mark.slow), "bfloat16")
 CORES = usable_threads()
 NAME = f"gated PixelCNN {LAYERS}×{CHANNELS}, {SIDE}×{SIDE} binary"
 
@@ -118,14 +118,14 @@ def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: 
         def ours() -> int:
             return sum(chunk.data.size for chunk in (next(stream) for _ in range(2 * batch * SIDE)))
 
-        passes = 24 if batch == 1 else 4
-        tried = PeerSampler(logit, batch, 4 if batch == 1 else 1)
+        passes = 12 if batch == 1 else 2
+        tried = PeerSampler(logit, batch, 3 if batch == 1 else 1)
         made = side_by_side(
             benchmark, family="pixel-cnn", work=f"{NAME}, {batch} image{'s' * (batch > 1)}, {precision} weights",
             unit="pixels", ours=ours, peer=PeerSampler(logit, batch, passes),
             peer_name="pytorch-generative GatedPixelCNN.sample" if library else "a full pass for every pixel",
             peer_threads=faster_threads(tried, sorted({1, CORES})), target=target, batch=batch, threads=threads,
-            precision=precision,
+            rounds=3, precision=precision,
         )  # fmt: skip
         stream.close()
         size = macs_of(model) * (2 if precision == "bfloat16" else 4)
@@ -169,7 +169,8 @@ def bench_engines(benchmark: Any, engine: str) -> None:
 
     made = side_by_side(
         benchmark, family="pixel-cnn", work=f"built-in digits-pixelcnn, 1 image, beside the engine {engine}",
-        unit="pixels", ours=ours, peer=theirs, peer_name=f"our {engine} engine", rounds=3, precision=model.weights().precision,
+        unit="pixels", ours=ours, peer=theirs, peer_name=f"our {engine} engine", rounds=3,
+        precision=model.weights().precision,
     )  # fmt: skip
     note = f"{made.rate / PIXELS:.1f} images/s against {(made.peer_rate or 0) / PIXELS:.2f}"
     if engine == "fixed-point":
@@ -180,7 +181,7 @@ def bench_engines(benchmark: Any, engine: str) -> None:
     other.close()
 
 
-def _sweeps(model: PixelCNN, images: int = 8) -> np.ndarray:
+def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
     """Passes that fixed-point iteration takes for some images."""
     from seqgen.engines.torch.fixed_point import FixedPointEngine
 
