@@ -139,6 +139,11 @@ FAMILIES |= {family.name: family for family in _IMAGE_FAMILIES}
 
 def family(name: str) -> Family:
     """The family of that name, or an error that lists them."""
+    if name == "autoencoder":
+        raise SeqgenError(
+            "an auto-encoder is no generator: it has no likelihood and nothing to stream; open its file with "
+            "seqgen.AutoEncoder.load, and encode, decode or reconstruct images with it"
+        )
     if name not in FAMILIES:
         raise SeqgenError(f"unknown model family {name!r}; this version knows {', '.join(FAMILIES)}")
     return FAMILIES[name]

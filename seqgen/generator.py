@@ -15,7 +15,7 @@ import numpy as np
 from seqgen.checkpoint import Weights, is_bfloat16, save_weights
 from seqgen.codecs import Codec
 from seqgen.controls import as_controls
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import integer
 from seqgen.families import family
 from seqgen.streaming import Stream
 
@@ -139,15 +139,9 @@ class Generator(ABC):
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
         """Load a model of this family: a built-in name or a path."""
-        from seqgen.pretrained import find
+        from seqgen.pretrained import find_family
 
-        weights = find(name_or_path)
-        if weights.family != cls.family:
-            raise SeqgenError(
-                f"{os.fspath(name_or_path)} holds a model of the family {weights.family!r}, not {cls.family!r}; "
-                "seqgen.load opens any family"
-            )
-        return cls.from_weights(weights)
+        return cls.from_weights(find_family(name_or_path, cls.family))
 
 
 def may_stop(controls: Any) -> bool:

@@ -42,9 +42,12 @@ def command(
       markov              a text file; --set unit=words --set order=2 --set sequences=lines
       hmm                 sequences in .npy or .npz; --set states=8 --set emission=gaussian
       gaussian-mixture    vectors in .npy or .npz; --set components=8
+      rnade               vectors in .npy or .npz; --set hidden_size=50 --set components=10; preset tiny
       pixel-cnn           images: an IDX file or a folder of such (MNIST), a folder of image files of one size
                           (sub-folders are classes), .npy or .npz; --set levels=4 --set conditional=true;
                           presets tiny, digits, fashion
+      fvsbn, nade, eonade, pixel-rnn, pixel-cnn-pp, two-scale, pixel-cnn-autoencoder, autoencoder
+                          images as for pixel-cnn
       shakespeare-markov, weather, digit-strokes    the built-in models again
     \b
     Examples:

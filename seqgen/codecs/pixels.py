@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgen.arrays import as_array
 from seqgen.codecs.base import Codec
 from seqgen.errors import integer
 
@@ -46,14 +47,16 @@ class Pixels(Codec):
 
         Args:
             data: integers of the shape (C, H, W) or (B, C, H, W); the axis C may be left out where it is 1,
-                and a whole image may be one row of C·H·W numbers.
+                and a whole image may be one row of C·H·W numbers. A tensor may be on any device.
 
         Raises:
             TypeError: for numbers that are not integers.
-            ValueError: for another size, or levels out of range.
+            ValueError: for another size, no image, or levels out of range.
         """
         array = self._integers(data)
         shaped = self._shaped(array)
+        if not len(shaped):
+            raise ValueError(f"images must hold at least one image, got an array of the shape {array.shape}")
         self._check_levels(shaped, low=0)
         return shaped.astype(np.uint8)
 
@@ -71,7 +74,13 @@ class Pixels(Codec):
 
     def encode_prompt(self, data: Any) -> np.ndarray:
         """The known part of an image, (C, H, W) int16: levels, and -1 where a pixel is to be generated."""
-        shaped = self._shaped(self._integers(data))
+        array = self._integers(data)
+        if array.dtype.kind == "b":
+            raise TypeError(
+                "a prompt is an image of levels with -1 where a pixel is to be generated, got a mask of bool; "
+                "seqgen.data.images.keep_known makes one of an image and a mask"
+            )
+        shaped = self._shaped(array)
         if len(shaped) != 1:
             raise ValueError(f"expected one image of the shape {self.shape}, got {len(shaped)}")
         self._check_levels(shaped, low=UNKNOWN)
@@ -98,7 +107,7 @@ class Pixels(Codec):
         return {"name": self.name, "shape": list(self.shape), "levels": self.levels}
 
     def _integers(self, data: Any) -> np.ndarray:
-        array = np.asarray(data)
+        array = as_array("images", data)
         if array.dtype.kind not in "iub":
             raise TypeError(
                 f"images must be integers from 0 to {self.levels - 1}, got {array.dtype}; "

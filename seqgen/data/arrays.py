@@ -47,3 +47,38 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
     if not sequences:
         raise SeqgenError(f"{path} holds no sequences")
     return sequences
+
+
+def read_vectors(path: str | os.PathLike[str]) -> np.ndarray:
+    """All observations of what `read_sequences` reads, one after another, as vectors (N, D) float64.
+
+    Raises:
+        SeqgenError: as `read_sequences`; or if the vectors differ in length, or one is not finite.
+    """
+    parts = [sequence.reshape(len(sequence), -1) for sequence in read_sequences(path)]
+    lengths = sorted({part.shape[1] for part in parts})
+    if len(lengths) > 1:
+        raise SeqgenError(
+            f"{path} must hold vectors of one length, got some of {lengths[0]} and of {lengths[-1]} numbers"
+        )
+    vectors = np.concatenate(parts).astype(np.float64)
+    bad = np.argwhere(~np.isfinite(vectors))
+    if len(bad):
+        row, column = bad[0].tolist()
+        raise SeqgenError(f"{path} must hold finite numbers, got {vectors[row, column]} at [{row}, {column}]")
+    return vectors
+
+
+def hold_out(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
+    """Hold out the last tenth: of the sequences if there are ten, else of the only or longest one's end."""
+    if len(sequences) >= 10:
+        cut = len(sequences) - len(sequences) // 10
+        words = f"first {cut} sequences for training, last {len(sequences) - cut} held out"
+        return sequences[:cut], sequences[cut:], words
+    longest = max(range(len(sequences)), key=lambda k: len(sequences[k]))
+    whole = sequences[longest]
+    cut = len(whole) - max(1, len(whole) // 10)
+    if cut < 1:
+        raise SeqgenError("the data hold a single observation; give more")
+    rest = [s for k, s in enumerate(sequences) if k != longest]
+    return [*rest, whole[:cut]], [whole[cut:]], f"the last {len(whole) - cut} observations held out"

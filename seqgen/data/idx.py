@@ -16,6 +16,7 @@ from seqgen.errors import SeqgenError
 
 _TYPES = {8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}
 _GZIP = b"\x1f\x8b"
+_BLOCK = 1 << 24
 
 
 def is_idx(path: Path) -> bool:
@@ -55,10 +56,15 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 def _compressed(path: Path, stream: BinaryIO) -> np.ndarray:
     shape, _ = _header(path, stream)
     count = math.prod(shape)
-    # one byte more than announced, so that a longer file shows without being unpacked
-    data = stream.read(count + 1)
+    # block by block, as memory for a wrong count would not be there; one byte more than announced, so that a longer
+    # file shows without being unpacked
+    data = bytearray()
+    while len(data) <= count and (block := stream.read(min(_BLOCK, count + 1 - len(data)))):
+        data += block
     _require_size(path, shape, len(data))
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    array = np.frombuffer(data, np.uint8).reshape(shape)
+    array.flags.writeable = False
+    return array
 
 
 def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], int]:

@@ -36,7 +36,9 @@ def read_image_file(
     path = Path(path)
     try:
         with warnings.catch_warnings():
-            # a picture of too many pixels is an error here, whatever the program does with warnings
+            # what is wrong with a file is said once, by the error, whatever the program does with warnings
+            warnings.simplefilter("ignore", UserWarning)
+            # a picture of too many pixels is an error here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
                 if opened.mode in _WIDE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +46,8 @@ def read_images(
     path = Path(path)
     if not path.exists():
         raise SeqgenError(f"{path} does not exist; give {_READ}")
-    if parts := own_parts(path):
-        return join_sets([read_images(part, size=size, colours=colours) for part in parts])
+    if parts := read_parts(path, size=size, colours=colours, maximum=maximum):
+        return join_sets(parts)
     numbers = path.suffix.lower() in (".npy", ".npz")
     if maximum is not None and not numbers:
         raise ValueError(f"maximum is for .npy and .npz; the range of {path} is 0 to 255, got {maximum!r}")
@@ -65,10 +66,16 @@ def read_images(
     raise SeqgenError(f"{path} holds no images that can be read; give {_READ}")
 
 
-def own_parts(folder: Path) -> list[Path]:
-    """The sub-folders train and test of a folder that has both, or nothing."""
-    parts = [folder / "train", folder / "test"]
-    return parts if all(part.is_dir() for part in parts) else []
+def read_parts(
+    folder: Path, *, size: Any = None, colours: int | None = None, maximum: float | None = None
+) -> list[ImageSet]:
+    """The training and the test images of a folder that has both, or nothing; the arguments of `read_images`."""
+    inside = [folder / "train", folder / "test"]
+    if all(part.is_dir() for part in inside):
+        return [read_images(part, size=size, colours=colours, maximum=maximum) for part in inside]
+    if maximum is None and folder.is_dir() and (found := idx_parts(folder)) == ["train", "t10k"]:
+        return [_fitted(read_idx_pair(folder, part), size, colours) for part in found]
+    return []
 
 
 def read_mnist_json(folder: str | os.PathLike[str]) -> ImageSet:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqgen import rng
-from seqgen.data.idx import idx_parts, read_idx_pair
-from seqgen.data.image_reader import own_parts, read_images
+from seqgen.data.image_reader import read_images, read_parts
 from seqgen.data.image_set import ImageSet
 from seqgen.errors import SeqgenError
 
@@ -52,16 +51,14 @@ def read_splits(path: str | os.PathLike[str], seed: int = 0, **options: Any) -> 
         SeqgenError: if the data cannot be read, or there are fewer than 3 images.
     """
     folder = Path(path)
-    if idx_parts(folder) == ["train", "t10k"]:
-        whole, test = read_idx_pair(folder, "train"), read_idx_pair(folder, "t10k")
-    elif parts := own_parts(folder):
-        whole, test = (read_images(part, **options) for part in parts)
-        if whole.images.shape[1:] != test.images.shape[1:] or whole.classes != test.classes:
-            raise SeqgenError(
-                f"{parts[0]} and {parts[1]} differ in the size of their images or in their classes"
-            )
-    else:
+    parts = read_parts(folder, **options)
+    if not parts:
         return _by_seed(read_images(folder, **options), seed)
+    whole, test = parts
+    if whole.images.shape[1:] != test.images.shape[1:] or whole.classes != test.classes:
+        raise SeqgenError(
+            f"the training and the test images of {folder} differ in the size of their images or in their classes"
+        )
     held = min(1000, len(whole) // 10)
     train, validation = split(len(whole), (len(whole) - held, held), seed)
     words = f"{len(test)} test images as published"

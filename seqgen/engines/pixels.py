@@ -22,7 +22,8 @@ class PixelEngine(Engine):
     """Base of the engines of image models. A family implements `_begin` and `_draw`, and adds caches to `state`.
 
     Attributes:
-        completes: "raster" if known pixels must come before all others in raster order, "any" if any may be known.
+        completes: "raster" if known pixels must come before all others in raster order, "any" if any may be known,
+            "coarse-first" if they must come first in the order in which a small image is drawn before the other pixels.
         image: (B, C, H, W) uint8, the lanes' images; known pixels are in place from the start.
         known: (B, C, H, W) bool.
         row: (B,) int64, the next row.

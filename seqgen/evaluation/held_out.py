@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.codecs import Bytes, Characters, Pixels, Strokes, Symbols
-from seqgen.data.arrays import read_sequences
+from seqgen.data.arrays import read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
 from seqgen.families import family
@@ -63,7 +63,9 @@ def held_out(
         raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
     else:
         sequences = _numbers(model, path, weights.card)
-    if model.family == "markov":
+    if model.family == "rnade":
+        nats, symbols = -float(np.sum(np.asarray(model.log_prob(sequences[0])))), len(sequences[0])
+    elif model.family == "markov":
         from seqgen.evaluation.open_vocabulary import score_known
 
         nats, symbols, unknown, _ = score_known(model, sequences)  # type: ignore[arg-type]
@@ -96,4 +98,7 @@ def _numbers(model: Generator, path: Path, card: Any) -> list[np.ndarray]:
 
         digit = int(card.get("digit", 2))
         return list(trace_all(read_digits(path, digit), segments=card["length"], angles=model.codec.size)[0])
+    if model.family == "rnade":
+        # a sample is one vector, number by number; a file holds many
+        return [read_vectors(path)]
     return [model.codec.encode(sequence) for sequence in read_sequences(path)]

@@ -12,16 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqgen.arrays import as_array
 from seqgen.checkpoint import Weights, save_weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import SeqgenError, integer
+from seqgen.models.checks import seed_number
 from seqgen.models.image_coder import ImageDecoder, ImageEncoder
-from seqgen.pretrained import find
+from seqgen.models.named_arrays import NamedArrays
+from seqgen.pretrained import find_family
 
 _BLOCK = 256
 
 
-class AutoEncoder(nn.Module):
+class AutoEncoder(NamedArrays):
     """A convolutional encoder to m numbers and a deconvolutional decoder to the mean image.
 
     It is no generator: it has no likelihood and nothing to sample, so it does not stream and is loaded with
@@ -58,7 +61,7 @@ class AutoEncoder(nn.Module):
         self.bottleneck = integer("bottleneck", bottleneck, low=1)
         self.channels = integer("channels", channels, low=1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             self.encoder = ImageEncoder(self.codec, self.channels, self.bottleneck)
             self.decoder = ImageDecoder(self.codec, self.channels, self.bottleneck)
 
@@ -77,11 +80,15 @@ class AutoEncoder(nn.Module):
         """The intensities (B, C, H, W) float32 from 0 to 1 of codes (B, m).
 
         Raises:
-            ValueError: if the codes have another length or are not finite.
+            TypeError: if the codes are no numbers. ValueError: if they have another length or are not finite.
         """
-        given = np.asarray(codes, np.float32)
-        if given.ndim != 2 or given.shape[1] != self.bottleneck:
-            raise ValueError(f"codes must have the shape (B, {self.bottleneck}), got {given.shape}")
+        array = as_array("codes", codes)
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"codes must be numbers, got {array.dtype}")
+        if array.ndim != 2 or array.shape[1] != self.bottleneck or not len(array):
+            raise ValueError(f"codes must have the shape (B, {self.bottleneck}), got {array.shape}")
+        with np.errstate(over="ignore"):
+            given = array.astype(np.float32)
         if not np.all(np.isfinite(given)):
             raise ValueError("codes must be finite, got NaN or infinity")
         return self._in_blocks(self.decoder, given).clip(0.0, 1.0)
@@ -123,19 +130,13 @@ class AutoEncoder(nn.Module):
         """What the constructor was given, as JSON values."""
         return {"codec": self.codec.config(), "bottleneck": self.bottleneck, "channels": self.channels}
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The parameters as named arrays."""
-        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
-
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
         """The model that `weights` describe."""
         config = dict(weights.config)
         codec = config.pop("codec")
         model = cls(codec["shape"], codec["levels"], **config)
-        model.load_state_dict(
-            {name: torch.as_tensor(np.array(array)) for name, array in weights.arrays.items()}
-        )
+        model.take_arrays(weights)
         return model
 
     def save(
@@ -152,10 +153,4 @@ class AutoEncoder(nn.Module):
         Raises:
             SeqgenError: if there is no such file, or it holds another kind of model.
         """
-        weights = find(path)
-        if weights.family != cls.family:
-            raise SeqgenError(
-                f"{os.fspath(path)} holds a model of the family {weights.family!r}, not {cls.family!r}; "
-                "seqgen.load opens any generator"
-            )
-        return cls.from_weights(weights)
+        return cls.from_weights(find_family(path, cls.family))

@@ -18,6 +18,8 @@ from seqgen.checkpoint import Weights
 from seqgen.codecs import Bytes, Characters, codec_from_config
 from seqgen.errors import choice, integer, real
 from seqgen.generator import Generator
+from seqgen.models.checks import seed_number
+from seqgen.models.named_arrays import NamedArrays
 
 CELLS: dict[str, Any] = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -26,7 +28,7 @@ State = list[tuple[Tensor, ...]]
 _MOST_LOGITS = 1 << 22
 
 
-class CharRNN(nn.Module, Generator):
+class CharRNN(NamedArrays, Generator):
     """A recurrent character model with an exact likelihood, a parallel pass and cached stepping.
 
     Args:
@@ -69,7 +71,7 @@ class CharRNN(nn.Module, Generator):
         symbols = self.codec.size
         widths = [symbols] + [self.hidden_size] * integer("layers", layers, low=1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             self.layers = nn.ModuleList(
                 CELLS[self.cell](width, self.hidden_size, bias=self.bias, batch_first=True)
                 for width in widths[:-1]
@@ -169,10 +171,6 @@ class CharRNN(nn.Module, Generator):
             "bias": self.bias,
         }
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """A copy of the parameters as named float32 (or float64) arrays on the CPU."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.state_dict().items()}
-
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
         """The model that `weights` describe."""
@@ -181,6 +179,5 @@ class CharRNN(nn.Module, Generator):
         vocabulary = codec.vocabulary if isinstance(codec, Characters) else "bytes"
         rest = {key: value for key, value in config.items() if key != "codec"}
         model = cls(vocabulary, **rest)
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.arrays.items()}
-        model.to(tensors["head.weight"].dtype).load_state_dict(tensors)
+        model.take_arrays(weights)
         return model.eval()

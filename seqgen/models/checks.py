@@ -60,6 +60,18 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     )
 
 
+def boolean(name: str, value: Any) -> bool:
+    """`value` as True or False, or TypeError naming `name`."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def seed_number(seed: Any) -> int:
+    """`seed` as a seed of PyTorch's generators, or TypeError/ValueError."""
+    return integer("seed", seed, low=0, high=2**64 - 1)
+
+
 def odd(name: str, value: Any, *, low: int) -> int:
     """`value` as an odd integer of at least `low`, or TypeError/ValueError naming `name`."""
     number = integer(name, value, low=low)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from seqgen.arrays import as_array
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import SeqgenError, integer
 
@@ -35,8 +36,8 @@ class Conditions:
 
     @classmethod
     def checked(
-        cls, codec: Pixels, classes: int | None, vector: int | None, guide: Sequence[int] | None
-    ) -> Self:
+        cls, codec: Pixels, classes: int | None = None, vector: int | None = None, guide: Sequence[int] | None = None
+    ) -> Self:  # fmt: skip
         """From constructor arguments, or ValueError/TypeError."""
         if classes is not None:
             integer("classes", classes, low=1)
@@ -104,14 +105,16 @@ class Conditions:
             )
         features = np.zeros(self.features, np.float32)
         if self.classes is not None:
-            features[integer("condition's class", _scalar(parts["class"]), low=0, high=self.classes - 1)] = (
-                1.0
-            )
+            features[self._class(parts["class"])] = 1.0
         if self.vector is not None:
             features[self.classes or 0 :] = self._vector(parts["vector"])
         if self.guide is None:
             return features, np.zeros((1, 0, 0), np.uint8)
-        return features, Pixels(self.guide, self.levels).encode(parts["guide"]).transpose(1, 0, 2)
+        try:
+            guide = Pixels(self.guide, self.levels).encode(parts["guide"])
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"condition's guide: {error}") from None
+        return features, guide.transpose(1, 0, 2)
 
     def tensors(self, condition: Any, count: int, like: Tensor) -> dict[str, Tensor]:
         """The conditions of `count` images as tensors for `forward`: one for all, or one for each.
@@ -137,7 +140,7 @@ class Conditions:
         items = condition
         if not isinstance(condition, (list, Mapping)) and condition is not None and len(self.kinds) == 1:
             axes = {"class": 0, "vector": 1, "guide": 3}[self.kinds[0]]
-            array = np.asarray(condition)
+            array = as_array("condition", condition)
             items = list(array) if array.ndim == axes + 1 else condition
         if not isinstance(items, list):
             return [items] * count
@@ -145,13 +148,25 @@ class Conditions:
             raise ValueError(f"condition must have one item for each of the {count} images, got {len(items)}")
         return items
 
+    def _class(self, value: Any) -> int:
+        assert self.classes is not None
+        if getattr(value, "ndim", 0):
+            raise TypeError(
+                f"condition's class must be an integer, got {_short(value)}; a list gives one for each sample"
+            )
+        number = value.item() if hasattr(value, "item") else value
+        return integer("condition's class", number, low=0, high=self.classes - 1)
+
     def _vector(self, value: Any) -> np.ndarray:
-        vector = np.asarray(value)
-        if vector.dtype.kind not in "iuf" or vector.shape != (self.vector,):
-            raise ValueError(f"condition's vector must be {self.vector} numbers, got {_short(value)}")
+        given = as_array("condition's vector", value)
+        if given.dtype.kind not in "iuf" or given.shape != (self.vector,):
+            hint = "; a list gives one for each sample" if given.ndim == 2 else ""
+            raise ValueError(f"condition's vector must be {self.vector} numbers, got {_short(value)}{hint}")
+        with np.errstate(over="ignore"):
+            vector = given.astype(np.float32)
         if not np.all(np.isfinite(vector)):
             raise ValueError(f"condition's vector must be finite, got {_short(value)}")
-        return vector.astype(np.float32)
+        return vector
 
     def _wanted(self) -> str:
         words = {
@@ -162,12 +177,8 @@ class Conditions:
         return " and ".join(words[kind] for kind in self.kinds)
 
 
-def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-
-
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array of {value.dtype} of the shape {value.shape}"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "…"

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, relu
 
-from seqgen.checkpoint import Weights
 from seqgen.errors import integer
+from seqgen.models.checks import seed_number
 from seqgen.models.conditions import Conditions
 from seqgen.models.image_model import ImageModel
 from seqgen.models.nade import BLOCK, earlier
@@ -64,11 +64,11 @@ class EoNADE(ImageModel):
     ) -> None:  # fmt: skip
         super().__init__()
         self.codec = image_codec(dimensions, shape, levels)
-        self.conditions = Conditions.checked(self.codec, None, None, None)
+        self.conditions = Conditions.checked(self.codec)
         self.dimensions = size = int(dimensions)
         self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
         depth = integer("layers", layers, low=1)
-        generator = torch.Generator().manual_seed(integer("seed", seed, low=0))
+        generator = torch.Generator().manual_seed(seed_number(seed))
 
         def parameter(*shape: int, inputs: int) -> nn.Parameter:
             return nn.Parameter((2 / inputs) ** 0.5 * torch.randn(shape, generator=generator))
@@ -161,8 +161,10 @@ class EoNADE(ImageModel):
         """Log-probability (B,) under the mixture of the densities of several orders, in equal parts.
 
         Args:
-            x: as for `log_prob`. orders: at least one order, None being raster order.
+            x: as for `log_prob`. orders: a list of at least one order, None being raster order.
         """
+        if not isinstance(orders, (list, tuple, np.ndarray)):
+            raise TypeError(f"orders must be a list of orders, got {orders!r}")
         if not len(orders):
             raise ValueError("orders must hold at least one order, got none")
         scores = torch.stack([self.log_prob(x, condition=order) for order in orders])
@@ -200,11 +202,3 @@ class EoNADE(ImageModel):
             "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
             "layers": len(self.deeper) + 1,
         }  # fmt: skip
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Self:
-        config = dict(weights.config)
-        codec = config.pop("codec")
-        model = cls(**config, levels=codec["levels"], shape=codec["shape"])
-        model.take_arrays(weights)
-        return model

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from seqgen.checkpoint import Weights
-from seqgen.errors import integer
+from seqgen.models.checks import seed_number
 from seqgen.models.conditions import Conditions
 from seqgen.models.image_model import ImageModel
 from seqgen.models.raster import image_codec, to_images, to_vectors
@@ -46,9 +46,9 @@ class FVSBN(ImageModel):
     def __init__(self, dimensions: int = 784, *, shape: Sequence[int] | None = None, seed: int = 0) -> None:
         super().__init__()
         self.codec = image_codec(dimensions, shape, 2)
-        self.conditions = Conditions.checked(self.codec, None, None, None)
+        self.conditions = Conditions.checked(self.codec)
         self.dimensions = size = int(dimensions)
-        generator = torch.Generator().manual_seed(integer("seed", seed, low=0))
+        generator = torch.Generator().manual_seed(seed_number(seed))
         self.weight = nn.Parameter(0.01 * torch.randn(size * (size - 1) // 2, generator=generator))
         self.bias = nn.Parameter(torch.zeros(size))
         self.register_buffer("before", torch.ones(size, size).tril(-1).bool(), persistent=False)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from seqgen.codecs.pixels import Pixels
+from seqgen.models.image_model import scaled
 
 
 class ImageEncoder(nn.Module):
@@ -39,7 +40,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Codes (B, m) of images (B, C, H, W) of levels."""
-        hidden = x.to(self.code.weight.dtype) * (2.0 / (self.levels - 1)) - 1.0
+        hidden = scaled(x, self.levels, self.code.weight)
         for convolution in self.convolutions:
             hidden = relu(convolution(hidden))
         code: Tensor = self.code(hidden.flatten(1))

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.generator import Generator
 from seqgen.models.conditions import Conditions
+from seqgen.models.named_arrays import NamedArrays
 
 _MOST_PIXELS = 1 << 16
 
 
-class ImageModel(nn.Module, Generator):
+class ImageModel(NamedArrays, Generator):
     """Base of the image models. A family sets `codec` and `conditions`, and implements `forward` and `config`.
 
     Attributes:
         completes: which known pixels a sample may be held to with `prompt`: "raster", those that come first in
-            raster order, or "any".
+            raster order; "any"; or "coarse-first", those that come first where a small image is drawn before the
+            other pixels (`TwoScale`).
     """
 
     completes: ClassVar[str] = "raster"
@@ -88,15 +90,19 @@ class ImageModel(nn.Module, Generator):
         """Any parameter: it tells dtype and device."""
         return next(self.parameters())
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        """The model that `weights` describe, whose configuration holds the constructor's arguments and the codec."""
+        config = dict(weights.config)
+        codec = config.pop("codec")
+        model = cls(shape=codec["shape"], levels=codec["levels"], **config)
+        model.take_arrays(weights)
+        return model
 
-    def take_arrays(self, weights: Weights) -> None:
-        """Load the parameters of `weights`; those in float64 make the model one of float64."""
-        tensors = {name: torch.as_tensor(np.array(value)) for name, value in weights.arrays.items()}
-        if any(tensor.dtype == torch.float64 for tensor in tensors.values()):
-            self.double()
-        self.load_state_dict(tensors)
+
+def scaled(levels_of: Tensor, levels: int, like: Tensor) -> Tensor:
+    """Levels as numbers from -1 to 1, in the dtype of `like`."""
+    return levels_of.to(like.dtype) * (2.0 / (levels - 1)) - 1.0
 
 
 def dropper(probability: float, generator: torch.Generator | None) -> Any:

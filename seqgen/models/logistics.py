@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from seqgen.models.image_model import scaled
+
 LOWEST_LOG_SCALE, HIGHEST_LOG_SCALE = -7.0, 20.0
 _LEVELS_AT_ONCE = 64
 
@@ -87,11 +89,6 @@ class LogisticMixture:
             known = scaled(x[:, earlier, None], self.levels, mean)
             mean = mean + self.coefficients[:, first + earlier] * known
         return mean
-
-
-def scaled(levels_of: Tensor, levels: int, like: Tensor) -> Tensor:
-    """Levels as numbers from -1 to 1, in the dtype of `like`."""
-    return levels_of.to(like.dtype) * (2.0 / (levels - 1)) - 1.0
 
 
 def interval_log_prob(level: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:

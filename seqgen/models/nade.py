@@ -12,15 +12,15 @@ Shapes: B batch, C colours, H rows, W columns, L levels, D = C·H·W dimensions,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqgen.checkpoint import Weights
 from seqgen.errors import integer
+from seqgen.models.checks import seed_number
 from seqgen.models.conditions import Conditions
 from seqgen.models.image_model import ImageModel
 from seqgen.models.raster import image_codec, to_images, to_vectors
@@ -55,10 +55,10 @@ class NADE(ImageModel):
     ) -> None:  # fmt: skip
         super().__init__()
         self.codec = image_codec(dimensions, shape, levels)
-        self.conditions = Conditions.checked(self.codec, None, None, None)
+        self.conditions = Conditions.checked(self.codec)
         self.dimensions = size = int(dimensions)
         self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
-        generator = torch.Generator().manual_seed(integer("seed", seed, low=0))
+        generator = torch.Generator().manual_seed(seed_number(seed))
         spread = hidden**-0.5
         columns = (size, self.codec.levels - 1, hidden)
         self.input = nn.Parameter(spread * torch.randn(columns, generator=generator))
@@ -114,14 +114,6 @@ class NADE(ImageModel):
         return {
             "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
         }  # fmt: skip
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Self:
-        config = weights.config
-        codec = config["codec"]
-        model = cls(config["dimensions"], config["hidden_size"], levels=codec["levels"], shape=codec["shape"])
-        model.take_arrays(weights)
-        return model
 
 
 class _Fused(torch.autograd.Function):

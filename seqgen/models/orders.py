@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seqgen.arrays import as_array
+
 
 def checked_order(order: Any, dimensions: int) -> np.ndarray:
     """One order as (D,) int64; None is raster order.
@@ -19,7 +21,7 @@ def checked_order(order: Any, dimensions: int) -> np.ndarray:
     """
     if order is None:
         return np.arange(dimensions)
-    array = np.asarray(order)
+    array = as_array("condition", order)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise TypeError(
             f"condition must be an order, an array of the numbers 0 to {dimensions - 1}, got {_short(order)}; "
@@ -35,7 +37,7 @@ def checked_order(order: Any, dimensions: int) -> np.ndarray:
 def checked_orders(condition: Any, count: int, dimensions: int) -> np.ndarray:
     """The orders of `count` images: (1, D) if they share one, else (count, D)."""
     several = condition if isinstance(condition, list) else None
-    if several is None and np.ndim(condition) == 2:
+    if several is None and condition is not None and as_array("condition", condition).ndim == 2:
         several = list(condition)
     if several is None:
         return checked_order(condition, dimensions)[None]
@@ -56,5 +58,5 @@ def known_first(order: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _short(value: Any) -> str:
-    text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
+    text = " ".join(repr(value.tolist() if isinstance(value, np.ndarray) else value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"

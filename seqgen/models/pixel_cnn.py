@@ -11,19 +11,18 @@ Shapes: B batch, C colours, H rows, W columns, L levels, F channels, K features 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, relu
+from torch.nn.functional import relu
 
-from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import integer, real
-from seqgen.models.checks import multiple, odd
+from seqgen.models.checks import boolean, multiple, odd, seed_number
 from seqgen.models.conditions import Conditions
-from seqgen.models.image_model import ImageModel, dropper
-from seqgen.models.masks import colour_mask
+from seqgen.models.image_model import ImageModel, dropper, scaled
+from seqgen.models.pixel_cnn_layers import GatedLayer, MaskedConv, PlainLayer
 
 
 class PixelCNN(ImageModel):
@@ -80,7 +79,7 @@ class PixelCNN(ImageModel):
         self.channels = multiple("channels", channels, colours)
         head = self.channels if head_channels is None else multiple("head_channels", head_channels, colours)
         self.head_channels = head
-        self.gated = bool(gated)
+        self.gated = boolean("gated", gated)
         self.kernel_size = odd("kernel_size", kernel_size, low=1)
         self.first_kernel_size = odd("first_kernel_size", first_kernel_size, low=3)
         self.dropout = real("dropout", dropout, low=0.0, below=1.0)
@@ -88,7 +87,7 @@ class PixelCNN(ImageModel):
         depth = integer("layers", layers, low=1)
         layer_class = GatedLayer if self.gated else PlainLayer
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             stack: list[Any] = [
                 layer_class(
                     colours, self.channels, self.kernel_size if k else self.first_kernel_size, k == 0,
@@ -105,20 +104,20 @@ class PixelCNN(ImageModel):
                 else None
             )
             self.row_bias = self.column_bias = None
-            if position:
+            if boolean("position", position):
                 _, rows, columns = self.codec.shape
                 width = stack[0].condition_width
                 self.row_bias = nn.Parameter(0.01 * torch.randn(rows, width))
                 self.column_bias = nn.Parameter(0.01 * torch.randn(columns, width))
             if self.guide_net is not None:
                 for layer in stack:
-                    layer.guide = nn.Conv2d(self.channels, layer.condition_width, 1, bias=False)
+                    layer.take_guide(self.channels)
 
     # ---- computing ------------------------------------------------------------------------------------
 
     def scale(self, x: Tensor) -> Tensor:
         """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
-        return x.to(self.output.weight.dtype) * (2.0 / (self.codec.levels - 1)) - 1.0
+        return scaled(x, self.codec.levels, self.output.weight)
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
@@ -171,134 +170,3 @@ class PixelCNN(ImageModel):
             "head_channels": self.head_channels,
             "dropout": self.dropout,
         }
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Self:
-        config = dict(weights.config)
-        codec = config.pop("codec")
-        model = cls(codec["shape"], codec["levels"], **config)
-        model.take_arrays(weights)
-        return model
-
-
-class MaskedConv(nn.Conv2d):
-    """A convolution whose last column of taps is the current pixel and sees only the colours that come before.
-
-    Args:
-        inputs, outputs: channels; both are made of equal groups, one for each colour.
-        size: (rows, columns) of the kernel.
-        colours: number of groups.
-        strict: hide the pixel's own colour as well (mask A), or not (mask B).
-        repeats: how many times the groups are repeated among the outputs (2 for the halves of a gate).
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, size: tuple[int, int], colours: int,
-        *, strict: bool = False, repeats: int = 1, bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(inputs, outputs, size, bias=bias)
-        mask = torch.ones(outputs, inputs, *size)
-        mask[..., -1, -1] = torch.as_tensor(
-            colour_mask(inputs, outputs, colours, strict=strict, repeats=repeats)
-        )
-        self.masked = bool((mask == 0).any())
-        self.register_buffer("mask", mask, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve without padding; the caller pads, so that the current pixel is the last tap."""
-        assert isinstance(self.mask, Tensor)
-        return conv2d(x, self.weight * self.mask if self.masked else self.weight, self.bias)
-
-
-class GatedLayer(nn.Module):
-    """One layer of the vertical and the horizontal stack (arXiv 1606.05328, figure 2, with a skip output)."""
-
-    def __init__(self, colours: int, channels: int, kernel: int, first: bool, features: int) -> None:
-        super().__init__()
-        inputs = colours if first else channels
-        self.first, self.kernel = first, kernel
-        # the vertical stack of a row has seen the rows above it: only the first layer must not look at its row
-        self.vertical = nn.Conv2d(inputs, 2 * channels, (kernel // 2 + (not first), kernel))
-        self.link = nn.Conv2d(2 * channels, 2 * channels, 1)
-        self.horizontal = MaskedConv(
-            inputs, 2 * channels, (1, kernel // 2 + 1), colours, strict=first, repeats=2, bias=False
-        )
-        self.mix = MaskedConv(channels, 2 * channels, (1, 1), colours, repeats=2)
-        self.condition_width = 4 * channels
-        self.condition = nn.Linear(features, self.condition_width, bias=False) if features else None
-        self.guide: nn.Conv2d | None = None
-
-    def extra(self, features: Tensor | None, guide: Tensor | None) -> Tensor | None:
-        """What the condition adds to the sums of both stacks: (B, 4F, 1 or H, 1 or W), vertical ones first."""
-        return _extra(self.condition, self.guide, features, guide)
-
-    def forward(
-        self, vertical: Tensor, horizontal: Tensor, extra: Tensor | None, drop: Any
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The two stacks (B, F, H, W) after the layer, and its skip output (B, F, H, W)."""
-        side = self.kernel // 2
-        up = self.vertical(pad(vertical, (side, side, self.kernel // 2, 0)))[:, :, : vertical.shape[2]]
-        across = self.horizontal(pad(horizontal, (side, 0, 0, 0)))
-        if extra is not None:
-            above, beside = extra.chunk(2, 1)
-            up, across = up + above, across + beside
-        across = across + self.link(up)
-        gated = drop(gate(across))
-        residual, skip = self.mix(gated).chunk(2, 1)
-        return gate(up), residual if self.first else horizontal + residual, skip
-
-
-class PlainLayer(nn.Module):
-    """A masked convolution, ReLU and a residual connection; the same signature as `GatedLayer`, one stack."""
-
-    def __init__(self, colours: int, channels: int, kernel: int, first: bool, features: int) -> None:
-        super().__init__()
-        inputs = colours if first else channels
-        self.first, self.kernel = first, kernel
-        # the two parts of one masked kernel: the rows above the pixel, and its own row up to itself
-        self.vertical = nn.Conv2d(inputs, channels, (kernel // 2, kernel)) if kernel > 1 else None
-        self.horizontal = MaskedConv(
-            inputs, channels, (1, kernel // 2 + 1), colours, strict=first, bias=kernel == 1
-        )
-        self.mix = MaskedConv(channels, 2 * channels, (1, 1), colours, repeats=2)
-        self.condition_width = channels
-        self.condition = nn.Linear(features, self.condition_width, bias=False) if features else None
-        self.guide: nn.Conv2d | None = None
-
-    def extra(self, features: Tensor | None, guide: Tensor | None) -> Tensor | None:
-        """What the condition adds to the sums: (B, F, 1 or H, 1 or W)."""
-        return _extra(self.condition, self.guide, features, guide)
-
-    def forward(
-        self, vertical: Tensor, horizontal: Tensor, extra: Tensor | None, drop: Any
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The stack (B, F, H, W) after the layer twice, and its skip output; `vertical` is not looked at."""
-        side = self.kernel // 2
-        sums = self.horizontal(pad(horizontal, (side, 0, 0, 0)))
-        if self.vertical is not None:
-            sums = sums + self.vertical(pad(horizontal, (side, side, side, 0))[:, :, :-1])
-        if extra is not None:
-            sums = sums + extra
-        residual, skip = self.mix(drop(relu(sums))).chunk(2, 1)
-        after = residual if self.first else horizontal + residual
-        return after, after, skip
-
-
-def gate(sums: Tensor) -> Tensor:
-    """tanh of the first half of the channels times the sigmoid of the second."""
-    left, right = sums.chunk(2, 1)
-    return torch.tanh(left) * torch.sigmoid(right)
-
-
-def _extra(
-    linear: nn.Linear | None, convolution: nn.Conv2d | None, features: Tensor | None, guide: Tensor | None
-) -> Tensor | None:
-    total = None
-    if linear is not None:
-        assert features is not None
-        total = linear(features)[:, :, None, None]
-    if convolution is not None:
-        assert guide is not None
-        part = convolution(guide)
-        total = part if total is None else total + part
-    return total

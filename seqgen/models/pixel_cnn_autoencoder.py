@@ -18,6 +18,7 @@ from torch import Tensor
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import integer
+from seqgen.models.checks import seed_number
 from seqgen.models.conditions import Conditions
 from seqgen.models.image_coder import ImageEncoder
 from seqgen.models.image_model import ImageModel
@@ -63,11 +64,14 @@ class PixelCNNAutoEncoder(ImageModel):
         **decoder: Any,
     ) -> None:
         super().__init__()
+        for name in ("classes", "condition_size", "guide"):
+            if decoder.pop(name, None) is not None:
+                raise TypeError(f"{name} must be left out: the decoder is conditioned on the code alone")
         size = integer("bottleneck", bottleneck, low=1)
         width = integer("encoder_channels", encoder_channels, low=1)
         self.codec = Pixels(shape, levels)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             self.encoder = ImageEncoder(self.codec, width, size)
         self.encoder_channels = width
         self.decoder = PixelCNN(shape, levels, channels, layers, condition_size=size, seed=seed, **decoder)

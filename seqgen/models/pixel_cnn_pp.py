@@ -10,18 +10,18 @@ left. Differences from the authors' program: plain instead of normalised weights
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
-from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import integer, real
+from seqgen.models.checks import seed_number
 from seqgen.models.conditions import Conditions
-from seqgen.models.image_model import ImageModel, dropper
-from seqgen.models.logistics import LogisticMixture, groups, scaled
+from seqgen.models.image_model import ImageModel, dropper, scaled
+from seqgen.models.logistics import LogisticMixture, groups
 from seqgen.models.pixel_cnn_pp_layers import ShiftedConv, module_of, padded
 from seqgen.models.pixel_cnn_pp_plan import places, plan
 
@@ -77,7 +77,7 @@ class PixelCNNpp(ImageModel):
         self.plan = plan(self.blocks, self.scales)
         features = self.conditions.features
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             self.layers = nn.ModuleList(
                 module_of(layer, colours, self.channels, features) for layer in self.plan
             )
@@ -154,11 +154,3 @@ class PixelCNNpp(ImageModel):
             "mixtures": self.mixtures,
             "dropout": self.dropout,
         }
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Self:
-        config = dict(weights.config)
-        codec = config.pop("codec")
-        model = cls(codec["shape"], codec["levels"], **config)
-        model.take_arrays(weights)
-        return model

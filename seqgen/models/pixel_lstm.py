@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqgen.models.pixel_cnn import MaskedConv
+from seqgen.models.pixel_cnn_layers import MaskedConv
 
 GATES = 4  # in the order o, f, i, g
 

@@ -9,19 +9,18 @@ Shapes: B batch, C colours, H rows, W columns, L levels, F units of an LSTM, D =
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import Pixels
 from seqgen.errors import choice, integer, real
-from seqgen.models.checks import multiple, odd
+from seqgen.models.checks import multiple, odd, seed_number
 from seqgen.models.conditions import Conditions
-from seqgen.models.image_model import ImageModel, dropper
-from seqgen.models.pixel_cnn import MaskedConv
+from seqgen.models.image_model import ImageModel, dropper, scaled
+from seqgen.models.pixel_cnn_layers import MaskedConv
 from seqgen.models.pixel_lstm import DiagonalBiLSTM, RowLSTM
 
 KINDS = ("row", "diagonal")
@@ -70,7 +69,7 @@ class PixelRNN(ImageModel):
     ) -> None:
         super().__init__()
         self.codec = Pixels(shape, levels)
-        self.conditions = Conditions.checked(self.codec, None, None, None)
+        self.conditions = Conditions.checked(self.codec)
         colours = self.codec.shape[0]
         self.channels = multiple("channels", channels, colours)
         features = 2 * self.channels
@@ -82,7 +81,7 @@ class PixelRNN(ImageModel):
         self.dropout = real("dropout", dropout, low=0.0, below=1.0)
         depth = integer("layers", layers, low=1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(integer("seed", seed, low=0))
+            torch.manual_seed(seed_number(seed))
             self.first = FirstConv(colours, features, self.first_kernel_size)
             self.layers = nn.ModuleList(
                 RowLSTM(colours, self.channels, self.kernel_size)
@@ -95,7 +94,7 @@ class PixelRNN(ImageModel):
 
     def scale(self, x: Tensor) -> Tensor:
         """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
-        return x.to(self.output.weight.dtype) * (2.0 / (self.codec.levels - 1)) - 1.0
+        return scaled(x, self.codec.levels, self.output.weight)
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
@@ -128,14 +127,6 @@ class PixelRNN(ImageModel):
             "head_channels": self.head_channels,
             "dropout": self.dropout,
         }
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Self:
-        config = dict(weights.config)
-        codec = config.pop("codec")
-        model = cls(codec["shape"], codec["levels"], **config)
-        model.take_arrays(weights)
-        return model
 
 
 class FirstConv(nn.Module):

@@ -18,16 +18,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
+from seqgen.arrays import as_array
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Vectors
 from seqgen.errors import integer
 from seqgen.generator import Generator
+from seqgen.models.checks import seed_number
+from seqgen.models.named_arrays import NamedArrays
 
 _MOST_UNITS = 1 << 24
+_FARTHEST = 1e30  # the sums of the network, which are in float32, stay finite
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
-class RNADE(nn.Module, Generator):
+class RNADE(NamedArrays, Generator):
     """A neural autoregressive density of real vectors.
 
     A sample is a vector of D float64 numbers; a `prompt` is a vector (an array or tuple) whose first numbers are known
@@ -57,7 +61,7 @@ class RNADE(nn.Module, Generator):
         self.dimensions = size = integer("dimensions", dimensions, low=1)
         self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
         self.components = kinds = integer("components", components, low=1)
-        generator = torch.Generator().manual_seed(integer("seed", seed, low=0))
+        generator = torch.Generator().manual_seed(seed_number(seed))
         self.input = nn.Parameter(torch.randn(size, hidden, generator=generator))
         self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
         self.rescaling = nn.Parameter(1.0 / torch.arange(1.0, size + 1.0).sqrt())
@@ -86,7 +90,7 @@ class RNADE(nn.Module, Generator):
 
     def vectors(self, x: Any) -> np.ndarray:
         """One vector (D,) or several (B, D) as checked float64 (B, D)."""
-        array = np.asarray(x)
+        array = as_array("vectors", x)
         if array.dtype.kind not in "fiu":
             raise TypeError(f"vectors must be numbers, got {array.dtype}")
         if array.ndim not in (1, 2) or array.shape[-1] != self.dimensions:
@@ -94,6 +98,10 @@ class RNADE(nn.Module, Generator):
                 f"vectors must have the shape (B, {self.dimensions}) or ({self.dimensions},), got {array.shape}"
             )
         vectors = np.atleast_2d(array).astype(np.float64)
+        if not len(vectors):
+            raise ValueError(
+                f"vectors must hold at least one vector, got an array of the shape {array.shape}"
+            )
         if not np.isfinite(vectors).all():
             raise ValueError(f"vectors must be finite, got {vectors[~np.isfinite(vectors)][0]}")
         return vectors
@@ -121,6 +129,10 @@ class RNADE(nn.Module, Generator):
         given = torch.as_tensor(self.vectors(x), device=self.input.device)
         location, scale = self.get_buffer("location").double(), self.get_buffer("scale").double()
         z = (given - location) / scale
+        if float(z.abs().max()) > _FARTHEST:
+            raise ValueError(
+                f"vectors must be within {_FARTHEST:g} deviations of the model's mean, got {float(z.abs().max()):g}"
+            )
         step = max(1, _MOST_UNITS // (self.dimensions * self.hidden_size))
         parts = []
         with torch.set_grad_enabled(grad), torch.autocast(given.device.type, enabled=False):
@@ -138,16 +150,11 @@ class RNADE(nn.Module, Generator):
             "components": self.components,
         }  # fmt: skip
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
-
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
         config = {name: value for name, value in weights.config.items() if name != "codec"}
         model = cls(**config)
-        if any(array.dtype == np.float64 for array in weights.arrays.values()):
-            model.double()
-        model.load_state_dict({name: torch.as_tensor(np.array(v)) for name, v in weights.arrays.items()})
+        model.take_arrays(weights)
         return model
 
 

@@ -35,3 +35,18 @@ def find(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> Weight
         ) from None
     except OSError as error:
         raise SeqgenError(f"cannot read {name!r}: {error.strerror}") from None
+
+
+def find_family(name_or_path: str | os.PathLike[str], family: str) -> Weights:
+    """What `find` opens, if it is a model of that family.
+
+    Raises:
+        SeqgenError: if it is of another one, or `find` does not open it.
+    """
+    weights = find(name_or_path)
+    if weights.family != family:
+        raise SeqgenError(
+            f"{os.fspath(name_or_path)} holds a model of the family {weights.family!r}, not {family!r}; "
+            "seqgen.load opens any generator"
+        )
+    return weights

@@ -7,8 +7,9 @@ from typing import Any
 
 from seqgen.data.text import read_text, split_text
 from seqgen.models.char_rnn import CharRNN
-from seqgen.training.checkpointed import Report, command, require_output, train_to_checkpoint
+from seqgen.training.checkpointed import Report, train_to_checkpoint
 from seqgen.training.loop import Progress, TrainingConfig
+from seqgen.training.request import command, require_output, with_preset
 from seqgen.training.settings import split_settings
 from seqgen.training.text import TextObjective
 
@@ -21,7 +22,6 @@ MODEL_DEFAULTS: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
     "tiny": {"hidden_size": 64, "layers": 1, "dropout": 0.0, "steps": 300, "batch": 16, "window": 64, "warmup": 30},
     "shakespeare": {
         "hidden_size": 384, "dropout": 0.3, "steps": 3920, "batch": 32, "window": 128, "warmup": 200,
@@ -63,9 +63,7 @@ def train_char_rnn(
         SeqgenError, ValueError: for data or settings that cannot be used.
     """
     require_output(output)
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
-    chosen = {**PRESETS[preset], **(settings or {})}
+    chosen = with_preset(PRESETS, preset, settings)
     model_settings, config = split_settings(chosen, MODEL_DEFAULTS, TrainingConfig)
     text = read_text(data)
     before, after = split_text(text)
@@ -90,7 +88,7 @@ def train_char_rnn(
             "data": data.name,
             "licence": "that of the data",
             "split": f"first {len(before)} characters for training, last {len(after)} held out",
-            "command": command("char-rnn", data, output, preset, settings or {}),
+            "command": command("char-rnn", data, output, settings or {}, preset),
             **(card or {}),
         },
     )

@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
-from seqgen.errors import SeqgenError
 from seqgen.training.loop import Objective, Progress, TrainingConfig, train
 from seqgen.training.plots import loss_curve
 
 Report = Callable[[int, int, float, float | None], None]
-
-
-def require_output(output: Path) -> None:
-    """Raise ValueError or SeqgenError unless a checkpoint can be written to `output`."""
-    if output.suffix != ".safetensors":
-        raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
-    if not output.parent.is_dir():
-        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
 
 
 def train_to_checkpoint(
@@ -32,11 +23,12 @@ def train_to_checkpoint(
     *,
     card: dict[str, Any],
     score: Callable[[Any], float] | None = None,
+    precision: str = "bfloat16",
     resume: bool = False,
     stop_after: int | None = None,
     report: Report | None = None,
 ) -> tuple[Any, dict[str, Any], Progress]:
-    """Train `model`, and write it in bfloat16 with its card to `output`.
+    """Train `model`, and write it with its card to `output`.
 
     The loss curve goes beside it as .png and, while training, the state from which `resume` goes on as
     .training.safetensors.
@@ -44,6 +36,7 @@ def train_to_checkpoint(
     Args:
         card: what to say of data, licence, split and command; seed, date, settings and score are added.
         score: the held-out score of the finished model in the objective's unit; None is `objective.validate`.
+        precision: of the stored parameters, "bfloat16" or "float32".
         resume, stop_after: as in `train`. report: called after every step with (step, steps, loss, score or None).
 
     Returns:
@@ -63,13 +56,13 @@ def train_to_checkpoint(
     }
     if not progress.scores or progress.scores[-1][0] < config.steps:
         return model, written, progress
-    # the score is that of the weights as they are stored, in bfloat16
-    stored = rounded(model)
+    # the score is that of the weights as they are stored
+    stored = rounded(model) if precision == "bfloat16" else model
     written |= {
         "score": round((score or objective.validate)(stored), 4),
         "score_unit": objective.unit,
     }
-    stored.save(output, precision="bfloat16", card=written)
+    stored.save(output, precision=precision, card=written)
     state_path.unlink(missing_ok=True)
     return stored, written, progress
 
@@ -78,12 +71,3 @@ def rounded(model: Any) -> Any:
     """The model with its parameters rounded to bfloat16."""
     arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
     return type(model).from_weights(Weights(model.family, model.config(), arrays))
-
-
-def command(family: str, data: Path, output: Path, preset: str, settings: dict[str, Any]) -> str:
-    """The command line that repeats a training run."""
-    words = [f"seqgen train {family}", data.name, "-o", output.name]
-    if preset != "default":
-        words += ["--preset", preset]
-    words += [f"--set {name}={value}" for name, value in settings.items()]
-    return " ".join(words)

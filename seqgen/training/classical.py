@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.data.arrays import read_sequences
+from seqgen.data.arrays import hold_out, read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences, split_text
-from seqgen.errors import SeqgenError
 from seqgen.generator import Generator
 from seqgen.models.hmm import HMM
 from seqgen.models.markov import MarkovChain
 from seqgen.models.mixture import GaussianMixture
+from seqgen.training.request import command
 from seqgen.training.settings import split_settings
 
 
@@ -71,7 +71,7 @@ def train_hmm(
         "states": 8, "emission": "gaussian", "structure": "dense", "covariance_type": "diag", "components": 2,
     }  # fmt: skip
     chosen, config = split_settings(settings, defaults, FitConfig)
-    before, after, split = _split(read_sequences(data))
+    before, after, split = hold_out(read_sequences(data))
     if chosen["emission"] in ("categorical", "poisson") or before[0].ndim == 1:
         before, after = _as_emission(before, chosen["emission"]), _as_emission(after, chosen["emission"])
     model = HMM.initialise(chosen.pop("states"), before, seed=config.seed, **chosen)
@@ -83,8 +83,7 @@ def train_mixture(
 ) -> dict[str, Any]:
     """A Gaussian mixture of vectors. Settings: components, covariance_type, and EM's."""
     chosen, config = split_settings(settings, {"components": 8, "covariance_type": "diag"}, FitConfig)
-    points = np.concatenate([_two_dimensional(s) for s in read_sequences(data)]).astype(np.float64)
-    before, after, split = _split([points])
+    before, after, split = hold_out([read_vectors(data)])
     model = GaussianMixture.initialise(chosen.pop("components"), before[0], seed=config.seed, **chosen)
     return _fit("gaussian-mixture", model, before[0], after, split, config, data, output, settings, report)
 
@@ -150,30 +149,13 @@ def _fit(
 
 
 def _card(family: str, data: Path, output: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    words = ["seqgen train", family, data.name, "-o", output.name]
-    words += [f"--set {name}={value}" for name, value in settings.items()]
     return {
         "data": data.name,
         "licence": "that of the data",
-        "command": " ".join(words),
+        "command": command(family, data, output, settings),
         "seed": 0,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-
-
-def _split(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
-    """Hold out the last tenth: of the sequences if there are ten, else of the only or longest one's end."""
-    if len(sequences) >= 10:
-        cut = len(sequences) - len(sequences) // 10
-        words = f"first {cut} sequences for training, last {len(sequences) - cut} held out"
-        return sequences[:cut], sequences[cut:], words
-    longest = max(range(len(sequences)), key=lambda k: len(sequences[k]))
-    whole = sequences[longest]
-    cut = len(whole) - max(1, len(whole) // 10)
-    if cut < 1:
-        raise SeqgenError("the data hold a single observation; give more")
-    rest = [s for k, s in enumerate(sequences) if k != longest]
-    return [*rest, whole[:cut]], [whole[cut:]], f"the last {len(whole) - cut} observations held out"
 
 
 def _as_emission(sequences: list[np.ndarray], emission: str) -> list[np.ndarray]:

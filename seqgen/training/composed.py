@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import integer
 from seqgen.models.autoencoder import AutoEncoder
 from seqgen.models.pixel_cnn import PixelCNN
 from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder
 from seqgen.models.two_scale import TwoScale
+from seqgen.training.image_recipe import refuse_classes
 
 
 def two_scale(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> TwoScale:
@@ -53,22 +54,15 @@ def pixel_cnn_autoencoder(
     shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]
 ) -> PixelCNNAutoEncoder:
     """A `PixelCNNAutoEncoder`, which takes no classes."""
-    _require_no_classes(classes)
+    refuse_classes("pixel-cnn-autoencoder", classes)
     return _for_training(PixelCNNAutoEncoder(shape, **settings))
 
 
 def autoencoder(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> AutoEncoder:
     """An `AutoEncoder`, which takes no classes."""
-    _require_no_classes(classes)
+    refuse_classes("autoencoder", classes)
     return _for_training(AutoEncoder(shape, **settings))
 
 
 def _for_training(model: Any) -> Any:
     return model.to(memory_format=torch.channels_last)
-
-
-def _require_no_classes(classes: int | None) -> None:
-    if classes is not None:
-        raise SeqgenError(
-            "an auto-encoder is conditioned on its code and not on classes; leave out conditional"
-        )

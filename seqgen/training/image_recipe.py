@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from seqgen.data.images import Splits, read_splits
+from seqgen.errors import SeqgenError, real
 from seqgen.families import resolve
-from seqgen.training.checkpointed import Report, command, require_output, train_to_checkpoint
+from seqgen.training.checkpointed import Report, train_to_checkpoint
 from seqgen.training.images import ImageObjective, fixed_levels, score
 from seqgen.training.loop import Progress, TrainingConfig
+from seqgen.training.request import command, require_output, with_preset
 from seqgen.training.settings import split_settings
 
 
@@ -54,8 +56,7 @@ def pixel_rnn(shape: tuple[int, ...], classes: int | None, settings: dict[str, A
     """A `PixelRNN`."""
     from seqgen.models.pixel_rnn import PixelRNN
 
-    if classes is not None:
-        raise ValueError("conditional must be False: a PixelRNN takes no class; train a PixelCNN")
+    refuse_classes("pixel-rnn", classes)
     return PixelRNN(shape, **settings)
 
 
@@ -152,7 +153,8 @@ IMAGE_RECIPES: dict[str, ImageRecipe] = {
     "pixel-cnn-autoencoder": ImageRecipe(
         "seqgen.training.composed:pixel_cnn_autoencoder",
         {
-            "levels": 2, "bottleneck": 10, "channels": 64, "layers": 7, "encoder_channels": 32, "dropout": 0.0,
+            "levels": 2, "bottleneck": 10, "channels": 64, "layers": 7, "position": True, "encoder_channels": 32,
+            "dropout": 0.0,
         },
         {
             "tiny": {
@@ -207,19 +209,16 @@ def train_images(
     """
     require_output(output)
     recipe = IMAGE_RECIPES[family]
-    presets = {"default": {}, **recipe.presets}
-    if preset not in presets:
-        raise ValueError(f"preset must be one of {', '.join(presets)}, got {preset!r}")
-    chosen = {**presets[preset], **(settings or {})}
+    chosen = with_preset(recipe.presets, preset, settings)
     own, config = split_settings(chosen, COMMON | recipe.defaults, TrainingConfig)
     conditional, fraction, augment = (own.pop(name) for name in ("conditional", "fraction", "augment"))
-    wanted = {name: own.pop(name) for name in ("size", "colours")}
-    splits = read_splits(data, config.seed, **{name: value for name, value in wanted.items() if value})
     if not 0.0 < fraction <= 1.0:
         raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
+    real("augment", augment, low=0.0, high=1.0)
+    wanted = {name: own.pop(name) for name in ("size", "colours")}
+    splits = read_splits(data, config.seed, **{name: value for name, value in wanted.items() if value})
     train = splits.train.take(np.arange(max(1, round(fraction * len(splits.train)))))
-    labels = splits.train.labels
-    classes = int(labels.max()) + 1 if conditional and labels is not None else None
+    classes = class_count(splits) if conditional else None
     levels = own["levels"]
     build: Callable[..., Any] = resolve(recipe.build)
     model = build(train.images.shape[1:], classes, {**own, "seed": config.seed})
@@ -243,11 +242,35 @@ def train_images(
             "levels": f"binarized by seed {config.seed}"
             if levels == 2
             else f"the nearest of {levels} levels",
-            "command": command(family, data, output, preset, settings or {}),
+            "command": command(family, data, output, settings or {}, preset),
             **({"classes": list(splits.train.classes)} if conditional and splits.train.classes else {}),
             **(card or {}),
         },
     )
+
+
+def class_count(splits: Splits) -> int | None:
+    """The number of classes, which the labels number from 0; None if there are no labels."""
+    labels = [
+        part.labels for part in (splits.train, splits.validation, splits.test) if part.labels is not None
+    ]
+    if not labels:
+        return None
+    count = int(np.concatenate(labels).max()) + 1
+    if count > len(splits.train):
+        raise SeqgenError(
+            f"the labels go up to {count - 1}, but there are only {len(splits.train)} images to train on; "
+            "number the classes 0, 1, …"
+        )
+    return count
+
+
+def refuse_classes(family: str, classes: int | None) -> None:
+    """Raise SeqgenError if a model that takes no class is to be conditional."""
+    if classes is not None:
+        raise SeqgenError(
+            f"a model of the family {family} takes no class; leave out conditional, or train a pixel-cnn"
+        )
 
 
 def test_score(model: Any, splits: Splits, levels: int, seed: int, conditional: bool) -> float:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqgen import rng
 from seqgen.data.images import ImageSet, binarize, to_levels
 from seqgen.errors import SeqgenError
 from seqgen.training.augmenting import jitter
+from seqgen.training.batches import Batches
 
 LN2 = float(np.log(2.0))
 
@@ -41,7 +41,7 @@ class ImageObjective:
             )
         if conditional and (train.labels is None or held_out.labels is None):
             raise SeqgenError("a class-conditional model needs labels; give a data set that has them")
-        self._train, self._levels, self._batch, self._seed = train, levels, batch, seed
+        self._train, self._levels, self._seed = train, levels, seed
         self._conditional, self._augment = conditional, augment
         self._held_out = fixed_levels(held_out.images, levels, seed)
         self._held_out_labels = held_out.labels
@@ -49,12 +49,11 @@ class ImageObjective:
         digest = hashlib.sha256(train.images.tobytes())
         digest.update(self._held_out.tobytes())
         self.fingerprint = digest.hexdigest()[:16]
-        self.steps_per_pass = len(train) // batch
-        self._order: tuple[int, np.ndarray] | None = None
+        self._batches = Batches(len(train), batch, seed)
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats per dimension of step `step`."""
-        rows = self._rows(step)
+        rows = self._batches.rows(step)
         noise = torch.Generator().manual_seed((self._seed << 32) + step)
         images = self._train.images[rows]
         if self._augment:
@@ -72,13 +71,6 @@ class ImageObjective:
         """The held-out score: nats an image for two levels, bits a dimension for more."""
         labels = self._held_out_labels if self._conditional else None
         return score(model, self._held_out, labels, self._levels)
-
-    def _rows(self, step: int) -> np.ndarray:
-        number, within = divmod(step, self.steps_per_pass)
-        if self._order is None or self._order[0] != number:
-            noise = rng.uniforms(self._seed, np.arange(len(self._train)), number, rng.Purpose.SHUFFLE)
-            self._order = (number, np.argsort(noise, kind="stable"))
-        return self._order[1][within * self._batch : (within + 1) * self._batch]
 
 
 def training_loss(

@@ -116,7 +116,7 @@ def train(
         report: called after every step with (step, loss, validation score or None).
 
     Raises:
-        SeqgenError: if the state on disk is of another configuration or the loss is not finite.
+        SeqgenError: if the state on disk is of another configuration, the loss is not finite, or a score is no number.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -156,6 +156,10 @@ def train(
         score = None
         if done % config.validate_every == 0 or done == config.steps:
             score = _with_weights(model, average, lambda: objective.validate(model))
+            if math.isnan(score):
+                raise SeqgenError(
+                    f"the held-out score is nan after {done} steps; lower learning_rate (now {config.learning_rate})"
+                )
             progress.scores.append((done, score))
         progress.seconds += time.perf_counter() - began
         if state_path is not None and (done % config.save_every == 0 or done == last):

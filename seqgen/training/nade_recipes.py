@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seqgen.errors import SeqgenError
+from seqgen.training.image_recipe import refuse_classes
 
 
 def fvsbn(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) -> Any:
     """An `FVSBN` for images of this shape."""
     from seqgen.models.fvsbn import FVSBN
 
-    _refuse_classes(classes)
+    refuse_classes("fvsbn", classes)
     if settings["levels"] != 2:
         raise ValueError(f"levels must be 2 for an FVSBN, got {settings['levels']}; a NADE takes more")
     return FVSBN(math.prod(shape), shape=shape, seed=settings["seed"])
@@ -22,7 +22,7 @@ def nade(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) 
     """A `NADE` for images of this shape."""
     from seqgen.models.nade import NADE
 
-    _refuse_classes(classes)
+    refuse_classes("nade", classes)
     return NADE(math.prod(shape), shape=shape, **settings)
 
 
@@ -30,10 +30,5 @@ def eonade(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]
     """An `EoNADE` for images of this shape."""
     from seqgen.models.eonade import EoNADE
 
-    _refuse_classes(classes)
+    refuse_classes("eonade", classes)
     return EoNADE(math.prod(shape), shape=shape, **settings)
-
-
-def _refuse_classes(classes: int | None) -> None:
-    if classes is not None:
-        raise SeqgenError("this model takes no condition; leave conditional out, or train a pixel-cnn")

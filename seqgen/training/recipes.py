@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgen.errors import SeqgenError
 from seqgen.families import resolve
+from seqgen.training.request import require_output
 
 Report = Callable[[int, int, float, float | None], None]
 
@@ -33,10 +33,7 @@ class Recipe:
 
     def run(self, data: Path | None, output: Path, **arguments: Any) -> dict[str, Any]:
         """Train; returns the card of the model that was written to `output`."""
-        if output.suffix != ".safetensors":
-            raise ValueError(f"the output must end in .safetensors, got {str(output)!r}")
-        if not output.parent.is_dir():
-            raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+        require_output(output)
         first = () if self.family is None else (self.family,)
         card: dict[str, Any] = resolve(self.function)(*first, data, output, **arguments)
         return card
@@ -51,6 +48,7 @@ RECIPES: dict[str, Recipe] = {
     "markov": Recipe("seqgen.training.classical:train_markov", "a UTF-8 text file"),
     "hmm": Recipe("seqgen.training.classical:train_hmm", "a .npy or .npz file of sequences"),
     "gaussian-mixture": Recipe("seqgen.training.classical:train_mixture", "a .npy or .npz file of vectors"),
+    "rnade": Recipe("seqgen.training.recipes:rnade", "a .npy or .npz file of vectors", resumable=True),
     "shakespeare-markov": Recipe("seqgen.training.classical:shakespeare_markov", "tinyshakespeare.txt"),
     "weather": Recipe("seqgen.training.classical:weather", "nothing", needs_data=False),
     "digit-strokes": Recipe(
@@ -70,6 +68,13 @@ def char_rnn(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     from seqgen.training.char_rnn_recipe import train_char_rnn
 
     return train_char_rnn(data, output, **arguments)[1]
+
+
+def rnade(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
+    """Train a density of vectors."""
+    from seqgen.training.rnade_recipe import train_rnade
+
+    return train_rnade(data, output, **arguments)[1]
 
 
 def images(family: str, data: Path, output: Path, **arguments: Any) -> dict[str, Any]:

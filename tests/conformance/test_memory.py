@@ -10,6 +10,7 @@ import pytest
 from seqgen.streaming import Stream
 
 BATCH = 3
+LIMIT = 15_000  # bytes
 
 
 @pytest.mark.parametrize("length", [None, 50], ids=["one endless sample", "samples without end"])
@@ -29,11 +30,15 @@ def test_memory_does_not_grow_with_what_was_delivered(case, engine, length):
         # what is kept for good, such as free lists, is traced as soon as it is allocated anew
         memory, objects = deliver(stream, first)
         memory_after, objects_after = deliver(stream, more)
+        if memory_after - memory >= LIMIT:
+            # an allocator that kept a little more once is no growth; what grows does so again
+            memory, objects = memory_after, objects_after
+            memory_after, objects_after = deliver(stream, more)
     finally:
         tracemalloc.stop()
         gc.unfreeze()
         stream.close()
-    assert memory_after - memory < 15_000, f"{memory_after - memory} bytes more"
+    assert memory_after - memory < LIMIT, f"{memory_after - memory} bytes more"
     assert objects_after - objects < 60, f"{objects_after - objects} objects more"
 
 

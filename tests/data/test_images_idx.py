@@ -121,3 +121,23 @@ def test_digits_in_json(tmp_path):
     (tmp_path / "7.json").unlink()
     with pytest.raises(SeqgenError, match=r"7\.json"):
         read_images(tmp_path)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_header_that_says_more_than_there_is_memory_for(tmp_path, compress):
+    path = tmp_path / "images"
+    data = bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"ab"
+    path.write_bytes(gzip.compress(data) if compress else data)
+    with pytest.raises(SeqgenError, match=r"is truncated: .* but 2 follow"):
+        read_idx(path)
+
+
+def test_a_folder_with_its_own_test_set_is_resized_and_coloured_as_any_other(tmp_path):
+    write_mnist(tmp_path, "train", 20)
+    write_mnist(tmp_path, "t10k", 6)
+    splits = read_splits(tmp_path, size=(3, 2), colours=3)
+    for part in (splits.train, splits.validation, splits.test):
+        assert part.images.shape[1:] == (3, 3, 2)
+    assert read_images(tmp_path, size=3).images.shape == (26, 1, 3, 3)
+    with pytest.raises(ValueError, match=r"maximum is for \.npy and \.npz"):
+        read_splits(tmp_path, maximum=1)

@@ -19,26 +19,10 @@ from seqgen.engines.numba.pixel_rnn import PixelRNNEngine
 from seqgen.engines.torch.pixel_rnn import PixelRNNEngine as ReferenceEngine
 from seqgen.errors import SeqgenError
 from seqgen.models.pixel_rnn import PixelRNN
+from tests.models.pixel_rnn_examples import both_kinds, sharp
 
-KINDS = ("row", "diagonal")
 ENGINES = {"numba": PixelRNNEngine, "torch": ReferenceEngine}
-both_kinds = pytest.mark.parametrize("kind", KINDS)
 both_engines = pytest.mark.parametrize("engine", list(ENGINES))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def sharp(model: PixelRNN, factor: float = 2.5) -> PixelRNN:
-    """The model with a distribution that is far from flat."""
-    for parameter in model.parameters():
-        parameter.data *= factor
-    return model
 
 
 def starts(codec: Pixels) -> list[Start]:

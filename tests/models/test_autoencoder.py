@@ -94,8 +94,10 @@ def test_another_kind_of_file_is_refused(tmp_path):
 def test_seqgen_load_opens_generators_only(tmp_path):
     path = tmp_path / "model.safetensors"
     AutoEncoder((1, 2, 2), 2, 2, 2).save(path)
-    with pytest.raises(SeqgenError, match="unknown model family 'autoencoder'"):
-        seqgen.load(path)
+    for opened in (seqgen.load, seqgen.stream):
+        with pytest.raises(SeqgenError, match=r"no generator: .* seqgen\.AutoEncoder\.load"):
+            opened(path)
+    assert seqgen.AutoEncoder.load(path).codec.shape == (1, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,10 @@ def test_seqgen_load_opens_generators_only(tmp_path):
         ),
         (lambda m: m.decode(np.zeros(4)), ValueError, r"codes must have the shape \(B, 4\), got \(4,\)"),
         (lambda m: m.decode(np.full((1, 4), np.inf)), ValueError, "codes must be finite"),
+        (lambda m: m.decode(np.full((1, 4), 1e300)), ValueError, "codes must be finite"),
+        (lambda m: m.decode(np.zeros((0, 4))), ValueError, "codes must have the shape"),
+        (lambda m: m.decode([["a"] * 4]), TypeError, "codes must be numbers"),
+        (lambda m: m.decode([[1], [1, 2]]), TypeError, "codes must be an array of numbers"),
         (lambda m: m.encode(np.zeros((1, 1, 3, 3), np.uint8)), ValueError, "images must have the shape"),
         (lambda m: m.encode(np.full((1, 1, 2, 2), 2)), ValueError, "levels must be between 0 and 1, got 2"),
         (

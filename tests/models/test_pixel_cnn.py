@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+import seqgen
+from seqgen.checkpoint import Weights, save_weights
 from seqgen.errors import SeqgenError
 from seqgen.models.pixel_cnn import PixelCNN
 from tests.models.pixel_cnn_examples import sharpened
@@ -121,9 +123,60 @@ def test_conditions_change_the_distribution_and_are_demanded():
         ({"levels": 257}, "levels must be"),
         ({"guide": (1, 3, 2)}, "guide's rows and columns must divide"),
         ({"dropout": 1.0}, "dropout must be"),
+        ({"seed": 2**64}, "seed must be"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_arguments_out_of_range_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         PixelCNN(**{"shape": (1, 4, 4), "channels": 4, "layers": 1} | arguments)
+
+
+@pytest.mark.parametrize("argument", ["gated", "position"])
+def test_switches_must_be_true_or_false(argument):
+    with pytest.raises(TypeError, match=f"{argument} must be True or False, got 'no'"):
+        PixelCNN((1, 4, 4), channels=4, layers=1, **{argument: "no"})
+
+
+@pytest.mark.parametrize("gated", [True, False], ids=["gated", "plain"])
+def test_positions_tell_places_apart_that_a_convolution_cannot(gated):
+    """In the middle of a dark image every pixel has the same pixels around it."""
+    shape = (1, 9, 9)
+    dark = np.zeros((1, *shape), np.int64)
+    logits = {}
+    for position in (False, True):
+        model = PixelCNN(shape, channels=4, layers=1, first_kernel_size=3, gated=gated, position=position)
+        for bias in (model.row_bias, model.column_bias):
+            if bias is not None:
+                bias.data *= 30.0
+        logits[position] = model(torch.as_tensor(dark))[0, 0, 1, 1:, 1:-1].detach()
+    assert float(logits[False].std()) < 1e-6
+    assert float(logits[True].std(0).min()) > 1e-3
+    assert float(logits[True].std(1).min()) > 1e-3
+
+
+@pytest.mark.parametrize("position", [False, True])
+def test_positions_are_saved_and_loaded(position, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = sharpened(PixelCNN((1, 3, 3), channels=4, layers=2, position=position, seed=1))
+    model.save(path)
+    loaded = seqgen.load(path)
+    assert loaded.config() == model.config()
+    assert loaded.config()["position"] is position
+    assert (
+        {"row_bias", "column_bias"} <= set(loaded.arrays()) if position else "row_bias" not in loaded.arrays()
+    )
+    every = images((1, 3, 3), 2)
+    np.testing.assert_array_equal(loaded.log_prob(every), model.log_prob(every))
+
+
+def test_checkpoints_from_before_there_were_positions_still_load(tmp_path):
+    path = tmp_path / "old.safetensors"
+    model = sharpened(PixelCNN((1, 3, 3), channels=4, layers=2, seed=1))
+    config = {name: value for name, value in model.config().items() if name != "position"}
+    save_weights(Weights(model.family, config, model.arrays()), path)
+    loaded = seqgen.load(path)
+    assert loaded.config() == model.config()
+    for engine in ("numba", "torch", "fixed-point"):
+        drawn = [c.data for c in seqgen.stream(path, n=1, seed=2, engine=engine)]
+        np.testing.assert_array_equal(np.concatenate(drawn, 1), model.sample(1, seed=2, engine=engine)[0])

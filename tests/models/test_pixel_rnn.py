@@ -14,24 +14,7 @@ from seqgen.errors import SeqgenError
 from seqgen.models.image_model import dropper
 from seqgen.models.pixel_lstm import diagonal_states, skew, unskew
 from seqgen.models.pixel_rnn import PixelRNN
-
-KINDS = ("row", "diagonal")
-both_kinds = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def sharp(model: PixelRNN, factor: float = 2.5) -> PixelRNN:
-    """The model in float64 with a distribution that is far from flat."""
-    for parameter in model.parameters():
-        parameter.data *= factor
-    return model.double()
+from tests.models.pixel_rnn_examples import both_kinds, sharp
 
 
 def all_images(shape: tuple[int, int, int], levels: int) -> np.ndarray:
@@ -62,7 +45,7 @@ def dependencies(model: PixelRNN, shape: tuple[int, int, int], tries: int = 3) -
     [((1, 3, 3), 2), ((3, 1, 3), 2), ((3, 2, 1), 2), ((2, 2, 2), 2), ((1, 2, 3), 3)],
 )
 def test_the_probabilities_of_all_images_sum_to_one(kind, shape, levels):
-    model = sharp(PixelRNN(shape, levels, channels=6, layers=2, kind=kind, seed=3))
+    model = sharp(PixelRNN(shape, levels, channels=6, layers=2, kind=kind, seed=3)).double()
     log_probs = model.log_prob(all_images(shape, levels))
     assert float(log_probs.exp().sum()) == pytest.approx(1.0, abs=1e-12)
     assert float(log_probs.max() - log_probs.min()) > 3.0, "the distribution is too flat to test anything"
@@ -71,7 +54,9 @@ def test_the_probabilities_of_all_images_sum_to_one(kind, shape, levels):
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 4, 11), (3, 3, 9), (2, 6, 3), (3, 1, 4), (3, 5, 1)])
 def test_a_pixel_of_the_diagonal_kind_sees_all_before_it_and_none_after(shape, layers):
-    model = sharp(PixelRNN(shape, 3, channels=24, layers=layers, kind="diagonal", first_kernel_size=3))
+    model = sharp(
+        PixelRNN(shape, 3, channels=24, layers=layers, kind="diagonal", first_kernel_size=3)
+    ).double()
     size = int(np.prod(shape))
     np.testing.assert_array_equal(dependencies(model, shape), np.tri(size, k=-1, dtype=bool))
 
@@ -83,7 +68,7 @@ def test_a_pixel_of_the_row_kind_sees_its_triangle_and_no_more(kernel, first, la
     model = PixelRNN(
         shape, 3, channels=24, layers=layers, kind="row", kernel_size=kernel, first_kernel_size=first
     )
-    found = dependencies(sharp(model), shape)
+    found = dependencies(sharp(model).double(), shape)
     np.testing.assert_array_equal(found, triangles(shape[1:], kernel // 2, first // 2, layers))
     assert not found[-1].all(), "the context of a Row LSTM is not all of the image"
 
@@ -111,7 +96,7 @@ def triangles(size: tuple[int, int], side: int, first: int, layers: int) -> np.n
 @pytest.mark.parametrize("colours", [2, 3])
 def test_colours_of_the_row_kind_see_those_before_them(colours):
     shape = (colours, 3, 4)
-    model = sharp(PixelRNN(shape, 2, channels=24, layers=2, kind="row", kernel_size=5))
+    model = sharp(PixelRNN(shape, 2, channels=24, layers=2, kind="row", kernel_size=5)).double()
     found = dependencies(model, shape)
     assert not np.triu(found).any(), "a later pixel or colour leaks"
     # the first kernel and the triangle are larger than this image
@@ -150,7 +135,7 @@ def test_diagonal_states_equal_a_loop_over_pixels(rows, columns):
 
 
 def test_the_row_layer_equals_a_loop_over_pixels():
-    model = sharp(PixelRNN((1, 3, 5), channels=4, layers=1, kind="row", seed=2))
+    model = sharp(PixelRNN((1, 3, 5), channels=4, layers=1, kind="row", seed=2)).double()
     layer = model.layers[0]
     features = torch.randn(1, 8, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     made = layer(features, features[:, :1], dropper(0.0, None))

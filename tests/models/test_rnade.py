@@ -96,8 +96,17 @@ def test_training_fits_a_curve() -> None:
         ([[0.0, 1.0]], ValueError, r"shape \(B, 3\) or \(3,\), got \(1, 2\)"),
         ([[0.0, 1.0, math.nan]], ValueError, "finite, got nan"),
         ([["a", "b", "c"]], TypeError, "vectors must be numbers"),
+        ([[0.0], [1.0, 2.0]], TypeError, "vectors must be an array of numbers"),
+        (np.zeros((0, 3)), ValueError, "at least one vector"),
+        ([[0.0, 0.0, 1e300]], ValueError, "within 1e\\+30 deviations of the model's mean"),
     ],
 )
 def test_bad_vectors(x: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         make(3).log_prob(x)
+
+
+def test_tensors_are_vectors_too() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    model = make(3)
+    assert torch.equal(model.log_prob(torch.tensor(x, requires_grad=True)), model.log_prob(x))

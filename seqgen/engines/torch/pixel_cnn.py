@@ -21,7 +21,7 @@ from seqgen.engines.base import Request, Start
 from seqgen.engines.pixels import PixelEngine, positions
 from seqgen.engines.torch.image_draws import draw_levels, private_model
 from seqgen.models.conditions import Conditions
-from seqgen.models.pixel_cnn import gate
+from seqgen.models.pixel_cnn_layers import gate
 
 
 class PixelCNNEngine(PixelEngine):
