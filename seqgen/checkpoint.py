@@ -66,6 +66,8 @@ class Weights:
 def to_bfloat16(array: np.ndarray) -> np.ndarray:
     """Round float32 to bfloat16 (nearest, ties to even) and return the bit patterns as uint16."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    if is_bfloat16(array):
+        return (bits >> np.uint32(16)).astype(np.uint16)
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     quiet = np.where(np.isnan(array), bits | np.uint32(0x400000), rounded)
     return (quiet >> np.uint32(16)).astype(np.uint16)
@@ -78,7 +80,8 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
 
 def is_bfloat16(array: np.ndarray) -> bool:
     """Whether every value of a float32 array is exactly a bfloat16."""
-    return not np.any(np.ascontiguousarray(array, np.float32).view(np.uint32) & np.uint32(0xFFFF))
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    return not np.bitwise_or.reduce(bits, axis=None) & 0xFFFF
 
 
 def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: str = "auto") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,10 @@ def _described(name: str, value: Any) -> str:
         return "by index"
     if name == "controls":
         return str(as_controls(value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_described(name, item)}" for key, item in value.items())
+    if hasattr(value, "read"):
+        return "as it comes"
     text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
     return (
         text

@@ -198,6 +198,12 @@ def to_normal(uniform: np.ndarray) -> np.ndarray:
     return np.where(tail, np.where(q < 0.0, -outer, outer), centre)
 
 
+def to_logistic(uniform: np.ndarray) -> np.ndarray:
+    """The standard logistic quantile function of uniforms in (0, 1), float64."""
+    u = np.asarray(uniform, np.float64)
+    return _log(u) - _log(1.0 - u)
+
+
 def _polynomial(coefficients: tuple[float, ...], x: np.ndarray) -> np.ndarray:
     value = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:

@@ -320,6 +320,9 @@ class Stream:
             ) from None
         for name, value in place.items():
             setattr(self, name, value)
+        running = np.flatnonzero(self._index >= 0)
+        for lanes, _, start in self._per_index.groups(running, self._index[running]):
+            engine.attach(lanes, start)
 
     def _require_same_request(self, state: Mapping[str, Any]) -> None:
         if state["weights"] != self._weights_hash():

@@ -107,6 +107,9 @@ class Engine(ABC):
         for name, array in own.items():
             array[...] = arrays[name]
 
+    def attach(self, lanes: np.ndarray, start: Start) -> None:  # noqa: B027 (most engines need nothing more)
+        """Give lanes whose state was restored what a state cannot hold: a condition that is read while sampling."""
+
     def close(self) -> None:  # noqa: B027 (an engine that holds nothing need not define it)
         """Free what the engine holds; it is not used afterwards."""
 

@@ -1,13 +1,14 @@
-"""How the compiled kernels are made: nogil, cached on disk, one cache directory for each version of the source.
+"""How the compiled kernels are made: nogil, cached on disk, said on stderr when it takes its seconds.
 
-Numba's own cache only looks at the file of the function itself, so a change in a helper that it inlines would
-go unnoticed. Here the directory carries a hash of all engine sources.
+Numba's own cache only looks at the file of the function itself, so a change in a helper that it inlines would go
+unnoticed. Here the cache of a kernel carries a hash of its own source and of all kernel sources that it imports.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -15,31 +16,53 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PACKAGE = Path(__file__).resolve().parents[2]
+# what is compiled into kernels stands in these modules
+_COMPILED = re.compile(r"^from (seqgen\.(?:engines\.numba(?:\.\w+)?|rng|controls)) import ", re.MULTILINE)
 
-@cache
-def cache_directory() -> Path:
-    """Where compiled kernels are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
+
+def cache_directory(module: str) -> Path:
+    """Where the compiled kernels of a module are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
     base = os.environ.get("SEQGEN_CACHE_DIR")
     if base is None:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         base = str(Path(home) / "seqgen")
+    return Path(base) / f"kernels-{_digest(module)}"
+
+
+@cache
+def _digest(module: str) -> str:
+    """A hash of Numba's version and of the sources that kernels of a module are made of."""
+    found: dict[str, bytes] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = _PACKAGE.joinpath(*name.split(".")[1:])
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        found[name] = source.read_bytes()
+        waiting += _COMPILED.findall(found[name].decode())
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return Path(base) / f"kernels-{digest.hexdigest()[:16]}"
+    for name in sorted(found):
+        digest.update(found[name])
+    return digest.hexdigest()[:16]
 
 
 def kernel(function: F) -> F:
     """Compile `function` with Numba when it is first called, without the GIL, and keep the result on disk."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_directory())
+    numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before
+    _kernels.add(compiled)
+    return compiled
 
 
 def inline(function: F) -> F:
@@ -47,8 +70,35 @@ def inline(function: F) -> F:
     return numba.njit(nogil=True, error_model="numpy")(function)
 
 
+# ---- what the user hears of it --------------------------------------------------------------------------
+
+_kernels: set[Any] = set()
+_announced: dict[str, bool] = {}
+
+
 def say_compiling(name: str) -> None:
-    """Tell the user on stderr that a first call compiles, if no compiled kernels are on disk yet."""
-    directory = cache_directory()
-    if not directory.exists() or not any(directory.rglob("*.nbi")):
-        print(f"seqgen: compiling the {name} kernels, once for this machine …", file=sys.stderr, flush=True)
+    """From here on, tell the user once on stderr if kernels have to be compiled, which then are those of `name`."""
+    if name in _announced:
+        _announced[name] = _announced.pop(name)  # the last one is the one that speaks
+    else:
+        _announced[name] = False
+
+
+class _Speaker(event.Listener):
+    """Hears of every compilation that the cache could not spare."""
+
+    def on_start(self, started: Any) -> None:
+        if started.data["dispatcher"] not in _kernels or not _announced:
+            return
+        name = next(reversed(_announced))
+        if not _announced[name]:
+            _announced[name] = True
+            print(
+                f"seqgen: compiling the {name} kernels, once for this machine …", file=sys.stderr, flush=True
+            )
+
+    def on_end(self, ended: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Speaker())

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from seqgen.engines.numba.compile import inline
+from seqgen.engines.numba.loops import put
 
 
 @inline
@@ -36,7 +37,7 @@ def draw(logits, reshapes, parameters, allowed, seen, order, work, uniform, log_
         return symbol, value, value
     if log_probs:
         # the model's own values are needed again after the controls have overwritten them
-        work[1, :] = logits
+        put(logits, work[1])
     if not apply_controls(logits, parameters, allowed, seen, order, work[0]):
         return -1, 0.0, 0.0
     symbol = _inverse_cdf(logits, work[0], uniform)

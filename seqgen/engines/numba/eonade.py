@@ -16,6 +16,7 @@ from seqgen.engines.numba.binary import UNDECIDED, decide, draw_binary, fill_thr
 from seqgen.engines.numba.compile import inline, kernel, say_compiling
 from seqgen.engines.numba.dots import add_row, dot, pack_rows
 from seqgen.engines.numba.draw import draw
+from seqgen.engines.numba.loops import put
 from seqgen.engines.numba.random import uniform
 from seqgen.engines.numba.raster import packing, places
 from seqgen.engines.numba.vector import matmul, pack, padded
@@ -111,7 +112,7 @@ def _draw_images(
     order = np.empty(others + 1, np.int64)
     running = np.ones(many, np.bool_)
     for m in range(many):
-        own[m * size : (m + 1) * size] = biases[0]
+        put(biases[0], own[m * size : (m + 1) * size])
         if others == 1:
             fill_thresholds(seed, index[lanes[m]], 0, scratch, words, thresholds[m])
     for t in range(dims):
@@ -124,7 +125,7 @@ def _draw_images(
             if not wanted:
                 break
             for m in range(many):
-                sums[m * size : (m + 1) * size] = biases[layer]
+                put(biases[layer], sums[m * size : (m + 1) * size])
             matrix = (layer - 1) * hidden_size * size
             matmul(hidden, 0, size, many, deeper, matrix, hidden_size, size, sums, size)
             _rectify(sums, hidden)

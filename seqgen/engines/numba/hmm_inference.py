@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from seqgen.engines.numba.compile import inline, kernel
+from seqgen.engines.numba.loops import put
 from seqgen.engines.numba.random import philox4, to_uniform
 from seqgen.engines.numba.square import best_sums, times
 from seqgen.rng import Purpose
@@ -66,7 +67,7 @@ def forward(predicted, transition, relative, rows, out, norms):
         whether every norm is above `TINY`.
     """
     row, now = np.zeros(len(transition)), np.zeros(len(transition))
-    row[: len(predicted)] = predicted
+    put(predicted, row)
     keep = len(out) == len(rows)
     for t in range(len(rows)):
         if t > 0:
@@ -93,7 +94,7 @@ def forward_backward(start, transition, backward, relative, rows, bounds, poster
     for s in range(len(bounds) - 1):
         begin, end = bounds[s], bounds[s + 1]
         failed[s] = False
-        row[:size] = start
+        put(start, row)
         for t in range(begin, end):
             if t > begin:
                 times(now, transition, row)
@@ -132,7 +133,7 @@ def viterbi(log_start, log_transition, log_backward, log_density, rows, best, pa
     """
     steps, size = best.shape
     row, now = np.empty(len(log_transition)), np.full(len(log_transition), -np.inf)
-    row[:size] = log_start
+    put(log_start, row)
     for t in range(steps):
         if t > 0:
             best_sums(now, log_transition, row)

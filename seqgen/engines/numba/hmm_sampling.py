@@ -11,6 +11,7 @@ import numpy as np
 
 from seqgen.engines.numba.compile import inline, kernel
 from seqgen.engines.numba.draw import draw
+from seqgen.engines.numba.loops import put
 from seqgen.engines.numba.normals import fill_normals
 from seqgen.engines.numba.random import philox4, to_uniform
 from seqgen.engines.numba.words import fill_words, planes
@@ -164,7 +165,7 @@ def sample_penalised(
         for j in range(counts[b]):
             number = position[b] + j
             four = philox4(seed, np.uint64(index[b]), np.uint64(number // 4), _EMISSION)
-            logits[:] = log_p[states[b, j]]
+            put(log_p[states[b, j]], logits)
             symbol, _, drawn = draw(
                 logits,
                 True,

@@ -15,6 +15,14 @@ _ZERO = np.float32(0.0)
 
 
 @inline
+def put(source, target):
+    """Copy an array to the beginning of another, at least as long: what `target[:] = source` does, which would make
+    Numba compile the message about sizes that differ, and take seconds."""
+    for j in range(len(source)):
+        target[j] = source[j]
+
+
+@inline
 def copy(source, source_at, target, target_at, size):
     """Copy `size` numbers."""
     for j in range(size):

@@ -17,6 +17,7 @@ from seqgen.engines.numba.binary import UNDECIDED, decide, draw_binary, fill_thr
 from seqgen.engines.numba.compile import inline, kernel, say_compiling
 from seqgen.engines.numba.dots import add_row, dot, pack_rows
 from seqgen.engines.numba.draw import draw
+from seqgen.engines.numba.loops import put
 from seqgen.engines.numba.random import uniform
 from seqgen.engines.numba.raster import packing, places
 from seqgen.engines.numba.vector import padded
@@ -114,7 +115,7 @@ def _advance(
             first = row[lane] * per_row
             fill_thresholds(seed, index[lane], first, scratch, words, thresholds[m, : left[m]])
         at = m * padded_size
-        own[at : at + padded_size] = sums[lane]
+        put(sums[lane], own[at : at + padded_size])
         _activate(own[at : at + wide], hidden[at : at + wide])
     for t in range(longest):
         for m in range(many):

@@ -13,6 +13,7 @@ import numpy as np
 from seqgen.engines.numba import activations
 from seqgen.engines.numba.compile import inline, kernel
 from seqgen.engines.numba.dots import dot
+from seqgen.engines.numba.loops import put
 
 
 @inline
@@ -45,7 +46,7 @@ def logits(x, inputs, input_bias, outputs, output_bias, size, out):
     flat = outputs.reshape(-1)
     own, hidden = np.empty(width, np.float32), np.zeros(width, np.float32)
     for b in range(len(x)):
-        own[:] = input_bias
+        put(input_bias, own)
         _activate(own, hidden, size)
         for i in range(dims):
             for k in range(others):
@@ -69,7 +70,7 @@ def gradients(x, inputs, input_bias, outputs, size, upstream, input_gradient, bi
     begins = np.empty(dims + 2, np.int64)
     reached, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for b in range(len(x)):
-        own[:] = input_bias
+        put(input_bias, own)
         _activate(own, kept[0], size)
         runs = 1
         begins[0] = 0

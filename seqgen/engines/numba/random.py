@@ -83,6 +83,12 @@ def log(x):
 
 
 @inline
+def to_logistic(u):
+    """The standard logistic quantile function."""
+    return log(u) - log(1.0 - u)
+
+
+@inline
 def to_normal(u):
     """The standard normal quantile function (AS 241)."""
     q = u - 0.5

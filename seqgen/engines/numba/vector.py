@@ -47,7 +47,9 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
     inputs, outputs = matrix.shape
     whole = np.zeros((inputs, padded(outputs)), np.float32)
     whole[:, :outputs] = matrix
-    blocks = np.ascontiguousarray(whole.reshape(inputs, -1, BLOCK).transpose(1, 0, 2)).ravel()
+    blocks = np.ascontiguousarray(
+        whole.reshape(inputs, padded(outputs) // BLOCK, BLOCK).transpose(1, 0, 2)
+    ).ravel()
     if precision != "bfloat16":
         return blocks
     pairs = to_bfloat16(blocks).reshape(-1, 2, _WIDTH).astype(np.uint32)
