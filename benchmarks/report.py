@@ -18,6 +18,8 @@ TITLES = {
     "hmm": "Hidden Markov models",
     "markov": "Markov chains",
     "char-rnn": "Character RNNs",
+    "wavenet": "WaveNet",
+    "sound": "Sound",
     "pixel-cnn": "PixelCNN",
     "pixel-rnn": "PixelRNN",
     "pixel-cnn-pp": "PixelCNN++",

@@ -16,11 +16,14 @@ __seqgen__ = True
 _EXPORTS = {
     "from_model": "pipelines.sources",
     "Pipeline": "pipelines.pipeline",
+    "Paced": "pipelines.pacing",
     "open_sink": "pipelines.sinks",
     "Sink": "pipelines.sinks.base",
     "JSONLSink": "pipelines.sinks.jsonl",
     "TextSink": "pipelines.sinks.text",
-    "image_grid": "pipelines.image_grid",
+    "RecordingSink": "pipelines.sinks.audio",
+    "image_grid": "pipelines.grids",
+    "spectrogram": "pipelines.spectrograms",
 }
 
 __all__ = sorted(_EXPORTS)
@@ -37,10 +40,13 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from pipelines.image_grid import image_grid as image_grid
+    from pipelines.grids import image_grid as image_grid
+    from pipelines.pacing import Paced as Paced
     from pipelines.pipeline import Pipeline as Pipeline
     from pipelines.sinks import open_sink as open_sink
+    from pipelines.sinks.audio import RecordingSink as RecordingSink
     from pipelines.sinks.base import Sink as Sink
     from pipelines.sinks.jsonl import JSONLSink as JSONLSink
     from pipelines.sinks.text import TextSink as TextSink
     from pipelines.sources import from_model as from_model
+    from pipelines.spectrograms import spectrogram as spectrogram

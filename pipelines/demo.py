@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import seqgen
+from pipelines.audio_demo import speak, speakers
 from pipelines.image_demo import draw_live, each_class, image_models, write_page
 from pipelines.sinks import open_sink
 from seqgen.codecs import Pixels
@@ -23,7 +24,7 @@ SEED = 7
 
 
 def main() -> None:
-    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes and images, and print the rates."""
+    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes and images, speak, and print the rates."""
     console = Console(highlight=False)
     OUT.mkdir(exist_ok=True)
     rates: list[tuple[str, str, Stream]] = []
@@ -67,6 +68,7 @@ def main() -> None:
     print(f"  64 of them are drawn in {picture}")
 
     _draw_images(console)
+    _speak(console)
 
     console.rule("measured here, now")
     _measure(console)
@@ -77,6 +79,7 @@ def main() -> None:
         "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
         "  .venv/bin/seqgen stream digits-pixelcnn             # a digit, row by row\n"
         "  .venv/bin/seqgen stream digits-pixelcnn -n 64 --batch 16 -o demo/digits.png\n"
+        "  .venv/bin/seqgen stream speech --live | aplay       # in real time, for as long as you listen\n"
         "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
         "  .venv/bin/seqgen doctor"
     )
@@ -95,6 +98,13 @@ def _draw_images(console: Console) -> None:
     print(f"  samples of {', '.join(models)}, and completions of upper halves, are drawn in {page}")
 
 
+def _speak(console: Console) -> None:
+    for name in speakers():
+        console.rule(f"{name}: a WaveNet speaks for ten seconds, sample by sample")
+        sound, picture = speak(name, OUT, seed=SEED)
+        print(f"  they are in {sound}, and their spectrogram in {picture}")
+
+
 def _measure(console: Console, seconds: float = 1.0) -> None:
     table = Table("model", "family", "streams", "rate", "first chunk", box=None, pad_edge=False)
     for name, batch in (
@@ -103,7 +113,7 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
         ("shakespeare-markov", 1),
         ("weather", 1),
         ("digit-strokes", 1),
-        *((name, batch) for name in image_models() for batch in (1, 16)),
+        *((name, batch) for name in (*image_models(), *speakers()) for batch in (1, 16)),
     ):
         condition = each_class(find(name))
         with seqgen.stream(name, batch=batch, seed=SEED, length=4096, condition=condition) as stream:

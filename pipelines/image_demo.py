@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import seqgen
-from pipelines.image_grid import image_grid
+from pipelines.grids import image_grid
 from pipelines.image_page import image_page
 from pipelines.sinks import open_sink
 from pipelines.sinks.png import write_png

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
+    from pipelines.pacing import Paced
     from pipelines.sinks.base import Sink
     from seqgen.streaming import Chunk
 
@@ -57,6 +58,12 @@ class Pipeline(ABC, Generic[Item]):
         from pipelines.operators import Batch
 
         return Batch(self, size, partial=partial)
+
+    def paced(self: Pipeline[Chunk], rate: float, *, lead: float = 0.2) -> Paced:
+        """Chunks in real time, `rate` symbols a second and at most `lead` seconds early; late ones are counted."""
+        from pipelines.pacing import Paced
+
+        return Paced(self, rate, lead=lead)
 
     def write(self: Pipeline[Chunk], sink: Sink) -> int:
         """Write every item, a `Chunk` each, into `sink` and commit it; returns the number of chunks."""

@@ -20,15 +20,19 @@ _EXPORTS = {
     "Bytes": "seqgen.codecs",
     "Characters": "seqgen.codecs",
     "Integers": "seqgen.codecs",
+    "MuLaw": "seqgen.codecs",
+    "PCM16": "seqgen.codecs",
     "Pixels": "seqgen.codecs",
     "Strokes": "seqgen.codecs",
     "Symbols": "seqgen.codecs",
     "Tokens": "seqgen.codecs",
     "Vectors": "seqgen.codecs",
+    "Waveform": "seqgen.codecs",
     "Words": "seqgen.codecs",
     "Controls": "seqgen.controls",
     "SeqgenError": "seqgen.errors",
     "Generator": "seqgen.generator",
+    "LiveFeatures": "seqgen.live_features",
     "Chunk": "seqgen.streaming",
     "Stream": "seqgen.streaming",
     "StreamStats": "seqgen.stats",
@@ -50,6 +54,7 @@ _EXPORTS = {
     "TwoScale": "seqgen.models.two_scale",
     "PixelCNNAutoEncoder": "seqgen.models.pixel_cnn_autoencoder",
     "AutoEncoder": "seqgen.models.autoencoder",
+    "WaveNet": "seqgen.models.wavenet",
     "load": "seqgen.opening",
     "pretrained_models": "seqgen.opening",
     "stream": "seqgen.opening",
@@ -78,18 +83,22 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from seqgen.checkpoint import Weights as Weights
+    from seqgen.codecs import PCM16 as PCM16
     from seqgen.codecs import Bytes as Bytes
     from seqgen.codecs import Characters as Characters
     from seqgen.codecs import Integers as Integers
+    from seqgen.codecs import MuLaw as MuLaw
     from seqgen.codecs import Pixels as Pixels
     from seqgen.codecs import Strokes as Strokes
     from seqgen.codecs import Symbols as Symbols
     from seqgen.codecs import Tokens as Tokens
     from seqgen.codecs import Vectors as Vectors
+    from seqgen.codecs import Waveform as Waveform
     from seqgen.codecs import Words as Words
     from seqgen.controls import Controls as Controls
     from seqgen.errors import SeqgenError as SeqgenError
     from seqgen.generator import Generator as Generator
+    from seqgen.live_features import LiveFeatures as LiveFeatures
     from seqgen.models.autoencoder import AutoEncoder as AutoEncoder
     from seqgen.models.char_rnn import CharRNN as CharRNN
     from seqgen.models.emissions import Categorical as Categorical
@@ -107,6 +116,7 @@ if TYPE_CHECKING:
     from seqgen.models.pixel_rnn import PixelRNN as PixelRNN
     from seqgen.models.rnade import RNADE as RNADE
     from seqgen.models.two_scale import TwoScale as TwoScale
+    from seqgen.models.wavenet import WaveNet as WaveNet
     from seqgen.opening import load as load
     from seqgen.opening import pretrained_models as pretrained_models
     from seqgen.opening import stream as stream

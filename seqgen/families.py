@@ -92,6 +92,17 @@ FAMILIES: dict[str, Family] = {
             lanes=16,
             precisions=("float32", "bfloat16"),
         ),
+        Family(
+            "wavenet",
+            "seqgen.models.wavenet:WaveNet",
+            {
+                "numba": "seqgen.engines.numba.wavenet:WaveNetEngine",
+                "torch": "seqgen.engines.torch.wavenet:WaveNetEngine",
+            },
+            chunk=1600,
+            lanes=16,
+            precisions=("float32", "bfloat16"),
+        ),
     )
 }
 

@@ -95,7 +95,7 @@ def parse_condition(weights: Weights, text: str | None) -> Any:
     """
     if pixels_of(weights) is None:
         if text is not None:
-            raise SeqgenError("--condition is for image models; give other conditions from Python")
+            raise SeqgenError("--condition is for image and audio models; give other conditions from Python")
         return None
     # models that are made of several networks are conditioned on what the first one is
     inner = weights.config.get("small") or weights.config.get("decoder") or weights.config
@@ -104,23 +104,24 @@ def parse_condition(weights: Weights, text: str | None) -> Any:
     if len(kinds) > 1:
         raise SeqgenError(f"the model is conditioned on {' and '.join(kinds)}; stream it from Python")
     if kinds == ("class",):
-        return _class(text, weights.card.get("classes"), conditions.classes or 0)
+        return class_by_name(text, weights.card.get("classes"), conditions.classes or 0)
     if not kinds or text is None:
         # the engine says what it wants, or that it takes none
         return text
     if kinds == ("vector",):
-        return _vector(text)
+        return vector_of(text)
     from seqgen.data.completion import read_levels
 
     assert conditions.guide is not None
     return read_levels(text, Pixels(conditions.guide, conditions.levels))
 
 
-def _class(text: str | None, names: Any, count: int) -> int | Callable[[int], int]:
+def class_by_name(text: str | None, names: Any, count: int) -> int | Callable[[int], int]:
+    """A class by number or name; a function of the index for "each"."""
     known = [str(name) for name in names] if isinstance(names, list) and len(names) == count else []
     there = ", ".join(f"{k} ({name})" for k, name in enumerate(known)) or f"0 to {count - 1}"
     if text is None:
-        raise SeqgenError(f"the model makes images of a class; give --condition: {there}, or each")
+        raise SeqgenError(f"the model makes samples of a class; give --condition: {there}, or each")
     if text == "each":
         return lambda index: index % count
     same = [k for k, name in enumerate(known) if name.casefold() == text.strip().casefold()]
@@ -131,7 +132,8 @@ def _class(text: str | None, names: Any, count: int) -> int | Callable[[int], in
     raise ValueError(f"there is no class {text!r}; there are {there}, and each")
 
 
-def _vector(text: str) -> Any:
+def vector_of(text: str) -> Any:
+    """Numbers separated by commas or spaces, as float32."""
     import numpy as np
 
     try:

@@ -7,14 +7,21 @@ import time
 from types import TracebackType
 from typing import Self
 
-from seqgen.codecs import Pixels
+from pipelines.pacing import Paced
+from seqgen.codecs import Audio, Pixels
 from seqgen.streaming import Stream
 
 
 class StreamProgress:
-    """Shows what a stream has made; nothing is rewritten while the samples themselves scroll by (`live`)."""
+    """Shows what a stream has made; nothing is rewritten while the samples themselves scroll by (`live`).
 
-    def __init__(self, stream: Stream, *, live: bool, quiet: bool, seed: int, lanes: int = 1) -> None:
+    Of a `paced` stream it also says how often the player had to wait.
+    """
+
+    def __init__(
+        self, stream: Stream, *, live: bool, quiet: bool, seed: int, lanes: int = 1, paced: Paced | None = None
+    ) -> None:  # fmt: skip
+        self._paced = paced
         self._stream, self._quiet, self._seed, self._lanes = stream, quiet, seed, lanes
         self._round = (0, 0.0)
         self._rewrite = not quiet and not live and sys.stderr.isatty()
@@ -41,7 +48,9 @@ class StreamProgress:
         start = "\r\033[K" if self._rewrite else "\n" if sys.stderr.isatty() and kind is not None else ""
         stats = self._stream.stats
         first = "" if stats.time_to_first is None else f", first after {stats.time_to_first * 1000:.0f} ms"
-        sys.stderr.write(f"{start}{self._line()}{first} (engine {self._stream.engine}, seed {self._seed})\n")
+        sys.stderr.write(
+            f"{start}{self._line()}{first}{self._waits()} (engine {self._stream.engine}, seed {self._seed})\n"
+        )
         sys.stderr.flush()
 
     def _rate(self) -> float:
@@ -60,5 +69,20 @@ class StreamProgress:
                 f"{stats.samples:,} image{'s' if stats.samples != 1 else ''}, {stats.symbols * columns:,} pixels, "
                 f"{self._rate() / rows:,.1f} images/s, {self._rate() * columns:,.0f} pixels/s"
             )
+        if isinstance(codec, Audio):
+            done = f"{stats.samples:,} recordings, " if stats.samples > 1 else ""
+            rate = self._rate()
+            return (
+                f"{done}{stats.symbols / codec.sample_rate:,.1f} s of audio, {rate:,.0f} samples/s, "
+                f"{rate / codec.sample_rate:.2f}× real time"
+            )
         samples = f"{stats.samples:,} sample{'s' if stats.samples != 1 else ''}, " if stats.samples else ""
         return f"{samples}{stats.symbols:,} {codec.unit}, {self._rate():,.0f} {codec.unit}/s"
+
+    def _waits(self) -> str:
+        if self._paced is None:
+            return ""
+        count, starved = self._paced.underruns, self._paced.starved
+        if not count:
+            return ", no underruns"
+        return f", {count:,} underrun{'s' if count > 1 else ''} ({starved * 1000:,.0f} ms)"

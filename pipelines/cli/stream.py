@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from seqgen.errors import SeqgenError
 from seqgen.families import ENGINES
 
 CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
-FORMATS = ("txt", "jsonl", "npz", "png", "y4m", "pnm")
+FORMATS = ("txt", "jsonl", "npz", "png", "y4m", "pnm", "wav", "flac", "ogg", "rf64", "s16le", "f32le")
 STYLES = ("colour", "256", "plain", "shades", "ascii")
 LOOK = ("scale", "fps", "frames", "style")
 
@@ -23,7 +24,8 @@ LOOK = ("scale", "fps", "frames", "style")
     "-n",
     "--n",
     type=int,
-    help="Number of samples.  [default: 1 with --length and for images, endless otherwise and for y4m in a pipe]",
+    help="Number of samples.  [default: 1 with --length, for images and for audio (one for each --like), endless "
+    "otherwise and for y4m in a pipe]",
 )
 @click.option(
     "--length", type=int, help="Symbols in a sample.  [default: endless, or until the model ends it]"
@@ -31,7 +33,8 @@ LOOK = ("scale", "fps", "frames", "style")
 @click.option("--seconds", type=float, help="Length of a sample in seconds, for audio models.")
 @click.option(
     "--prompt",
-    help="Text that stands before every sample; it is printed first. For image models, an image file to complete.",
+    help="Text that stands before every sample; it is printed first. For image models an image file to complete, for "
+    "audio models a recording to go on from, which is written first.",
 )
 @click.option("--keep-rows", type=int, help="Rows of the prompt's image that are kept, from the top.")
 @click.option(
@@ -43,6 +46,14 @@ LOOK = ("scale", "fps", "frames", "style")
     "where the model takes such.",
 )
 @click.option(
+    "--like", multiple=True, metavar="RECORDING",
+    help="Audio file that a vocoder speaks again, from its mel features. May be repeated, for sample after sample.",
+)  # fmt: skip
+@click.option(
+    "--features", multiple=True, metavar="FILE.npy",
+    help="Features (frames, width) that a sample follows, for audio models that take them. May be repeated.",
+)  # fmt: skip
+@click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed: the same seed gives the same samples."
 )
 @click.option("--start", type=int, default=0, show_default=True, help="Index of the first sample.")
@@ -50,7 +61,8 @@ LOOK = ("scale", "fps", "frames", "style")
 @click.option(
     "--chunk",
     type=int,
-    help="Symbols in a chunk.  [default: 1 on a terminal, else the model's; of images a row if live, else 8 rows]",
+    help="Symbols in a chunk.  [default: 1 on a terminal, else the model's; of images a row if live, else 8 rows; of "
+    "audio 20 ms if live or in a pipe]",
 )
 @click.option("--temperature", type=float, help="Below 1 is safer, above 1 wilder.")
 @click.option("--top-k", type=int, help="Draw from the K most likely symbols.")
@@ -76,13 +88,15 @@ LOOK = ("scale", "fps", "frames", "style")
     show_default=True,
     help="File, by suffix: .txt .jsonl, .npz for numbers and images; for images also .png (a page of all, or a file "
     "for each with a name like digit-{index:05d}.png), .y4m (video), .pgm .ppm .pnm (one after another); .png for pen "
-    "strokes; - is standard output.",
+    "strokes; for audio .wav .flac .ogg .rf64 (of several samples a file for each, name-00000.wav), and .png, a "
+    "spectrogram; - is standard output.",
 )
 @click.option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="Instead of the suffix.  [default on standard output: txt; for images pnm, and half blocks on a terminal]",
+    help="Instead of the suffix. In a pipe audio can be wav, s16le or f32le (samples without a header).  [default on "
+    "standard output: txt; for images pnm, and half blocks on a terminal; for audio wav]",
 )
 @click.option(
     "--scale", type=int, help="Enlarge pixels so many times in .png and .y4m.  [default: to look at]"
@@ -96,11 +110,21 @@ LOOK = ("scale", "fps", "frames", "style")
 @click.option(
     "--style", type=click.Choice(STYLES), help="Of images as text.  [default: what the terminal has]"
 )  # fmt: skip
+@click.option(
+    "--encoding", type=click.Choice(["pcm16", "pcm24", "float32"]),
+    help="Of samples in .wav, .flac and .rf64.  [default: pcm16]",
+)  # fmt: skip
+@click.option("--picture", metavar="FILE.png", help="Draw the spectrogram of audio too.")
+@click.option("--live", is_flag=True, help="Give audio in real time, and count how often it comes too late.")
+@click.option(
+    "--lead", type=float, help="Seconds that --live may be ahead of the player.  [default: 0.2]"
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error.")
 def command(
     model: str, n: int | None, length: int | None, seconds: float | None, prompt: str | None, output: str,
     quiet: bool, keep_rows: int | None, mask: str | None, condition: str | None, format_: str | None,
-    **options: Any,
+    like: tuple[str, ...], features: tuple[str, ...], encoding: str | None, picture: str | None, live: bool,
+    lead: float | None, **options: Any,
 ) -> None:  # fmt: skip
     """Stream samples of MODEL, a built-in name (see `seqgen models`) or a .safetensors file.
 
@@ -116,10 +140,15 @@ def command(
       seqgen stream digits-pixelcnn -n 9 --prompt half.png --keep-rows 14 -o completed.png
       seqgen stream fashion-pixelcnn -n 100 --condition each -o page.png
       seqgen stream digits-pixelcnn --format y4m | ffplay -
+      seqgen stream speech --live | aplay              # until Ctrl-C
+      seqgen stream speech --seconds 10 -o speech.flac --picture speech.png
+      seqgen stream vocoder --like recording.wav -o again.wav
     """
+    from pipelines.cli import audio_options as sound
     from pipelines.cli import image_options as images
     from pipelines.cli.progress import StreamProgress
     from pipelines.sinks import open_sink
+    from pipelines.sources import FromModel
     from seqgen.pretrained import find
     from seqgen.streaming import Stream
 
@@ -127,20 +156,27 @@ def command(
     controls = {name: options.pop(name) for name in CONTROLS}
     controls["stop"] = controls["stop"] or None
     look = {name: options.pop(name) for name in LOOK}
-    codec = images.pixels_of(weights)
-    kind = images.output_kind(codec, output, format_)
+    codec, audio = images.pixels_of(weights), sound.audio_of(weights)
+    if audio is None:
+        kind = images.output_kind(codec, output, format_)
+        _refuse(like=like, features=features, encoding=encoding, picture=picture, live=live, lead=lead)
+    else:
+        kind = sound.output_kind(audio, output, format_, model)
     if codec is not None and controls["allowed"] is not None:
         controls["allowed"] = images.allowed_levels(controls["allowed"])
-    known = images.image_prompt(codec, prompt, keep_rows, mask)
     if seconds is not None:
-        length = _symbols(weights.config, seconds, length)
+        if audio is None:
+            raise SeqgenError("--seconds is for audio models; give --length in symbols")
+        length = sound.length_of(audio, seconds, length)
     if length is None:
         length = weights.card.get("length")
-    live = output == "-" and sys.stdout.isatty()
+    terminal = output == "-" and sys.stdout.isatty()
     chunk = options.pop("chunk")
-    if chunk is None and live and options["batch"] == 1:
+    if chunk is None and terminal and options["batch"] == 1:
         chunk = 1
     suffix = kind or Path(output).suffix.lower()
+    if n is None and audio is not None:
+        n = sound.count_of(features, like)
     if n is None and (length is not None or (codec is not None and (output, suffix) != ("-", ".y4m"))):
         n = 1
     if codec is not None:
@@ -148,35 +184,58 @@ def command(
         look = images.sink_options(suffix, n, options["batch"], **look)
     elif any(value is not None for value in look.values()):
         raise SeqgenError(f"{', '.join(f'--{name}' for name in LOOK)} are for image models")
+    if audio is None:
+        known = images.image_prompt(codec, prompt, keep_rows, mask)
+        written: Any = prompt
+        wanted = images.parse_condition(weights, condition)
+    else:
+        images.image_prompt(None, None, keep_rows, mask)
+        known = written = sound.prompt_of(audio, prompt)
+        wanted = sound.parse_condition(weights, audio, condition, features, like)
+        look = {"encoding": encoding}
+        output = sound.output_name(output, suffix, n)
+        chunk = sound.default_chunk(audio, output, live) if chunk is None else chunk
+        if live and options["batch"] > 1:
+            raise ValueError("--live plays one sample after another; leave out --batch")
     stream = Stream(
-        weights, n, length, prompt=known, condition=images.parse_condition(weights, condition), controls=controls,
-        chunk=chunk, **options,
+        weights, n, length, prompt=known, condition=wanted, controls=controls, chunk=chunk, **options,
     )  # fmt: skip
-    if options["batch"] > 1 and length is None and weights.family == "char-rnn" and not controls["stop"]:
+    endless = weights.family == "char-rnn" or (audio is not None and not (like or features) and output == "-")
+    if options["batch"] > 1 and length is None and endless and not controls["stop"]:
         raise ValueError(
             "--batch above 1 needs --length or --stop: endless samples cannot be written in turn"
         )
+    hint = None if audio is None or quiet else sound.player_hint(audio, output, kind)
+    if hint:
+        click.echo(hint, err=True)
     fixed = {"model": model, "seed": options["seed"]}
-    with (
-        stream,
-        open_sink(output, stream.codec, prompt=prompt or "", fixed=fixed, kind=kind, options=look) as sink,
-        StreamProgress(
-            stream,
-            live=live,
-            quiet=quiet,
-            seed=options["seed"],
-            lanes=min(options["batch"], n or options["batch"]),
-        ) as progress,
-    ):
-        for piece in stream:
-            sink.write(piece)
+    source: Any = FromModel(stream)
+    paced = source.paced(audio.sample_rate, lead=0.2 if lead is None else lead) if audio and live else None
+    with contextlib.ExitStack() as files:
+        files.enter_context(stream)
+        sinks = [open_sink(output, stream.codec, prompt=written, fixed=fixed, kind=kind, options=look)]
+        if picture is not None:
+            sinks.append(open_sink(picture, stream.codec, prompt=written, kind=".png"))
+        for sink in sinks:
+            files.enter_context(sink)
+        progress = files.enter_context(
+            StreamProgress(
+                stream,
+                live=terminal,
+                quiet=quiet,
+                seed=options["seed"],
+                lanes=min(options["batch"], n or options["batch"]),
+                paced=paced,
+            )
+        )
+        for piece in paced or source:
+            for sink in sinks:
+                sink.write(piece)
             progress.update()
 
 
-def _symbols(config: Any, seconds: float, length: int | None) -> int:
-    rate = config.get("codec", {}).get("sample_rate")
-    if rate is None:
-        raise SeqgenError("--seconds is for audio models; give --length in symbols")
-    if length is not None:
-        raise ValueError("give --seconds or --length, not both")
-    return round(seconds * float(rate))
+def _refuse(**given: Any) -> None:
+    """Refuse options of audio for other models."""
+    for name, value in given.items():
+        if value not in (None, (), False):
+            raise SeqgenError(f"--{name} is for audio models")

@@ -22,7 +22,8 @@ from seqgen.training.recipes import RECIPES
     "--preset",
     default="default",
     show_default=True,
-    help="A named group of settings (char-rnn: tiny, shakespeare; images: tiny, digits, …).",
+    help="A named group of settings (char-rnn: tiny, shakespeare; images: tiny, digits, …; wavenet: tiny, "
+    "speech, vocoder).",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting. May be repeated.")
 @click.option(
@@ -33,8 +34,9 @@ def command(
 ) -> None:
     """Train FAMILY on DATA and write a checkpoint, with its card, that streams like a built-in model.
 
-    The file appears when training is done. While a char-rnn or an image model trains, its state is kept beside the
-    output every 100 steps; after an interruption the same command with --resume goes on exactly where it stood.
+    The file appears when training is done. While a char-rnn, a wavenet or an image model trains, its state is kept
+    beside the output every 100 steps; after an interruption the same command with --resume goes on exactly where it
+    stood.
 
     \b
     Families and recipes:
@@ -48,12 +50,16 @@ def command(
                           presets tiny, digits, fashion
       fvsbn, nade, eonade, pixel-rnn, pixel-cnn-pp, two-scale, pixel-cnn-autoencoder, autoencoder
                           images as for pixel-cnn
+      wavenet             a file or folder of sound: .wav, .flac, .ogg, .mp3 (sub-folders may be classes, with
+                          --set conditional=true); --set sample_rate=16000 --set preview_seconds=4;
+                          presets tiny, speech, vocoder (sound from mel features)
       shakespeare-markov, weather, digit-strokes    the built-in models again
     \b
     Examples:
       seqgen train char-rnn my.txt -o mine.safetensors
       seqgen train char-rnn my.txt -o mine.safetensors --set cell=gru --set hidden_size=128 --set steps=2000
       seqgen train pixel-cnn mnist/ -o digits.safetensors --preset digits
+      seqgen train wavenet recordings/ -o voice.safetensors --preset speech
       seqgen stream mine.safetensors
     """
     recipe = RECIPES[family]

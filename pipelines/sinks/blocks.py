@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.blocks import Painter, terminal_style
-from pipelines.image_grid import require_picture
+from pipelines.grids import require_picture
 from pipelines.sinks.images import ImageSink
 from seqgen.codecs import Codec
 from seqgen.codecs.pixels import UNKNOWN

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.image_grid import enlarge, image_grid, picture, require_picture
+from pipelines.grids import enlarge, image_grid, picture, require_picture
 from pipelines.sinks.images import ImageSink
 from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError, optional_integer
@@ -25,7 +25,7 @@ def write_png(pixels: np.ndarray, file: Any) -> None:
 
 
 class PNGGridSink(ImageSink):
-    """Gathers all images and writes them as one page at the end (`pipelines.image_grid`).
+    """Gathers all images and writes them as one page at the end (`pipelines.grids`).
 
     What Ctrl-C left undrawn of an image is dark blue.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.image_grid import picture, require_picture
+from pipelines.grids import picture, require_picture
 from pipelines.sinks.images import ImageSink
 from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError

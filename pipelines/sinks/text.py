@@ -67,6 +67,6 @@ def as_text(data: Any) -> str:
     if isinstance(data, str):
         return data
     if isinstance(data, np.ndarray):
-        rows = data.reshape(len(data), -1)
+        rows = data.reshape(len(data), -1) if data.size else data[:0]
         return "".join(" ".join(f"{value:.6g}" for value in row) + "\n" for row in rows.tolist())
     return "".join(f"{item} " for item in data)

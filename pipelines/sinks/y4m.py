@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.image_grid import enlarge, require_picture
+from pipelines.grids import enlarge, require_picture
 from pipelines.sinks.images import ImageSink
 from seqgen.codecs import Codec
 from seqgen.codecs.pixels import UNKNOWN

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqgen.codecs.audio import PCM16, Audio, MuLaw, Waveform
 from seqgen.codecs.base import Codec, Decoder
 from seqgen.codecs.numbers import Integers, Strokes, Vectors
 from seqgen.codecs.pixels import Pixels
@@ -17,23 +18,30 @@ from seqgen.codecs.text import Bytes, Characters
 from seqgen.errors import SeqgenError
 
 __all__ = [
+    "PCM16",
+    "Audio",
     "Bytes",
     "Characters",
     "Codec",
     "Decoder",
     "Integers",
+    "MuLaw",
     "Pixels",
     "Strokes",
     "Symbols",
     "Tokens",
     "Vectors",
+    "Waveform",
     "Words",
     "codec_from_config",
 ]
 
 _CODECS: dict[str, type[Codec]] = {
-    c.name: c for c in (Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors, Pixels)
-}
+    c.name: c
+    for c in (
+        Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors, Pixels, MuLaw, PCM16, Waveform,
+    )
+}  # fmt: skip
 
 
 def codec_from_config(config: dict[str, Any]) -> Codec:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.codecs import Bytes, Characters, Pixels, Strokes, Symbols
+from seqgen.codecs import Audio, Bytes, Characters, Pixels, Strokes, Symbols
 from seqgen.data.arrays import read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
@@ -32,15 +32,16 @@ def held_out(
 
     Args:
         name_or_path: the model.
-        data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes, and what
-            `seqgen.data.images.read_images` reads for images.
+        data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes, what
+            `seqgen.data.images.read_images` reads for images, and a file or folder of sound for recordings.
         last: score only this last fraction of a text.
-        part: of a data set of images, see `held_out_images`; None is "test".
-        report: called with (images scored, images).
+        part: of a data set of images or recordings, see `held_out_images` and `held_out_audio`; None is "test".
+        report: called with (images or recordings scored, all of them).
 
     Returns:
         model, family, data, sequences, symbols, unknown, unit, nats (total), nats_per_symbol, bits_per_symbol,
-        and perplexity where symbols are discrete; for images what `held_out_images` says.
+        and perplexity where symbols are discrete; for images and recordings what
+        `held_out_images` and `held_out_audio` say.
     """
     weights = find(name_or_path)
     model: Generator = family(weights.family).model_class().from_weights(weights)
@@ -52,8 +53,15 @@ def held_out(
             raise SeqgenError("--last is for texts; of images, --part says which are scored")
         found = held_out_images(model, weights.card, path, part=part or "test", report=report)
         return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
+    if isinstance(model.codec, Audio):
+        from seqgen.evaluation.held_out_audio import held_out_audio
+
+        if last != 1.0:
+            raise SeqgenError("--last is for texts; of recordings, --part says which are scored")
+        found = held_out_audio(model, weights.card, path, part=part or "test", report=report)
+        return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
     if part is not None:
-        raise SeqgenError("--part is for images; of a text, --last says what is scored")
+        raise SeqgenError("--part is for images and recordings; of a text, --last says what is scored")
     unknown = 0
     if isinstance(model.codec, (Characters, Bytes, Symbols)):
         text = read_text(path)

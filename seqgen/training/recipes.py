@@ -49,6 +49,7 @@ RECIPES: dict[str, Recipe] = {
     "hmm": Recipe("seqgen.training.classical:train_hmm", "a .npy or .npz file of sequences"),
     "gaussian-mixture": Recipe("seqgen.training.classical:train_mixture", "a .npy or .npz file of vectors"),
     "rnade": Recipe("seqgen.training.recipes:rnade", "a .npy or .npz file of vectors", resumable=True),
+    "wavenet": Recipe("seqgen.training.recipes:wavenet", "a file or folder of sound", resumable=True),
     "shakespeare-markov": Recipe("seqgen.training.classical:shakespeare_markov", "tinyshakespeare.txt"),
     "weather": Recipe("seqgen.training.classical:weather", "nothing", needs_data=False),
     "digit-strokes": Recipe(
@@ -75,6 +76,13 @@ def rnade(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     from seqgen.training.rnade_recipe import train_rnade
 
     return train_rnade(data, output, **arguments)[1]
+
+
+def wavenet(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
+    """Train a model of sound."""
+    from seqgen.training.wavenet_recipe import train_wavenet
+
+    return train_wavenet(data, output, **arguments)[1]
 
 
 def images(family: str, data: Path, output: Path, **arguments: Any) -> dict[str, Any]:

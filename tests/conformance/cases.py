@@ -28,6 +28,7 @@ from tests.conformance.pixel_cnn_pp_cases import PIXEL_CNN_PP_CASES
 from tests.conformance.pixel_rnn_cases import PIXEL_RNN_CASES
 from tests.conformance.rnn_cases import RNN_CASES
 from tests.conformance.two_scale_cases import TWO_SCALE_CASES
+from tests.conformance.wavenet_cases import WAVENET_CASES
 
 CASES: list[Case] = [
     *RNN_CASES,
@@ -39,4 +40,5 @@ CASES: list[Case] = [
     *PIXEL_CNN_PP_CASES,
     *TWO_SCALE_CASES,
     *PIXEL_CNN_AUTOENCODER_CASES,
+    *WAVENET_CASES,
 ]

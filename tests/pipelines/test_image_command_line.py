@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.image_grid import image_grid
+from pipelines.grids import image_grid
 from seqgen.data.images import read_images
 from seqgen.models.pixel_cnn import PixelCNN
 from seqgen.pretrained import find

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipelines import open_sink
-from pipelines.image_grid import image_grid, near_square
+from pipelines.grids import image_grid, near_square
 from pipelines.image_page import image_page
 from seqgen.codecs import Characters, Pixels
 from seqgen.data.images import read_image_file

@@ -24,6 +24,7 @@ OPERATORS: dict[str, Callable[[Pipeline], Pipeline]] = {
     "take": lambda source: source.map(_plain).take(9),
     "batch": lambda source: source.map(_plain).batch(4),
     "batch-whole": lambda source: source.map(_plain).batch(4, partial=False),
+    "paced": lambda source: source.paced(1e6).map(_plain),
     "all": lambda source: source.map(_plain).batch(2).take(5).batch(3),
 }
 

@@ -25,38 +25,38 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _COMPILED = re.compile(r"^from (seqgen\.(?:engines\.numba(?:\.\w+)?|rng|controls)) import ", re.MULTILINE)
 
 
-def cache_directory(module: str) -> Path:
-    """Where the compiled kernels of a module are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
+def cache_directory(source: str) -> Path:
+    """Where the compiled kernels of a source file are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
     base = os.environ.get("SEQGEN_CACHE_DIR")
     if base is None:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         base = str(Path(home) / "seqgen")
-    return Path(base) / f"kernels-{_digest(module)}"
+    return Path(base) / f"kernels-{_digest(source)}"
 
 
 @cache
-def _digest(module: str) -> str:
-    """A hash of Numba's version and of the sources that kernels of a module are made of."""
-    found: dict[str, bytes] = {}
-    waiting = [module]
+def _digest(source: str) -> str:
+    """A hash of Numba's version and of the sources that the kernels of a file are made of."""
+    found: dict[Path, bytes] = {}
+    waiting = [Path(source)]
     while waiting:
-        name = waiting.pop()
-        if name in found:
+        path = waiting.pop()
+        if path in found:
             continue
-        path = _PACKAGE.joinpath(*name.split(".")[1:])
-        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        found[name] = source.read_bytes()
-        waiting += _COMPILED.findall(found[name].decode())
+        found[path] = path.read_bytes()
+        for name in _COMPILED.findall(found[path].decode()):
+            module = _PACKAGE.joinpath(*name.split(".")[1:])
+            waiting.append(module / "__init__.py" if module.is_dir() else module.with_suffix(".py"))
     digest = hashlib.sha256(numba.__version__.encode())
-    for name in sorted(found):
-        digest.update(found[name])
+    for path in sorted(found):
+        digest.update(found[path])
     return digest.hexdigest()[:16]
 
 
 def kernel(function: F) -> F:
     """Compile `function` with Numba when it is first called, without the GIL, and keep the result on disk."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_directory(function.__module__))
+    numba.config.CACHE_DIR = str(cache_directory(function.__code__.co_filename))
     try:
         compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:

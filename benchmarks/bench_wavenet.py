@@ -1,0 +1,133 @@
+"""WaveNet: the fused sampler beside a library, a PyTorch loop and a C loop, all with the same weights.
+
+That a peer computes the same model is checked symbol by symbol: what we drew is fed to it, and its log-probabilities
+must be ours. The weights are random; the speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.limits import limits
+from benchmarks.side_by_side import Measured, faster_threads, limited_threads, side_by_side
+from benchmarks.wavenet_peers import CLoop, TorchLoop, comparable, vocoder_log_probs, vocoder_of
+from seqgen import WaveNet
+from seqgen.engines.base import usable_threads
+
+CORES = usable_threads()
+NAME = "WaveNet, 20 layers, 64 residual, 256 skip channels, 256 symbols"
+CHECKED = 400
+
+
+def multiply_adds(model: WaveNet) -> int:
+    """Multiply-accumulates a sample: what is read of the weights, but for the table of the input."""
+    return sum(
+        array.size for name, array in model.arrays().items() if array.ndim == 2 and name != "input.weight"
+    )
+
+
+def drawn(model: WaveNet, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols of a sample and their log-probabilities."""
+    chunks = list(model.stream(1, length, seed=9, log_probs=True, engine="numba"))
+    symbols = np.concatenate([model.codec.encode(chunk.data) for chunk in chunks])
+    assert len(np.unique(symbols)) > 50, "the check is worth little if few symbols occur"
+    return symbols, np.concatenate([chunk.extra["log_prob"] for chunk in chunks])
+
+
+def measure(
+    benchmark: Any, model: WaveNet, *, precision: str, peer: Callable[[], int], peer_name: str, count: int,
+    target: float | None, batch: int = 1, threads: int = 1, peer_threads: int = 1, target_rate: float | None = None,
+    rounds: int = 5, note: str = "",
+) -> Measured:  # fmt: skip
+    """One row: `count` samples of every stream in one of our rounds."""
+    chunk = min(count, 1600)
+    macs = multiply_adds(model)
+    size = macs * (2 if precision == "bfloat16" else 4)
+    with limited_threads(threads):
+        stream = model.stream(
+            batch=batch, chunk=chunk, engine="numba", precision=precision, threads=threads, seed=3
+        )
+
+        def ours() -> int:
+            return sum(len(next(stream).data) for _ in range(batch * count // chunk))
+
+        streams = f"{batch} stream{'s' * (batch > 1)}"
+        made = side_by_side(
+            benchmark, family="wavenet", work=f"{NAME}, {streams}, {precision} weights", unit="samples", ours=ours,
+            peer=peer, peer_name=peer_name, peer_threads=peer_threads, target=target, target_rate=target_rate,
+            batch=batch, threads=threads, rounds=rounds, precision=precision, note=note,
+        )  # fmt: skip
+        stream.close()
+        bound = limits(size, threads)
+    gmacs = made.rate * macs / 1e9
+    limit = f"{made.rate / 16000:.2f}× real time at 16 kHz; {gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
+    if batch == 1:
+        limit += f", {made.rate * size / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
+    benchmark.extra_info.update(limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes)
+    return made
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def bench_wavenet_library(benchmark: Any, precision: str) -> None:
+    """One stream on one core, beside wavenet_vocoder's `incremental_forward`."""
+    model = comparable(precision)
+    vocoder = vocoder_of(model)
+    if vocoder is None:
+        pytest.skip("wavenet_vocoder is not installed: pip install wavenet_vocoder==0.1.1")
+    symbols, scores = drawn(model, CHECKED)
+    np.testing.assert_allclose(vocoder_log_probs(vocoder, symbols), scores, atol=1e-3)
+
+    @torch.inference_mode()
+    def theirs() -> int:
+        start = torch.zeros(1, 256, 1)
+        return int(vocoder.incremental_forward(initial_input=start, T=100).shape[2])
+
+    measure(
+        benchmark, model, precision=precision, peer=theirs, peer_name="wavenet_vocoder 0.1.1", count=8000, target=50,
+        rounds=3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("batch", "target"), [(1, None), (16, 8), (64, 4)])
+def bench_wavenet_torch_loop(benchmark: Any, batch: int, target: float | None) -> None:
+    """Beside a plain PyTorch loop with ring buffers, on as many cores as it is faster with."""
+    model = comparable()
+    symbols, scores = drawn(model, CHECKED)
+    np.testing.assert_allclose(TorchLoop(model, batch).log_probs(symbols), scores, atol=1e-3)
+    threads = min(batch, CORES)
+    loop = TorchLoop(model, batch)
+    count = {1: 200, 16: 100, 64: 50}[batch]
+
+    def theirs() -> int:
+        return loop.draw(count).numel()
+
+    measure(
+        benchmark, model, precision="bfloat16", peer=theirs, peer_name="PyTorch loop", target=target, batch=batch,
+        threads=threads, peer_threads=faster_threads(theirs, sorted({1, threads})), rounds=3,
+        count={1: 8000, 16: 1600, 64: 400}[batch],
+    )  # fmt: skip
+
+
+def bench_wavenet_c_loop(benchmark: Any) -> None:
+    """One stream on one core, beside a C loop with AVX-512 intrinsics and bfloat16 weights."""
+    model = comparable()
+    try:
+        check, loop = CLoop(model), CLoop(model)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    symbols, scores = drawn(model, CHECKED)
+    # its tanh is right to four digits
+    np.testing.assert_allclose(check.log_probs(symbols), scores, atol=2e-2)
+
+    def theirs() -> int:
+        return len(loop.draw(16000))
+
+    measure(
+        benchmark, model, precision="bfloat16", peer=theirs, peer_name="C, AVX-512 intrinsics", count=16000,
+        target=0.85, rounds=7,
+    )  # fmt: skip

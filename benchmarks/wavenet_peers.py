@@ -1,0 +1,222 @@
+"""What people sample a WaveNet with instead: a library, a loop of their own in PyTorch, and a loop in C.
+
+All of them are given the weights of one of our models, of the one shape that all can have: the present input symbol
+alone (one tap), kernels of two taps, 256 symbols. Every peer can be fed symbols and then gives their
+log-probabilities, by which a benchmark checks that it computes the same model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from seqgen import WaveNet
+from seqgen.checkpoint import to_bfloat16
+
+SOURCE = Path(__file__).with_name("wavenet_loop.c")
+
+
+def comparable(precision: str = "bfloat16", *, layers: int = 20, seed: int = 0) -> WaveNet:
+    """The model of the comparison: 20 layers, 64 residual and 256 skip channels, exact in `precision`."""
+    model = WaveNet(layers, 10, 64, 128, 256, seed=seed).eval()
+    with torch.no_grad():
+        model.input.weight[1] = 0.0
+        model.output.weight.mul_(8.0)
+        if precision == "bfloat16":
+            for parameter in model.parameters():
+                parameter.copy_(parameter.bfloat16().float())
+    return model
+
+
+class TorchLoop:
+    """The loop that one writes: a ring buffer and three `linear`s a layer, softmax, multinomial, feed it back.
+
+    Args:
+        model: of two taps. batch: streams side by side.
+    """
+
+    def __init__(self, model: WaveNet, batch: int) -> None:
+        self.model, self.batch = model, batch
+        self.buffers = [
+            torch.zeros(layer.reach, batch, model.residual_channels) for layer in model.gated_layers
+        ]
+        half = model.gate_channels // 2
+        self.skips = [
+            model.skip.weight[:, k * half : (k + 1) * half].contiguous() for k in range(len(model.layers))
+        ]
+        self.table = model.input.weight[0]
+        self.time = 0
+
+    def step(self, symbols: Tensor | None) -> Tensor:
+        """Logits (B, V) after the symbols (B,), None at the start."""
+        model = self.model
+        h: Tensor = model.input.bias.expand(self.batch, -1)
+        if symbols is not None:
+            h = h + self.table[symbols]
+        skips: Tensor = model.skip.bias
+        for layer, buffer, skip in zip(model.gated_layers, self.buffers, self.skips, strict=True):
+            slot = self.time % len(buffer)
+            z = layer.dilated(torch.cat([buffer[slot], h], 1))
+            buffer[slot] = h
+            filtered, opened = z.chunk(2, 1)
+            gated = torch.tanh(filtered) * torch.sigmoid(opened)
+            skips = skips + linear(gated, skip)
+            if layer.residual is not None:
+                h = h + layer.residual(gated)
+        self.time += 1
+        return model.output(torch.relu(model.hidden(torch.relu(skips))))
+
+    @torch.inference_mode()
+    def draw(self, count: int, symbols: Tensor | None = None) -> Tensor:
+        """Draw `count` symbols in every stream after `symbols`; (count, B)."""
+        drawn = []
+        for _ in range(count):
+            symbols = torch.multinomial(torch.softmax(self.step(symbols), -1), 1)[:, 0]
+            drawn.append(symbols)
+        return torch.stack(drawn)
+
+    @torch.inference_mode()
+    def log_probs(self, symbols: np.ndarray) -> np.ndarray:
+        """Log-probabilities (T,) of symbols (T,) from the start, as the first stream has them."""
+        found, before = [], None
+        for symbol in symbols.tolist():
+            found.append(torch.log_softmax(self.step(before), -1)[0, symbol])
+            before = torch.full((self.batch,), symbol)
+        return torch.stack(found).numpy()
+
+
+def vocoder_of(model: WaveNet) -> Any:
+    """The same model in the library wavenet_vocoder 0.1.1, or None if it is not installed.
+
+    There every layer's output is multiplied by sqrt(1/2); its input is therefore ours times sqrt(1/2) to the power of
+    its number, which its weights take back.
+    """
+    try:
+        from wavenet_vocoder import WaveNet as Vocoder
+    except ImportError:
+        return None
+    depth, half = len(model.layers), model.gate_channels // 2
+    theirs = Vocoder(
+        out_channels=model.codec.size, layers=depth, stacks=depth // model.cycle,
+        residual_channels=model.residual_channels, gate_channels=model.gate_channels,
+        skip_out_channels=model.skip_channels, kernel_size=2, dropout=0.0, legacy=False,
+    )  # fmt: skip
+    theirs.make_generation_fast_()
+    theirs.eval()
+
+    def put(convolution: Any, weight: Tensor, bias: Tensor | None) -> None:
+        convolution.weight.copy_(weight if weight.ndim == 3 else weight[:, :, None])
+        convolution.bias.copy_(torch.zeros_like(convolution.bias) if bias is None else bias)
+
+    with torch.no_grad():
+        put(theirs.first_conv, model.input.weight[0].T, model.input.bias)
+        for number, (layer, own) in enumerate(zip(model.gated_layers, theirs.conv_layers, strict=True)):
+            scale = 0.5 ** (number / 2)
+            taps = layer.dilated.weight.unflatten(1, (2, -1)).transpose(1, 2)
+            put(own.conv, taps / scale, layer.dilated.bias)
+            skip = model.skip.weight[:, number * half : (number + 1) * half]
+            put(own.conv1x1_skip, skip, model.skip.bias if number == 0 else None)
+            if layer.residual is not None:
+                put(own.conv1x1_out, layer.residual.weight * scale, layer.residual.bias * scale)
+        put(theirs.last_conv_layers[1], model.hidden.weight, model.hidden.bias)
+        put(theirs.last_conv_layers[3], model.output.weight, model.output.bias)
+    return theirs
+
+
+@torch.inference_mode()
+def vocoder_log_probs(vocoder: Any, symbols: np.ndarray) -> np.ndarray:
+    """Log-probabilities (T,) of symbols (T,) by the library's own stepping."""
+    inputs = torch.zeros(1, vocoder.out_channels, len(symbols))
+    inputs[0, symbols[:-1], torch.arange(1, len(symbols))] = 1.0
+    logits = vocoder.incremental_forward(test_inputs=inputs, T=len(symbols), softmax=False, quantize=False)
+    return torch.log_softmax(logits[0].T, -1)[torch.arange(len(symbols)), torch.as_tensor(symbols)].numpy()
+
+
+class CLoop:
+    """`wavenet_loop.c` with a model's weights.
+
+    Raises:
+        RuntimeError: where there is no C compiler, or it cannot compile for AVX-512.
+    """
+
+    def __init__(self, model: WaveNet) -> None:
+        self._library = _compiled()
+        layers, channels, skips = model.gated_layers, model.residual_channels, model.skip_channels
+        half = model.gate_channels // 2
+
+        def packed(matrix: np.ndarray) -> np.ndarray:
+            inputs, outputs = matrix.shape
+            blocks = matrix.reshape(inputs, outputs // 64, 64).transpose(1, 0, 2)
+            return to_bfloat16(np.ascontiguousarray(blocks)).ravel()
+
+        arrays = model.arrays()
+        mixed, mixed_bias = [], []
+        for number in range(len(layers)):
+            residual = np.zeros((half, channels), np.float32)
+            bias = np.zeros(channels + skips, np.float32)
+            if number + 1 < len(layers):
+                residual = arrays[f"layers.{number}.residual.weight"].T
+                bias[:channels] = arrays[f"layers.{number}.residual.bias"]
+            if number == 0:
+                bias[channels:] = arrays["skip.bias"]
+            skip = arrays["skip.weight"][:, number * half : (number + 1) * half].T
+            mixed.append(packed(np.concatenate([residual, skip], 1)))
+            mixed_bias.append(bias)
+        names = [f"layers.{number}.dilated" for number in range(len(layers))]
+        self._weights = [
+            arrays["input.weight"][0].copy(), arrays["input.bias"],
+            np.concatenate([packed(arrays[f"{name}.weight"].T) for name in names]),
+            np.concatenate([arrays[f"{name}.bias"] for name in names]),
+            np.concatenate(mixed), np.concatenate(mixed_bias),
+            packed(arrays["hidden.weight"].T), arrays["hidden.bias"],
+            packed(arrays["output.weight"].T), arrays["output.bias"],
+        ]  # fmt: skip
+        self._ring = np.zeros((sum(layer.reach for layer in layers), channels), np.float32)
+        self._clock, self._before = 0, -1
+        self._noise = np.random.default_rng(0)
+
+    def draw(self, count: int) -> np.ndarray:
+        """Draw `count` more symbols."""
+        return self._run(count, None, None)
+
+    def log_probs(self, symbols: np.ndarray) -> np.ndarray:
+        """Log-probabilities (T,) of symbols (T,) from here on."""
+        scores = np.zeros(len(symbols), np.float32)
+        self._run(len(symbols), np.ascontiguousarray(symbols, np.int64), scores)
+        return scores
+
+    def _run(self, count: int, forced: np.ndarray | None, scores: np.ndarray | None) -> np.ndarray:
+        symbols, uniforms = np.zeros(count, np.int64), self._noise.random(count, np.float32)
+        pointers = [_pointer(forced), _pointer(uniforms), *(_pointer(array) for array in self._weights)]
+        self._library.wavenet_run(
+            ctypes.c_int(count), *pointers, _pointer(self._ring), ctypes.c_int64(self._clock),
+            ctypes.c_int64(self._before), _pointer(symbols), _pointer(scores),
+        )  # fmt: skip
+        self._clock, self._before = self._clock + count, int(symbols[-1])
+        return symbols
+
+
+def _compiled() -> ctypes.CDLL:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        raise RuntimeError("no C compiler was found; install gcc to measure beside the C loop")
+    folder = Path(tempfile.mkdtemp(prefix="seqgen-bench-"))
+    library = folder / "wavenet_loop.so"
+    options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(library)]
+    done = subprocess.run([compiler, *options, str(SOURCE), "-lm"], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{SOURCE.name} does not compile here, it needs AVX-512: {done.stderr[:200]}")
+    return ctypes.CDLL(str(library))
+
+
+def _pointer(array: np.ndarray | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if array is None else array.ctypes.data)

@@ -1,0 +1,95 @@
+"""Audio as files: a recording for each sample. Legend: T samples of sound."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pipelines.sinks.base import Sink
+from pipelines.sinks.png import is_pattern
+from pipelines.sinks.recording import RecordingFile, require_encoding, require_rate, samples_of
+from seqgen.codecs import Codec
+from seqgen.errors import SeqgenError
+from seqgen.streaming import Chunk
+
+
+class RecordingSink(Sink):
+    """Writes each sample to a recording: .wav, .flac, .ogg, .rf64, .s16le or .f32le.
+
+    What was produced is kept and is a valid file also when an error ends the stream: a full disk, features that
+    end early. A recording of which nothing was written does not appear, and an older file of its name stays.
+
+    Args:
+        path: the file of the only sample; or a name with the index in braces, such as "voice-{index:05d}.wav".
+        codec: of the model; it has a `sample_rate`.
+        suffix: which format; None is that of the name.
+        encoding: "pcm16", "pcm24" or "float32", if the format can hold it; None is its usual one.
+        prefix: audio (T,) that is written before every sample, such as a prompt.
+    """
+
+    def __init__(
+        self, path: str | Path, codec: Codec, *, suffix: str | None = None, encoding: str | None = None,
+        prefix: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(path, codec)
+        self._suffix, self._encoding = suffix or Path(path).suffix.lower(), encoding
+        require_encoding(self._suffix, encoding)
+        self._rate = require_rate(codec)
+        self._prefix = None if prefix is None else samples_of(prefix)
+        self._open_now: dict[int, RecordingFile] = {}
+        self._many = is_pattern(path)
+        self._only: int | None = None
+        if self._many and indexed_name(path, 0) == indexed_name(path, 1):
+            raise ValueError(f"the name {str(path)!r} must contain {{index}}")
+
+    def write(self, chunk: Chunk) -> None:
+        recording = self._open_now.get(chunk.index) or self._begin(chunk.index)
+        recording.write(samples_of(chunk.data))
+        # a single file appears only when the sink is closed, as that of other sinks
+        if chunk.last and self._many:
+            self._open_now.pop(chunk.index).close()
+
+    def finish(self) -> None:
+        for index in sorted(self._open_now):
+            self._open_now.pop(index).close()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        for index in sorted(self._open_now):
+            if error is not None and not self._open_now[index].frames:
+                self._open_now.pop(index).discard(error)
+        super().__exit__(None, None, None)
+
+    def _begin(self, index: int) -> RecordingFile:
+        if self._only not in (None, index) and not self._many:
+            raise SeqgenError(
+                f"{self.path} holds one sample, and there are more; give a name with the index in braces, such as "
+                f"{Path(self.path).stem}-{{index:05d}}{self._suffix}"
+            )
+        self._only = index
+        name = indexed_name(self.path, index) if self._many else Path(self.path)
+        recording = RecordingFile(name, self._rate, suffix=self._suffix, encoding=self._encoding)
+        self._open_now[index] = recording
+        if self._prefix is not None:
+            recording.write(self._prefix)
+        return recording
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # each recording has its own file
+        folder = (indexed_name(self.path, 0) if self._many else Path(self.path)).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"the directory {str(folder)!r} does not exist; make it first")
+        yield None
+
+
+def indexed_name(path: str | Path, index: int) -> Path:
+    """A name with the index put in, or ValueError."""
+    try:
+        return Path(str(path).format(index=index))
+    except (ValueError, LookupError) as error:
+        raise ValueError(
+            f"the name {str(path)!r} is no pattern: {error}; write for example voice-{{index:05d}}.wav"
+        ) from None

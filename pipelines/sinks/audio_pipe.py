@@ -1,0 +1,99 @@
+"""Audio on standard output, as players read it. Legend: T samples of sound."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.sinks.base import Sink
+from pipelines.sinks.recording import WIDTHS, encoded, require_encoding, require_rate, samples_of
+from seqgen.codecs import Codec
+from seqgen.errors import choice
+from seqgen.streaming import Chunk
+
+PIPES = (".wav", ".s16le", ".f32le")
+"""The formats; the last two are little-endian samples without a header."""
+
+
+class AudioPipeSink(Sink):
+    """Writes samples one after another as a player reads them from a pipe, each block at once.
+
+    A ".wav" stream has a header that leaves the length open (0xFFFFFFFF), as ffmpeg, sox and aplay understand it.
+    Samples come in the order of their indices; chunks of later ones wait in memory for their turn.
+
+    Args:
+        path: "-", standard output.
+        codec: of the model; it has a `sample_rate`.
+        kind: ".wav", ".s16le" or ".f32le".
+        encoding: of ".wav": "pcm16" (also if None), "pcm24" or "float32".
+        prefix: audio (T,) that is written before every sample.
+    """
+
+    binary = True
+
+    def __init__(
+        self, path: str | Path, codec: Codec, *, kind: str = ".wav", encoding: str | None = None,
+        prefix: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        if str(path) != "-":
+            raise ValueError(f"path must be '-', standard output, got {str(path)!r}")
+        super().__init__(path, codec)
+        choice("kind", kind, PIPES)
+        self._encoding = require_encoding(kind, encoding)
+        rate = require_rate(codec)
+        self._header = endless_header(rate, self._encoding) if kind == ".wav" else b""
+        self._prefix = None if prefix is None else samples_of(prefix)
+        self._waiting: dict[int, list[Chunk]] = {}
+        self._next: int | None = None
+        self._begun = False
+
+    def __enter__(self) -> AudioPipeSink:
+        super().__enter__()
+        self._put(self._header)
+        return self
+
+    def write(self, chunk: Chunk) -> None:
+        if self._next is None:
+            self._next = chunk.index
+        self._waiting.setdefault(chunk.index, []).append(chunk)
+        while self._next in self._waiting:
+            if not self._write_out(self._waiting.pop(self._next)):
+                break
+            self._next, self._begun = self._next + 1, False
+
+    def finish(self) -> None:
+        for index in sorted(self._waiting):
+            self._begun = False
+            self._write_out(self._waiting[index])
+
+    def _write_out(self, chunks: list[Chunk]) -> bool:
+        """Write chunks of one sample; whether it is complete."""
+        for chunk in chunks:
+            if not self._begun and self._prefix is not None:
+                self._put(packed(self._prefix, self._encoding))
+            self._begun = True
+            self._put(packed(samples_of(chunk.data), self._encoding))
+        return chunks[-1].last
+
+    def _put(self, data: bytes) -> None:
+        self.file.write(data)
+        self.file.flush()
+
+
+def packed(audio: np.ndarray, encoding: str) -> bytes:
+    """Audio (T,) as little-endian bytes."""
+    values = encoded(audio, encoding)
+    if encoding == "pcm24":
+        return values.astype("<i4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def endless_header(sample_rate: int, encoding: str) -> bytes:
+    """The first 44 bytes of a mono WAV whose length is not known."""
+    width = WIDTHS[encoding]
+    kind = 3 if encoding == "float32" else 1
+    shape = struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width)
+    unknown = b"\xff\xff\xff\xff"
+    return b"RIFF" + unknown + b"WAVEfmt " + struct.pack("<I", len(shape)) + shape + b"data" + unknown

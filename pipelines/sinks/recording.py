@@ -1,0 +1,207 @@
+"""One recording on disk, written block by block with libsndfile, that stays valid whatever ends it.
+
+Legend: T samples of sound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen.codecs import Codec
+from seqgen.codecs.audio import Audio
+from seqgen.errors import SeqgenError, choice, integer
+from seqgen.files import replace_whole
+
+ENCODINGS = ("pcm16", "pcm24", "float32")
+_ROOM = 1 << 18  # bytes on disk that are ours before the encoder asks for them
+_BLOCK = 1 << 14  # samples given to the encoder at once, so that a block always fits into the room
+_HEADERS = 1 << 12  # what the chunks beside the data may take of a WAV's 4 GiB
+
+
+class _Kind(NamedTuple):
+    """libsndfile's name of a format, its names of the encodings, the usual one first, and the most bytes of a file."""
+
+    format: str
+    subtypes: dict[str, str]
+    most: int | None = None
+
+
+_PCM = {"pcm16": "PCM_16", "pcm24": "PCM_24"}
+KINDS = {
+    ".wav": _Kind("WAV", {**_PCM, "float32": "FLOAT"}, 2**32 - _HEADERS),
+    ".rf64": _Kind("RF64", {**_PCM, "float32": "FLOAT"}),
+    ".flac": _Kind("FLAC", _PCM),
+    ".ogg": _Kind("OGG", {"float32": "VORBIS"}),
+    ".s16le": _Kind("RAW", {"pcm16": "PCM_16"}),
+    ".f32le": _Kind("RAW", {"float32": "FLOAT"}),
+}
+"""File formats by suffix. The last two have no header: they are little-endian samples and nothing else."""
+
+WIDTHS = {"pcm16": 2, "pcm24": 3, "float32": 4}
+"""Bytes of a sample."""
+
+
+def encoded(audio: np.ndarray, encoding: str) -> np.ndarray:
+    """Audio (T,) in [-1, 1] as int16, as int32 whose upper 24 bits count, or as float32.
+
+    Full scale is 2^15 (2^23), as readers divide by it, so that symbols of 16 bits come back exactly; 1 itself
+    becomes the largest integer.
+
+    Example:
+        >>> encoded(np.array([-1.0, 0.5, 1.0], np.float32), "pcm16").tolist()
+        [-32768, 16384, 32767]
+    """
+    if encoding == "float32":
+        return np.ascontiguousarray(audio, np.float32)
+    if encoding == "pcm16":
+        return np.clip(np.rint(audio * np.float32(2**15)), -(2**15), 2**15 - 1).astype(np.int16)
+    levels = np.clip(np.rint(np.asarray(audio, np.float64) * 2**23), -(2**23), 2**23 - 1)
+    return levels.astype(np.int32) << 8
+
+
+def require_encoding(suffix: str, encoding: str | None) -> str:
+    """The encoding that a format uses if none is asked for, or the one that is, or an error that lists them."""
+    known = KINDS[suffix].subtypes
+    if encoding is None:
+        return next(iter(known))
+    choice("encoding", encoding, ENCODINGS)
+    if encoding not in known:
+        raise SeqgenError(f"the format {suffix} cannot hold {encoding}; it can hold {' or '.join(known)}")
+    return encoding
+
+
+def sample_rate(codec: Codec) -> int | None:
+    """Samples a second of an audio codec; None for other codecs."""
+    return codec.sample_rate if isinstance(codec, Audio) else None
+
+
+def require_rate(codec: Codec) -> int:
+    """Samples a second of an audio codec, or an error."""
+    rate = sample_rate(codec)
+    if rate is None:
+        raise SeqgenError(f"this format holds audio, the model makes {codec.unit}")
+    return rate
+
+
+class RecordingFile:
+    """A mono recording that appears under its name when it is closed, however little it holds.
+
+    Room is made on disk ahead of the encoder. When there is none left, `write` raises before the encoder has seen
+    the block; the room is given back, and closing still finds the space that it needs.
+
+    Args:
+        path: the file.
+        sample_rate: samples a second.
+        suffix: which format, one of `KINDS`; None is the suffix of the name.
+        encoding: "pcm16", "pcm24" or "float32", if the format can hold it; None is its usual one.
+
+    Attributes:
+        frames: samples written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sample_rate: int,
+        *,
+        suffix: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        import soundfile
+
+        self.path, self.frames = Path(path), 0
+        self._rate = integer("sample_rate", sample_rate, low=1)
+        self._suffix = suffix or self.path.suffix.lower()
+        self._encoding = require_encoding(self._suffix, encoding)
+        self._exit = contextlib.ExitStack()
+        temporary = self._exit.enter_context(replace_whole(self.path))
+        try:
+            # a descriptor, because Ctrl-C would be lost in the callbacks of a file object
+            self._descriptor = os.open(temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            self._exit.callback(os.close, self._descriptor)
+            self._room = 0
+            self._make_room()
+            format_ = KINDS[self._suffix]
+            self._file = soundfile.SoundFile(
+                self._descriptor, "w", self._rate, 1, format_.subtypes[self._encoding], format=format_.format,
+                endian="LITTLE" if format_.format == "RAW" else "FILE", closefd=False,
+            )  # fmt: skip
+            self._exit.callback(self._file.close)
+        except BaseException as error:
+            self._exit.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording is."""
+        return self.frames / self._rate
+
+    def write(self, audio: np.ndarray) -> None:
+        """Append audio (T,) in [-1, 1].
+
+        Raises:
+            OSError: if the disk is full or the file may not grow; what was written before can still be closed.
+            SeqgenError: if a WAV would exceed 4 GiB.
+        """
+        for begin in range(0, len(audio), _BLOCK):
+            block = audio[begin : begin + _BLOCK]
+            self._require_size(len(block))
+            self._make_room()
+            self._file.write(encoded(block, self._encoding))
+            self.frames += len(block)
+
+    def close(self) -> None:
+        """Finish the file, and let it appear under its name."""
+        # what lies behind the data is room that was not used; formats say in their header how long a file is
+        try:
+            os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
+        except BaseException as error:
+            self.discard(error)
+            raise
+        self._exit.__exit__(None, None, None)
+
+    def discard(self, error: BaseException) -> None:
+        """Remove the file; an older one of that name stays."""
+        self._exit.__exit__(type(error), error, error.__traceback__)
+
+    def _make_room(self) -> None:
+        """See to it that `_ROOM` bytes after the present end can be written."""
+        if not hasattr(os, "pwrite"):
+            return
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        if end + _ROOM <= self._room:
+            return
+        self._room = max(self._room, end)
+        try:
+            while self._room < end + 2 * _ROOM:
+                missing = end + 2 * _ROOM - self._room
+                self._room += os.pwrite(self._descriptor, bytes(missing), self._room)
+        except OSError as error:
+            if self._room >= end + _ROOM:
+                return
+            self._room = end
+            os.ftruncate(self._descriptor, end)
+            why = f"{error.strerror} after {self.seconds:.1f} s of audio, which are kept"
+            raise OSError(error.errno, why, str(self.path)) from None
+
+    def _require_size(self, more: int) -> None:
+        most = KINDS[self._suffix].most
+        if most is not None and (self.frames + more) * WIDTHS[self._encoding] > most:
+            hours = self.seconds / 3600
+            raise SeqgenError(
+                f"{self.path} is full: a {self._suffix} file holds 4 GiB, here {hours:.1f} hours, which are kept; "
+                "write .flac or .rf64 for more"
+            )
+
+
+def samples_of(data: Any) -> np.ndarray:
+    """A chunk's data as audio (T,), or TypeError."""
+    audio = np.asarray(data)
+    if audio.ndim != 1 or audio.dtype.kind != "f":
+        raise TypeError(f"expected audio (T,) of floats, got {audio.dtype} of shape {audio.shape}")
+    return audio

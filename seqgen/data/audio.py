@@ -1,0 +1,199 @@
+"""Recordings to train on and to score with: files and folders of sound, silence trimmed, split by file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from seqgen.data.audio_files import SUFFIXES, Recording, read_audio, resample
+from seqgen.data.splits import split
+from seqgen.errors import SeqgenError, integer, real
+
+__all__ = [
+    "AudioSplits",
+    "Recording",
+    "Recordings",
+    "read_audio",
+    "read_recordings",
+    "resample",
+    "split_recordings",
+]
+
+FRAME_SECONDS = 0.02
+SILENCE = 1e-4
+"""A recording whose loudest 20 ms have less than this root mean square (-80 dB) is silent."""
+
+HELD_OUT = 0.025
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What was read, in the order of the files' paths.
+
+    Attributes:
+        items: the recordings. labels: of each, the number of the sub-folder it lies in; empty if there are none.
+        classes: the names of the sub-folders.
+        notes: what was converted, trimmed and left out, in words.
+    """
+
+    items: tuple[Recording, ...]
+    labels: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def take(self, numbers: np.ndarray) -> Recordings:
+        """Some of them."""
+        chosen = [int(n) for n in numbers]
+        labels = tuple(self.labels[n] for n in chosen) if self.labels else ()
+        return replace(self, items=tuple(self.items[n] for n in chosen), labels=labels)
+
+    @property
+    def samples(self) -> int:
+        """How many samples they have together."""
+        return sum(len(item.samples) for item in self.items)
+
+
+@dataclass(frozen=True)
+class AudioSplits:
+    """Recordings to train on, to validate on while training, and to score with at the end; `how` says it in words."""
+
+    train: Recordings
+    validation: Recordings
+    test: Recordings
+    how: str
+
+
+def read_recordings(
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    *,
+    trim_db: float = 0.0,
+    margin: float = 0.05,
+    longest_silence: float = 0.0,
+) -> Recordings:
+    """Read a file of sound, or all of a folder and its sub-folders in the order of their paths.
+
+    Files of several channels are mixed into one, other rates are resampled, silent and empty files of a folder are
+    left out; `notes` counts all of it. The sub-folders of a folder are its classes (for example speakers), if all
+    files lie in some.
+
+    Args:
+        path: a file or a folder. sample_rate: of all recordings.
+        trim_db: drop what comes before and after the sound: 20 ms pieces this many decibels below the loudest one;
+            0 is off.
+        margin: seconds of silence to keep on either side.
+        longest_silence: cut longer silences inside a recording down to these seconds; 0 leaves them.
+
+    Raises:
+        SeqgenError: if there is nothing to read, a file is damaged or holds NaN, or the only file is silent.
+    """
+    folder = Path(path)
+    integer("sample_rate", sample_rate, low=1)
+    for name, value in (("trim_db", trim_db), ("margin", margin), ("longest_silence", longest_silence)):
+        real(name, value, low=0.0)
+    files = _files(folder)
+    read, labels, notes = [], [], Counter[str]()
+    parts = [file.relative_to(folder).parts[0] for file in files] if folder.is_dir() else []
+    nested = bool(parts) and all(len(file.relative_to(folder).parts) > 1 for file in files)
+    classes = tuple(sorted(set(parts))) if nested else ()
+    for number, file in enumerate(files):
+        if folder.is_dir() and not file.stat().st_size:
+            notes["left out, as they are empty"] += 1
+            continue
+        whole = read_audio(file, sample_rate, mono=True)
+        loud = loudness(whole.samples, sample_rate)
+        if not len(loud) or float(loud.max()) < SILENCE:
+            if not folder.is_dir():
+                raise SeqgenError(
+                    f"{file} is {'silent' if len(loud) else 'empty'}; give a recording with sound"
+                )
+            notes[f"left out, as they are {'silent' if len(loud) else 'empty'}"] += 1
+            continue
+        notes.update(whole.conversions)
+        kept = whole.samples
+        if trim_db:
+            kept = without_silence(kept, sample_rate, trim_db, margin, longest_silence)
+        read.append(replace(whole, samples=kept, name=str(file.relative_to(folder)) if parts else file.name))
+        if nested:
+            labels.append(classes.index(parts[number]))
+    if not read:
+        raise SeqgenError(f"all {len(files)} files of {folder} are silent or empty")
+    words = tuple(f"{count} of {len(files)} files {what}" for what, count in sorted(notes.items()))
+    return Recordings(tuple(read), tuple(labels), classes, words)
+
+
+def split_recordings(recordings: Recordings, seed: int = 0) -> AudioSplits:
+    """Hold out whole recordings: 2.5 % for validation and 2.5 % for the score, at least one each.
+
+    Fewer than three recordings are cut in time instead: the first 95 % of each to train on, the next 2.5 % for
+    validation, the rest for the score.
+    """
+    count = len(recordings.items)
+    if count < 3:
+        return _cut(recordings)
+    held = max(1, round(HELD_OUT * count))
+    train, validation, test = (
+        recordings.take(numbers) for numbers in split(count, (count - 2 * held, held, held), seed)
+    )
+    how = f"{count - 2 * held} recordings to train on, {held} for validation and {held} held out, by seed {seed}"
+    return AudioSplits(train, validation, test, how)
+
+
+def loudness(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The root mean square of each 20 ms of (T,) samples; the last piece may be shorter."""
+    size = max(1, round(FRAME_SECONDS * sample_rate))
+    starts = np.arange(0, len(samples), size)
+    if not len(starts):
+        return np.zeros(0)
+    energy = np.add.reduceat(samples.astype(np.float64) ** 2, starts)
+    return np.asarray(np.sqrt(energy / np.minimum(size, len(samples) - starts)))
+
+
+def without_silence(
+    samples: np.ndarray, sample_rate: int, trim_db: float, margin: float = 0.05, longest_silence: float = 0.0
+) -> np.ndarray:
+    """Samples without the silence at their ends, and with long silences inside made shorter; see `read_recordings`."""
+    size = max(1, round(FRAME_SECONDS * sample_rate))
+    loud = loudness(samples, sample_rate)
+    sounding = np.flatnonzero(loud >= loud.max() * 10.0 ** (-trim_db / 20.0))
+    room = round(margin * sample_rate)
+    first = max(0, int(sounding[0]) * size - room)
+    end = min(len(samples), (int(sounding[-1]) + 1) * size + room)
+    if not longest_silence:
+        return samples[first:end]
+    keep = np.ones(len(samples), bool)
+    most = round(longest_silence * sample_rate)
+    for before, after in zip(sounding[:-1].tolist(), sounding[1:].tolist(), strict=True):
+        begin, stop = (before + 1) * size, after * size
+        if stop - begin > most:
+            keep[begin + most // 2 : stop - (most - most // 2)] = False
+    return samples[first:end][keep[first:end]]
+
+
+def _cut(recordings: Recordings) -> AudioSplits:
+    parts: list[list[Recording]] = [[], [], []]
+    for item in recordings.items:
+        held = max(1, round(HELD_OUT * len(item.samples)))
+        if len(item.samples) < 4 * held:
+            raise SeqgenError(f"{item.name} is too short to be split: it has {len(item.samples)} samples")
+        cuts = np.split(item.samples, [len(item.samples) - 2 * held, len(item.samples) - held])
+        for part, samples in zip(parts, cuts, strict=True):
+            part.append(replace(item, samples=samples))
+    train, validation, test = (replace(recordings, items=tuple(part)) for part in parts)
+    how = "of each recording the first 95 % to train on, 2.5 % for validation and the last 2.5 % held out"
+    return AudioSplits(train, validation, test, how)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise SeqgenError(f"cannot read {path}: there is no such file or folder")
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise SeqgenError(f"the folder {path} holds no sound; read are {', '.join(SUFFIXES)}")
+    return files

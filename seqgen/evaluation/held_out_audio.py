@@ -1,0 +1,80 @@
+"""Held-out likelihood of a model of sound on recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqgen.data.audio import Recordings, read_recordings, split_recordings
+from seqgen.errors import SeqgenError, choice
+from seqgen.training.audio import LN2, condition_of
+
+PARTS = ("test", "validation", "train", "all")
+
+
+def held_out_audio(
+    model: Any,
+    card: Mapping[str, Any],
+    data: Path,
+    *,
+    part: str = "test",
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The exact log-likelihood of recordings, each read from its beginning, in total and for each sample.
+
+    Recordings are read, trimmed and split as for training, which the card tells. A model that is conditioned on mel
+    features is given those of the recordings, and one of classes the sub-folders that they lie in.
+
+    Args:
+        model: a `WaveNet`. card: of the model.
+        data: a file or folder of sound.
+        part: "test", "validation" or "train" of the data as training splits them, or "all".
+        report: called with (recordings scored, recordings).
+
+    Returns:
+        part, split, recordings, samples, seconds, conditional, score and score_unit (as in the card), nats (total)
+        and nats_per_sample. For Gaussian outputs they are of a density.
+
+    Raises:
+        SeqgenError: if the recordings cannot be read, or the model needs a condition that they do not have.
+    """
+    choice("part", part, PARTS)
+    rate = model.codec.sample_rate
+    whole = read_recordings(data, rate, **card.get("reading", {}))
+    if part == "all":
+        chosen, words = whole, "all recordings"
+    else:
+        splits = split_recordings(whole, int(card.get("seed", 0)))
+        chosen, words = getattr(splits, part), splits.how
+    _require_conditions(model, data, chosen)
+    nats = 0.0
+    for number, item in enumerate(chosen.items):
+        nats -= float(model.log_prob(item.samples, condition=condition_of(model, chosen, number)))
+        if report is not None:
+            report(number + 1, len(chosen.items))
+    each = nats / chosen.samples
+    return {
+        "part": part,
+        "split": words,
+        "recordings": len(chosen.items),
+        "samples": chosen.samples,
+        "seconds": chosen.samples / rate,
+        "conditional": bool(model.conditions.kinds),
+        "score": each / LN2,
+        "score_unit": "bits/sample",
+        "nats": nats,
+        "nats_per_sample": each,
+    }
+
+
+def _require_conditions(model: Any, data: Path, recordings: Recordings) -> None:
+    if "vector" in model.conditions.kinds:
+        raise SeqgenError(
+            "the model is conditioned on a vector, which recordings do not have; score it from Python"
+        )
+    classes = model.conditions.classes
+    if classes is not None and len(recordings.classes) != classes:
+        raise SeqgenError(
+            f"the model knows {classes} classes, and {data} has {len(recordings.classes)} sub-folders to tell them by"
+        )

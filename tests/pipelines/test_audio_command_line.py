@@ -1,0 +1,377 @@
+"""Audio models on the command line: recordings, pipes, real time, conditions from files, and errors of one line."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from pipelines.audio_demo import speak
+from pipelines.cli import run
+from pipelines.cli.players import player_line
+from pipelines.spectrograms import spectrogram
+from seqgen.data.mel import mel_features
+from seqgen.models.wavenet import WaveNet
+
+RATE = 16000
+CARD = {"data": "none", "licence": "none"}
+
+
+def _saved(model: WaveNet, name: str, factory: pytest.TempPathFactory, **card: object) -> Path:
+    path = factory.mktemp("models") / name
+    model.save(path, card={**CARD, **card})
+    return path
+
+
+@pytest.fixture(scope="module")
+def model() -> WaveNet:
+    model = WaveNet(4, 2, 8, 16, 8, levels=256, sample_rate=RATE, seed=1)
+    # kernels that are compiled here are not compiled by each of the processes below
+    model.sample(1, length=10)
+    return model
+
+
+@pytest.fixture(scope="module")
+def checkpoint(model: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _saved(model, "wave.safetensors", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def vocoder() -> WaveNet:
+    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, mels=20, hop=200, seed=2)
+    model.sample(1, condition=np.zeros((1, 20), np.float32))
+    return model
+
+
+@pytest.fixture(scope="module")
+def vocoder_checkpoint(vocoder: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _saved(vocoder, "vocoder.safetensors", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> tuple[WaveNet, Path]:
+    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, classes=2, mels=20, hop=200, seed=3)
+    model.globals.weight.data.mul_(20.0)
+    return model, _saved(model, "speakers.safetensors", tmp_path_factory, classes=["anna", "ben"])
+
+
+def run_bytes(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "seqgen", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=120, cwd=cwd)
+
+
+def pcm(sound: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+
+
+def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(checkpoint, model):
+    done = run_bytes("stream", checkpoint, "--seconds", 0.5, "--seed", 5)
+    assert done.stdout[:4] == b"RIFF"
+    sound = model.sample(1, length=8000, seed=5)[0]
+    np.testing.assert_array_equal(np.frombuffer(done.stdout[44:], np.int16), pcm(sound))
+    lines = done.stderr.decode().splitlines()
+    assert lines[0].startswith("16,000 Hz, mono, wav; to hear it:  … | ")
+    assert lines[1].startswith("0.5 s of audio, ")
+    assert "samples/s, " in lines[1]
+    assert "× real time" in lines[1]
+
+
+def test_raw_samples_say_their_format_to_the_player(checkpoint, model):
+    done = run_bytes("stream", checkpoint, "--length", 700, "--format", "s16le")
+    np.testing.assert_array_equal(np.frombuffer(done.stdout, "<i2"), pcm(model.sample(1, length=700)[0]))
+    line = player_line(RATE, ".s16le", lambda name: name == "aplay")
+    assert line.endswith("… | aplay -q -t raw -f S16_LE -r 16000 -c 1")
+    floats = run_bytes("stream", checkpoint, "--length", 700, "--format", "f32le", "-q")
+    np.testing.assert_array_equal(np.frombuffer(floats.stdout, "<f4"), model.sample(1, length=700)[0])
+    assert floats.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "subtype"),
+    [
+        ("a.wav", [], "PCM_16"),
+        ("a.flac", [], "PCM_16"),
+        ("a.wav", ["--encoding", "float32"], "FLOAT"),
+        ("a.sound", ["--format", "flac", "--encoding", "pcm24"], "PCM_24"),
+    ],
+)
+def test_a_recording_by_its_suffix(checkpoint, model, tmp_path, name, options, subtype):
+    done = run_bytes("stream", checkpoint, "--length", 5000, "-o", name, *options, cwd=tmp_path)
+    assert done.stdout == b"", done.stderr
+    assert soundfile.info(tmp_path / name).subtype == subtype
+    sound, rate = soundfile.read(tmp_path / name, dtype="float32")
+    assert rate == RATE
+    error = {"PCM_16": 2**-15, "PCM_24": 2**-23, "FLOAT": 0.0}[subtype]
+    assert np.abs(sound - model.sample(1, length=5000)[0]).max() <= error
+
+
+def test_several_samples_are_several_files(checkpoint, model, tmp_path):
+    done = run_bytes(
+        "stream", checkpoint, "-n", 3, "--start", 4, "--batch", 2, "--length", 900, "-o", "a.wav", "--picture",
+        "b.png", cwd=tmp_path,
+    )  # fmt: skip
+    assert b"3 recordings, " in done.stderr, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a-00004.wav", "a-00005.wav", "a-00006.wav", "b.png",
+    ]  # fmt: skip
+    for index, sound in enumerate(model.sample(3, length=900, start=4), 4):
+        written = soundfile.read(tmp_path / f"a-{index:05d}.wav", dtype="int16")[0]
+        np.testing.assert_array_equal(written, pcm(sound))
+    assert np.asarray(Image.open(tmp_path / "b.png")).shape[0] > 3 * 256
+
+
+def test_a_spectrogram_by_its_suffix(checkpoint, model, tmp_path):
+    run_bytes("stream", checkpoint, "--seconds", 0.5, "-o", tmp_path / "a.png")
+    wanted = spectrogram(model.sample(1, length=8000)[0], RATE)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), wanted)
+
+
+def test_live_takes_its_time_and_counts_underruns(checkpoint):
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgen", "stream", checkpoint, "--live", "--seconds", "1.5", "--format", "s16le"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    first = process.stdout.read(640)
+    since = time.monotonic()
+    rest = process.stdout.read()
+    took = time.monotonic() - since
+    errors = process.stderr.read().decode()
+    process.wait(timeout=30)
+    process.stdout.close()
+    process.stderr.close()
+    assert len(first) + len(rest) == 48_000
+    # of 1.5 s, at most 0.2 s are given early
+    assert took > 1.5 - 0.02 - 0.2 - 0.1
+    assert took < time.monotonic() - began
+    assert "no underruns" in errors or " underrun" in errors
+
+
+def test_the_demo_writes_a_recording_and_its_picture(checkpoint, model, tmp_path, capsys):
+    sound, picture = speak(checkpoint, tmp_path, seed=4, seconds=0.5)
+    written = soundfile.read(sound, dtype="int16")[0]
+    np.testing.assert_array_equal(written, pcm(model.sample(1, length=8000, seed=4)[0]))
+    assert np.asarray(Image.open(picture)).shape == (276, 44 + 63, 3)
+    assert "0.5 s of audio, " in capsys.readouterr().out
+
+
+def test_a_prompt_is_written_first_and_gone_on_from(checkpoint, model, tmp_path):
+    prompt = (0.3 * np.sin(np.arange(2000) / 20)).astype(np.float32)
+    soundfile.write(tmp_path / "p.wav", prompt, RATE, subtype="FLOAT")
+    run_bytes("stream", checkpoint, "--prompt", "p.wav", "--length", 500, "-o", "a.wav", cwd=tmp_path)
+    wanted = np.concatenate([prompt, model.sample(1, length=500, prompt=prompt)[0]])
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
+
+
+@pytest.fixture
+def recordings(tmp_path) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    found = []
+    for number in range(2):
+        sound = np.rint(generator.uniform(-8000, 8000, 1900 + 300 * number)).astype(np.int16)
+        soundfile.write(tmp_path / f"r{number}.wav", sound, RATE)
+        found.append((sound / 32768).astype(np.float32))
+    return found
+
+
+def test_copy_synthesis_from_recordings_and_features(vocoder_checkpoint, vocoder, tmp_path, recordings):
+    features = [mel_features(sound, RATE, hop=200, mels=20) for sound in recordings]
+    done = run_bytes(
+        "stream", vocoder_checkpoint, "--like", "r0.wav", "--like", "r1.wav", "--batch", 2, "-o", "a.wav",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for index, part in enumerate(features):
+        sound = vocoder.sample(1, start=index, condition=lambda index, part=part: part)[0]
+        written = soundfile.read(tmp_path / f"a-{index:05d}.wav", dtype="int16")[0]
+        np.testing.assert_array_equal(written, pcm(sound))
+        assert len(written) == -(-len(recordings[index]) // 200) * 200
+    np.save(tmp_path / "f.npy", features[0].astype(np.float64))
+    done = run_bytes("stream", vocoder_checkpoint, "--features", "f.npy", "-o", "b.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a-00000.wav").read_bytes()
+
+
+def test_other_rates_and_stereo_are_converted_and_said(vocoder_checkpoint, tmp_path):
+    stereo = 0.1 * np.random.default_rng(0).standard_normal((4000, 2))
+    soundfile.write(tmp_path / "s.wav", stereo, 8000)
+    done = run_bytes("stream", vocoder_checkpoint, "--like", "s.wav", "-o", "a.flac", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"s.wav: mixed 2 channels into one, resampled from 8000 to 16000 Hz" in done.stderr
+    assert soundfile.info(tmp_path / "a.flac").frames == 8000
+
+
+def test_a_speaker_and_features_together(speakers, tmp_path, recordings):
+    model, checkpoint = speakers
+    features = mel_features(recordings[0], RATE, hop=200, mels=20)
+    for text, number in (("ben", 1), ("0", 0)):
+        done = run_bytes(
+            "stream", checkpoint, "--condition", text, "--like", "r0.wav", "-o", "a.wav", cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        wanted = model.sample(1, condition={"class": number, "features": features})[0]
+        np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
+    done = run_bytes(
+        "stream", checkpoint, "-n", 2, "--condition", "each", "--like", "r0.wav", "-o", "b.wav", cwd=tmp_path
+    )
+    both = {"class": 1, "features": features}
+    wanted = model.sample(1, start=1, condition=both)[0]
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "b-00001.wav", dtype="int16")[0], pcm(wanted))
+
+
+@pytest.mark.parametrize(
+    ("which", "arguments", "code", "words"),
+    [
+        ("wave", ["--seconds", "0"], 2, "seconds must be >0"),
+        ("wave", ["--seconds", "nan"], 2, "seconds must be >0"),
+        ("wave", ["--seconds", "1", "--length", "5"], 2, "not both"),
+        ("wave", ["--seconds", "1", "--like", "r0.wav"], 1, "models that are conditioned on features"),
+        ("wave", ["--seconds", "1", "--condition", "3"], 1, "takes neither"),
+        ("wave", ["--seconds", "1", "--format", "flac"], 2, "not for a pipe"),
+        ("wave", ["--seconds", "1", "-o", "x.flac", "--encoding", "float32"], 1, "cannot hold float32"),
+        ("wave", ["--seconds", "1", "-o", "x.y4m"], 1, "cannot hold samples"),
+        ("wave", ["--seconds", "1", "-o", "no/x.wav"], 1, "make it first"),
+        ("wave", ["--seconds", "1", "--scale", "2"], 1, "image models"),
+        ("wave", ["--seconds", "1", "--keep-rows", "2"], 1, "image models"),
+        ("wave", ["--seconds", "1", "--live", "--batch", "2"], 2, "leave out --batch"),
+        ("wave", ["--live", "--lead", "-1"], 2, "lead must be >=0"),
+        ("wave", ["-n", "2", "--batch", "2"], 2, "--length"),
+        ("wave", ["--seconds", "1", "--prompt", "none.wav"], 1, "no such file"),
+        ("voc", [], 1, "give --like RECORDING"),
+        ("voc", ["--like", "r0.wav", "--features", "f.npy"], 1, "not both"),
+        ("voc", ["--like", "none.wav"], 1, "no such file"),
+        ("voc", ["--like", "nan.wav"], 1, "nan"),
+        ("voc", ["--like", "none.npy"], 1, "no such file"),
+        ("voc", ["--like", "empty.wav"], 1, "is empty"),
+        ("voc", ["--features", "wide.npy"], 2, "wide.npy: condition's features must have the shape (frames, 20)"),
+        ("voc", ["--features", "turned.npy"], 2, "transpose"),
+        ("voc", ["--features", "holes.npy"], 2, "must be finite"),
+        ("voc", ["--features", "r0.wav"], 1, "not a whole .npy file"),
+        ("voc", ["--features", "none.npy"], 1, "No such file"),
+        ("speakers", ["--like", "r0.wav"], 1, "give --condition: 0 (anna), 1 (ben), or each"),
+        ("speakers", ["--like", "r0.wav", "--condition", "carl"], 2, "no class 'carl'"),
+    ],
+)  # fmt: skip
+def test_bad_usage_is_one_line(
+    checkpoint,
+    vocoder_checkpoint,
+    speakers,
+    tmp_path,
+    recordings,
+    monkeypatch,
+    capfd,
+    which,
+    arguments,
+    code,
+    words,
+):
+    paths = {"wave": checkpoint, "voc": vocoder_checkpoint, "speakers": speakers[1]}
+    np.save(tmp_path / "wide.npy", np.zeros((5, 21)))
+    np.save(tmp_path / "turned.npy", np.zeros((20, 5)))
+    np.save(tmp_path / "holes.npy", np.full((5, 20), np.nan))
+    np.save(tmp_path / "f.npy", np.zeros((5, 20)))
+    soundfile.write(tmp_path / "nan.wav", np.full(500, np.nan), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        run(["stream", str(paths[which]), *arguments])
+    errors = capfd.readouterr().err
+    assert left.value.code == code, errors
+    assert words in errors
+    assert len(errors.splitlines()) == 1 or "Usage" in errors
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--live"], ["--like", "a.wav"], ["--encoding", "pcm16"], ["--picture", "a.png"], ["--lead", "1"]],
+)
+def test_options_of_audio_are_refused_for_text(capfd, option):
+    with pytest.raises(SystemExit) as left:
+        run(["stream", "weather", "--length", "3", *option])
+    assert left.value.code == 1
+    assert f"{option[0]} is for audio models" in capfd.readouterr().err
+
+
+def test_a_terminal_is_spared(checkpoint):
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "seqgen", "stream", str(checkpoint), "--length", "100"],
+            stdout=follower, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(follower)
+        os.close(leader)
+    assert done.returncode == 2
+    assert "audio is not for a terminal: write a file with -o speech.wav" in done.stderr
+    assert "--live | " in done.stderr
+
+
+def test_a_closed_pipe_ends_quietly(checkpoint):
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m seqgen stream {checkpoint} -q | head -c 9999 | wc -c"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stdout.strip() == "9999"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_an_interrupt_leaves_a_whole_recording(checkpoint, model, tmp_path, name):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "seqgen",
+            "stream",
+            str(checkpoint),
+            "-o",
+            str(tmp_path / name),
+            "--seed",
+            "3",
+        ],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not any(p.stat().st_size > 600_000 for p in tmp_path.iterdir()):
+        time.sleep(0.05)
+    assert not (tmp_path / name).exists()
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - began < 2
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    sound = soundfile.read(tmp_path / name, dtype="int16")[0]
+    assert len(sound) > 1600
+    np.testing.assert_array_equal(sound[:1600], pcm(model.sample(1, length=1600, seed=3)[0]))
+
+
+def test_a_full_disk_leaves_a_whole_recording(checkpoint, tmp_path):
+    resource = pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-m", "seqgen", "stream", str(checkpoint), "--seconds", "60", "-o", "a.wav"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "s of audio, which are kept: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert soundfile.info(tmp_path / "a.wav").frames > 80_000
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
