@@ -25,9 +25,10 @@ class LaneControls:
 
     def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
         """Give `lanes` new controls, and mark the prompt's symbols as seen."""
-        self.reshapes[lanes] = controls.reshapes
-        self.parameters[lanes] = controls.parameters
-        self.allowed[lanes] = True if controls.allowed is None else controls.allowed
+        if controls.reshapes or self.reshapes[lanes].any():
+            self.reshapes[lanes] = controls.reshapes
+            self.parameters[lanes] = controls.parameters
+            self.allowed[lanes] = True if controls.allowed is None else controls.allowed
         self.seen[lanes] = False
         if prompt is not None:
             self.seen[lanes[:, None], prompt[None, :]] = True

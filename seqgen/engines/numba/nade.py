@@ -159,4 +159,4 @@ def _advance(
                 _activate(own[at : at + wide], hidden[at : at + wide])
     for m in range(many):
         made[lanes[m]] = left[m] // per_row
-        sums[lanes[m]] = own[m * padded_size : (m + 1) * padded_size]
+        put(own[m * padded_size : (m + 1) * padded_size], sums[lanes[m]])
