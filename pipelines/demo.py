@@ -72,6 +72,10 @@ def main() -> None:
 
     console.rule("measured here, now")
     _measure(console)
+    live = "".join(
+        f"  .venv/bin/seqgen stream {name} --live | aplay       # in real time, for as long as you listen\n"
+        for name in speakers()
+    )
     print(
         "\nTry:\n"
         "  .venv/bin/seqgen stream shakespeare                 # endless; Ctrl-C ends it\n"
@@ -79,7 +83,7 @@ def main() -> None:
         "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
         "  .venv/bin/seqgen stream digits-pixelcnn             # a digit, row by row\n"
         "  .venv/bin/seqgen stream digits-pixelcnn -n 64 --batch 16 -o demo/digits.png\n"
-        "  .venv/bin/seqgen stream speech --live | aplay       # in real time, for as long as you listen\n"
+        f"{live}"
         "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
         "  .venv/bin/seqgen doctor"
     )

@@ -121,7 +121,9 @@ def test_files_that_cannot_be_read_are_named(write, words, tmp_path):
 def test_without_pyav_its_formats_say_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.m4a").write_bytes(b"something")
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(SeqgenError, match=r"reading .m4a files needs PyAV: pip install av .*, or convert a.m4a"):
+    with pytest.raises(
+        SeqgenError, match=r"reading .m4a files needs PyAV: pip install av .*, or convert a.m4a"
+    ):
         read_audio(tmp_path / "a.m4a")
 
 
