@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
 from seqgen.engines.base import Request, Start, require_no_condition
 from seqgen.engines.pixels import PixelEngine
-from seqgen.families import family
+from seqgen.engines.torch.private import private_model
 
 
 class OneByOneEngine(PixelEngine):
@@ -34,16 +34,8 @@ class OneByOneEngine(PixelEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype).reshape(array.shape)
-                for name, array in arrays.items()
-            }
-        kind = family(weights.family).model_class()
-        self.model = kind.from_weights(Weights(weights.family, weights.config, arrays))
-        self._device = torch.device("cpu") if model is None else model.parameter_like().device
-        self.model.to(self._device)
+        self.model = private_model(weights, request, model)
+        self._device = self.model.parameter_like().device
         start = self._start().detach()
         self.sums = np.zeros((request.lanes, *start.shape), start.cpu().numpy().dtype)
 

@@ -19,7 +19,8 @@ from torch.nn.functional import pad, relu
 from seqgen.checkpoint import Weights
 from seqgen.engines.base import Request, Start
 from seqgen.engines.pixels import PixelEngine, positions
-from seqgen.engines.torch.image_draws import draw_levels, private_model
+from seqgen.engines.torch.image_draws import draw_levels
+from seqgen.engines.torch.private import private_model
 from seqgen.models.conditions import Conditions
 from seqgen.models.pixel_cnn_layers import gate
 

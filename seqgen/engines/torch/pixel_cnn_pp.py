@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn.functional import elu, pad
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
 from seqgen.engines.base import Request, Start
 from seqgen.engines.pixels import PixelEngine, positions
+from seqgen.engines.torch.private import private_model
 from seqgen.models.pixel_cnn_pp import PixelCNNpp
 from seqgen.models.pixel_cnn_pp_layers import ShiftedConv
 from seqgen.models.pixel_cnn_pp_plan import VERTICAL, places
@@ -32,15 +33,8 @@ class PixelCNNppEngine(PixelEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype) for name, array in arrays.items()
-            }
-        # a private copy: training the model further must not change a stream that is under way
-        copy = PixelCNNpp.from_weights(Weights(weights.family, weights.config, arrays))
-        self._device = torch.device("cpu") if model is None else model.parameter_like().device
-        self._model = copy.to(self._device)
+        self._model: PixelCNNpp = private_model(weights, request, model)
+        self._device = self._model.parameter_like().device
         self._dtype = self._model.parameter_like().dtype
         self._features = np.zeros((request.lanes, self._model.conditions.features), np.float32)
         numpy_dtype = np.float64 if self._dtype == torch.float64 else np.float32

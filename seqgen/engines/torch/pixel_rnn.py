@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.nn.functional import linear, pad
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
 from seqgen.engines.base import Request, Start
 from seqgen.engines.pixels import PixelEngine, positions
+from seqgen.engines.torch.private import private_model
 from seqgen.models.conditions import Conditions
 from seqgen.models.pixel_lstm import DiagonalBiLSTM, RowLSTM, lstm_step
 
@@ -34,14 +35,7 @@ class PixelRNNEngine(PixelEngine):
         from seqgen.models.pixel_rnn import PixelRNN
 
         super().__init__(weights, request)
-        device = torch.device("cpu") if model is None else model.parameter_like().device
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype) for name, array in arrays.items()
-            }
-        # a private copy: training the model further must not change a stream that is under way
-        self._model = PixelRNN.from_weights(Weights(weights.family, weights.config, arrays)).to(device)
+        self._model: PixelRNN = private_model(weights, request, model)
         self._like = self._model.parameter_like().detach()
         self._conditions = Conditions.from_config(weights.config)
         dtype = np.float64 if self._like.dtype == torch.float64 else np.float32

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.engines.base import Request
 from seqgen.engines.real_vectors import RealVectorEngine, diverged
+from seqgen.engines.torch.private import private_model
 from seqgen.models.rnade import RNADE, mixture_log_density
 
 
@@ -24,18 +25,10 @@ class RNADEEngine(RealVectorEngine):
     name = "torch"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype).reshape(array.shape)
-                for name, array in arrays.items()
-            }
-        super().__init__(weights, request, arrays["input_bias"])
-        # a private copy: training the model further must not change a stream that is under way
-        self._model = RNADE.from_weights(Weights(weights.family, weights.config, arrays))
-        self._model.to("cpu" if model is None else model.input.device)
-        self._location = np.array(arrays["location"], np.float64)
-        self._scale = np.array(arrays["scale"], np.float64)
+        self._model: RNADE = private_model(weights, request, model)
+        super().__init__(weights, request, self._model.input_bias.cpu().numpy())
+        arrays = self._model.arrays()
+        self._location, self._scale = (arrays[name].astype(np.float64) for name in ("location", "scale"))
 
     @torch.no_grad()
     def _draw(self, counts: np.ndarray, log_probs: np.ndarray) -> None:

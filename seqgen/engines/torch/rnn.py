@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
 from seqgen.engines.base import Engine, Request, Round, Start, require_finite, require_no_condition
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.engines.torch.private import private_model
 
 
 class RNNEngine(Engine):
@@ -28,15 +29,8 @@ class RNNEngine(Engine):
         from seqgen.models.char_rnn import CharRNN
 
         require_finite(weights.arrays)
-        self._device = torch.device("cpu") if model is None else model.head.weight.device
-        # a private copy: training the model further must not change a stream that is under way
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype) for name, array in arrays.items()
-            }
-        copy = Weights(weights.family, weights.config, arrays)
-        self._model: CharRNN = CharRNN.from_weights(copy).to(self._device)
+        self._model: CharRNN = private_model(weights, request, model)
+        self._device = self._model.head.weight.device
         dtype = self._model.head.weight.dtype
         self._request = request
         config = weights.config

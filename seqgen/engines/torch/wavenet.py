@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from seqgen import rng
-from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.checkpoint import Weights
 from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
 from seqgen.controls import log_softmax
 from seqgen.engines.base import Request
 from seqgen.engines.sound import Local, SoundEngine, diverged
+from seqgen.engines.torch.private import private_model
 from seqgen.models.wavenet import WaveNet
 from seqgen.models.wavenet_layers import Past, gate
 from seqgen.models.wavenet_outputs import log_probs as sound_log_probs
@@ -39,15 +40,7 @@ class WaveNetEngine(SoundEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        arrays = dict(weights.arrays)
-        if request.precision == "bfloat16":
-            arrays = {
-                name: from_bfloat16(to_bfloat16(array)).astype(array.dtype).reshape(array.shape)
-                for name, array in arrays.items()
-            }
-        # a private copy: training the model further must not change a stream that is under way
-        self._model = WaveNet.from_weights(Weights(weights.family, weights.config, arrays))
-        self._model.to("cpu" if model is None else model.skip.weight.device)
+        self._model: WaveNet = private_model(weights, request, model)
         like = self._model.skip.weight
         self._numpy_dtype = np.float64 if like.dtype == torch.float64 else np.float32
         lanes, channels = request.lanes, self._model.residual_channels
