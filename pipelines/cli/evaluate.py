@@ -17,14 +17,15 @@ import click
 @click.option("--last", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
               help="Score only this last fraction of a text, such as the tenth that training held out.")  # fmt: skip
 @click.option("--part", type=click.Choice(["test", "validation", "train", "all"]),
-              help="Which images of a data set to score, as training splits them.  [default: test]")  # fmt: skip
+              help="Which images or recordings of a data set to score, as training splits them.  [default: test]")  # fmt: skip
 def command(model: str, data: Path, as_json: bool, last: float, part: str | None) -> None:
     """Score MODEL (a built-in name or a .safetensors file) on DATA by its exact likelihood.
 
     \b
     DATA is what the model was trained on: a UTF-8 text, a .npy or .npz file of numbers, or the folder of digits;
-    for images an IDX file, a folder of such or of image files, .npy or .npz. Of images the test part is scored, which
-    training held out; --part all scores a data set that has only held-out images.
+    for images an IDX file, a folder of such or of image files, .npy or .npz; for sound a recording or a folder of such.
+    Of images and sound the test part is scored, which training held out; --part all scores a data set that has only
+    held-out ones.
     Examples:
       seqgen eval shakespeare tinyshakespeare.txt --last 0.1
       seqgen eval mine.safetensors held-out.txt --json
