@@ -17,7 +17,7 @@ import click
 @click.option("--last", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
               help="Score only this last fraction of a text, such as the tenth that training held out.")  # fmt: skip
 @click.option("--part", type=click.Choice(["test", "validation", "train", "all"]),
-              help="Which part of images or recordings to score, as training splits them.  [default: test]")  # fmt: skip
+              help="The part of images or sound to score, as training splits them.  [default: test]")  # fmt: skip
 def command(model: str, data: Path, as_json: bool, last: float, part: str | None) -> None:
     """Score MODEL (a built-in name or a .safetensors file) on DATA by its exact likelihood.
 
