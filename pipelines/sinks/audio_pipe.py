@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.sinks.base import Sink
+from pipelines.sinks.in_order import InOrderSink
 from pipelines.sinks.recording import WIDTHS, encoded, require_encoding, require_rate, samples_of
 from seqgen.codecs import Codec
 from seqgen.errors import choice
@@ -17,11 +17,10 @@ PIPES = (".wav", ".s16le", ".f32le")
 """The formats; the last two are little-endian samples without a header."""
 
 
-class AudioPipeSink(Sink):
+class AudioPipeSink(InOrderSink):
     """Writes samples one after another as a player reads them from a pipe, each block at once.
 
     A ".wav" stream has a header that leaves the length open (0xFFFFFFFF), as ffmpeg, sox and aplay understand it.
-    Samples come in the order of their indices; chunks of later ones wait in memory for their turn.
 
     Args:
         path: "-", standard output.
@@ -45,37 +44,18 @@ class AudioPipeSink(Sink):
         rate = require_rate(codec)
         self._header = endless_header(rate, self._encoding) if kind == ".wav" else b""
         self._prefix = None if prefix is None else samples_of(prefix)
-        self._waiting: dict[int, list[Chunk]] = {}
-        self._next: int | None = None
-        self._begun = False
 
     def __enter__(self) -> AudioPipeSink:
         super().__enter__()
         self._put(self._header)
         return self
 
-    def write(self, chunk: Chunk) -> None:
-        if self._next is None:
-            self._next = chunk.index
-        self._waiting.setdefault(chunk.index, []).append(chunk)
-        while self._next in self._waiting:
-            if not self._write_out(self._waiting.pop(self._next)):
-                break
-            self._next, self._begun = self._next + 1, False
+    def begin(self) -> None:
+        if self._prefix is not None:
+            self._put(packed(self._prefix, self._encoding))
 
-    def finish(self) -> None:
-        for index in sorted(self._waiting):
-            self._begun = False
-            self._write_out(self._waiting[index])
-
-    def _write_out(self, chunks: list[Chunk]) -> bool:
-        """Write chunks of one sample; whether it is complete."""
-        for chunk in chunks:
-            if not self._begun and self._prefix is not None:
-                self._put(packed(self._prefix, self._encoding))
-            self._begun = True
-            self._put(packed(samples_of(chunk.data), self._encoding))
-        return chunks[-1].last
+    def put(self, chunk: Chunk) -> None:
+        self._put(packed(samples_of(chunk.data), self._encoding))
 
     def _put(self, data: bytes) -> None:
         self.file.write(data)

@@ -33,10 +33,9 @@ class FrameWindow:
             self._begin = low
         there = self._begin + len(self._kept)
         if self.end is None and there < end:
-            given = np.asarray(self._source.read(there, end - there))[: end - there]
-            new = self._conditions.checked_frames(
-                given.reshape(-1, self._source.width) if not given.size else given
-            )
+            given = np.asarray(self._source.read(there, end - there))
+            # of no frames, any empty array will do
+            new = self._conditions.checked_frames(given[: end - there]) if given.size else self._kept[:0]
             if len(new) < end - there:
                 self.end = there + len(new)
             self._kept = np.concatenate([self._kept, new])

@@ -14,6 +14,7 @@ from seqgen.engines.base import Request, Workers
 from seqgen.engines.numba.compile import say_compiling
 from seqgen.engines.numba.wavenet_kernel import advance, prime, project
 from seqgen.engines.numba.wavenet_packing import pack_wavenet
+from seqgen.engines.numba.wavenet_steps import NOTHING_TO_DRAW
 from seqgen.engines.sound import Local, SoundEngine, diverged, no_symbol
 
 
@@ -85,7 +86,7 @@ class WaveNetEngine(SoundEngine):
 
         self._workers.run(work, order)
         if max(codes, default=0):
-            raise no_symbol() if 1 in codes else diverged()
+            raise no_symbol() if NOTHING_TO_DRAW in codes else diverged()
 
     def close(self) -> None:
         self._workers.close()
