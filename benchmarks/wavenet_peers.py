@@ -11,6 +11,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -95,21 +96,22 @@ class TorchLoop:
 
 
 def vocoder_of(model: WaveNet) -> Any:
-    """The same model in the library wavenet_vocoder 0.1.1, or None if it is not installed.
+    """The same model in the library wavenet_vocoder 0.1.1.
 
     There every layer's output is multiplied by sqrt(1/2); its input is therefore ours times sqrt(1/2) to the power of
     its number, which its weights take back.
     """
-    try:
-        from wavenet_vocoder import WaveNet as Vocoder
-    except ImportError:
-        return None
+    from wavenet_vocoder import WaveNet as Vocoder
+
     depth, half = len(model.layers), model.gate_channels // 2
-    theirs = Vocoder(
-        out_channels=model.codec.size, layers=depth, stacks=depth // model.cycle,
-        residual_channels=model.residual_channels, gate_channels=model.gate_channels,
-        skip_out_channels=model.skip_channels, kernel_size=2, dropout=0.0, legacy=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # it was written for an older PyTorch, which still has what it uses
+        warnings.simplefilter("ignore", FutureWarning)
+        theirs = Vocoder(
+            out_channels=model.codec.size, layers=depth, stacks=depth // model.cycle,
+            residual_channels=model.residual_channels, gate_channels=model.gate_channels,
+            skip_out_channels=model.skip_channels, kernel_size=2, dropout=0.0, legacy=False,
+        )  # fmt: skip
     theirs.make_generation_fast_()
     theirs.eval()
 
