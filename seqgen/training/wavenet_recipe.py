@@ -29,16 +29,16 @@ DATA_DEFAULTS: dict[str, Any] = {
 _LONG: dict[str, Any] = {
     "batch": 4, "window": 4000, "warmup": 200, "validate_every": 500, "weight_decay": 0.01, "learning_rate": 4e-3,
 }  # fmt: skip
+_SMALL: dict[str, Any] = {"residual_channels": 48, "gate_channels": 96, "skip_channels": 96}
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {**_LONG, "steps": 10000},
     "tiny": {
         "layers": 6, "cycle": 6, "residual_channels": 16, "gate_channels": 32, "skip_channels": 32, "steps": 100,
         "batch": 4, "window": 1000, "warmup": 20, "learning_rate": 5e-3,
     },
-    "speech": {**_LONG, "steps": 20000},
+    "speech": {**_LONG, **_SMALL, "steps": 12000},
     "vocoder": {
-        **_LONG, "layers": 16, "cycle": 8, "residual_channels": 48, "gate_channels": 96, "skip_channels": 96,
-        "mels": 80, "hop": 200, "upsampling": "learned", "steps": 20000,
+        **_LONG, **_SMALL, "layers": 16, "cycle": 8, "mels": 80, "hop": 200, "upsampling": "learned", "steps": 8000,
     },
 }  # fmt: skip
 

@@ -12,9 +12,8 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.engines.base import Request, Workers
 from seqgen.engines.numba.compile import say_compiling
-from seqgen.engines.numba.wavenet_kernel import advance, prime, project
+from seqgen.engines.numba.wavenet_kernel import NOTHING_TO_DRAW, advance, prime, project
 from seqgen.engines.numba.wavenet_packing import pack_wavenet
-from seqgen.engines.numba.wavenet_steps import NOTHING_TO_DRAW
 from seqgen.engines.sound import Local, SoundEngine, diverged, no_symbol
 
 
