@@ -116,7 +116,7 @@ def systems(model: str | None, *, seed: int = 0) -> dict[str, System]:
             griffin_lim(f, len(sound)) for f, sound in zip(features, sounds, strict=True)
         ],
     }
-    return {**found, f"{model} (WaveNet)": speak} if model else found
+    return {**found, f"{Path(model).stem} (WaveNet)": speak} if model else found
 
 
 def decibels(rendition: np.ndarray, natural: np.ndarray) -> float:

@@ -55,11 +55,14 @@ def command(
                           presets tiny, speech, vocoder (sound from mel features)
       shakespeare-markov, weather, digit-strokes    the built-in models again
     \b
+    With --set start=MODEL, a file or built-in name, training begins with that model's parameters (fine-tuning).
+    \b
     Examples:
       seqgen train char-rnn my.txt -o mine.safetensors
       seqgen train char-rnn my.txt -o mine.safetensors --set cell=gru --set hidden_size=128 --set steps=2000
       seqgen train pixel-cnn mnist/ -o digits.safetensors --preset digits
       seqgen train wavenet recordings/ -o voice.safetensors --preset speech
+      seqgen train wavenet more/ -o mine.safetensors --preset speech --set start=voice.safetensors
       seqgen stream mine.safetensors
     """
     recipe = RECIPES[family]

@@ -11,6 +11,7 @@ from typing import Any
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
 from seqgen.training.loop import Objective, Progress, TrainingConfig, train
 from seqgen.training.plots import loss_curve
+from seqgen.training.starting import begin_with
 
 Report = Callable[[int, int, float, float | None], None]
 
@@ -41,8 +42,12 @@ def train_to_checkpoint(
 
     Returns:
         the model as it was stored (or the unfinished one), its card and the record of the run.
+
+    Raises:
+        SeqgenError: if `config.start` is no model of this architecture, or as in `train`.
     """
     state_path = output.with_suffix(".training.safetensors")
+    started = {"started_from": begin_with(model, config.start)} if config.start else {}
     progress = train(
         model, objective, config, state_path=state_path, resume=resume, stop_after=stop_after,
         report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
@@ -51,7 +56,8 @@ def train_to_checkpoint(
     written = {
         "seed": config.seed,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "training": asdict(config),
+        "training": asdict(config) | {"start": Path(config.start).name},
+        **started,
         **card,
     }
     if not progress.scores or progress.scores[-1][0] < config.steps:

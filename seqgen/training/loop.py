@@ -34,6 +34,7 @@ class TrainingConfig:
         weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
         validate_every, save_every: in steps. seed: of everything random.
         autocast: compute in bfloat16 where PyTorch thinks it safe. threads: of torch, 0 leaves them alone.
+        start: name or path of a model to begin with the parameters of; "" begins with random ones.
     """
 
     steps: int = 1000
@@ -49,6 +50,7 @@ class TrainingConfig:
     seed: int = 0
     autocast: bool = True
     threads: int = 0
+    start: str = ""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "window", "validate_every", "save_every"):

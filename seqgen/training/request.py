@@ -37,9 +37,10 @@ def with_preset(
 def command(
     family: str, data: Path, output: Path, settings: Mapping[str, Any], preset: str = "default"
 ) -> str:
-    """The command line that repeats a training run."""
+    """The command line that repeats a training run; of files it gives the names only."""
     words = [f"seqgen train {family}", data.name, "-o", output.name]
     if preset != "default":
         words += ["--preset", preset]
-    words += [f"--set {name}={value}" for name, value in settings.items()]
+    plain = {name: Path(value).name if name == "start" else value for name, value in settings.items()}
+    words += [f"--set {name}={value}" for name, value in plain.items()]
     return " ".join(words)

@@ -1,0 +1,33 @@
+"""Beginning a training from a model that is there already: fine-tuning, or a second round at a new learning rate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from seqgen.errors import SeqgenError
+from seqgen.pretrained import find_family
+
+_MAY_DIFFER = frozenset({"dropout"})
+
+
+def begin_with(model: Any, name_or_path: str) -> dict[str, Any]:
+    """Give `model` the parameters of another model of the same family and architecture, and say which it was.
+
+    Raises:
+        SeqgenError: if there is no such model, or it is of another family, codec or size; dropout may differ.
+    """
+    weights = find_family(name_or_path, model.family)
+    ours, theirs = json.loads(json.dumps(model.config())), weights.config
+    differing = [
+        f"{name}={theirs.get(name)!r}, not {ours.get(name)!r}"
+        for name in sorted((ours.keys() | theirs.keys()) - _MAY_DIFFER)
+        if ours.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise SeqgenError(
+            f"start={name_or_path} has {'; '.join(differing)}; train with its settings, or begin without start"
+        )
+    model.take_arrays(weights)
+    return {"model": Path(name_or_path).name, "hash": weights.hash}
