@@ -111,21 +111,41 @@ def bench_wavenet_torch_loop(benchmark: Any, batch: int, target: float | None) -
     )  # fmt: skip
 
 
-def bench_wavenet_c_loop(benchmark: Any) -> None:
-    """One stream on one core, beside a C loop with AVX-512 intrinsics and bfloat16 weights."""
+@pytest.mark.parametrize("rounded", [False, pytest.param(True, marks=pytest.mark.slow)])
+def bench_wavenet_c_loop(benchmark: Any, rounded: bool) -> None:
+    """One stream on one core, beside a C loop with AVX-512 intrinsics and bfloat16 weights.
+
+    With AVX-512 BF16 the C loop rounds what it multiplies the weights with to bfloat16 as well, which other CPUs do
+    not do alike; the row says how much faster that is, and the note what it does to the likelihood.
+    """
     model = comparable()
     try:
-        check, loop = CLoop(model), CLoop(model)
+        check, loop = CLoop(model, rounded_inputs=rounded), CLoop(model, rounded_inputs=rounded)
     except RuntimeError as error:
         pytest.skip(str(error))
     symbols, scores = drawn(model, CHECKED)
-    # its tanh is right to four digits
-    np.testing.assert_allclose(check.log_probs(symbols), scores, atol=1e-2)
+    errors = np.abs(check.log_probs(symbols) - scores)
+    assert errors.max() < (0.1 if rounded else 1e-3)
 
     def theirs() -> int:
         return len(loop.draw(16000))
 
     measure(
-        benchmark, model, precision="bfloat16", peer=theirs, peer_name="C, AVX-512 intrinsics", count=16000,
-        target=0.85, rounds=7,
+        benchmark, model, precision="bfloat16", peer=theirs,
+        peer_name="C, AVX-512 BF16" if rounded else "C, AVX-512 intrinsics", count=16000,
+        target=None if rounded else 0.85, rounds=7,
+        note=f"its log-probabilities are {errors.mean():.2g} nats from ours on average" if rounded else "",
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CORES < 2, reason="needs two cores")
+def bench_wavenet_two_cores(benchmark: Any) -> None:
+    """Two streams on two cores beside one on one: more than that, two cores could not do for one stream either."""
+    model = comparable()
+    with model.stream(chunk=1600, engine="numba", precision="bfloat16", threads=1, seed=3) as alone:
+        measure(
+            benchmark, model, precision="bfloat16", peer=lambda: sum(len(next(alone).data) for _ in range(5)),
+            peer_name="ours, one stream on one core", count=8000, target=None, batch=2, threads=2, rounds=7,
+            note="bounds what splitting one stream over both would gain",
+        )  # fmt: skip

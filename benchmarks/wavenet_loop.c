@@ -2,7 +2,8 @@
  * 128 gate channels, 256 skip channels and symbols, AVX-512 intrinsics, weights in bfloat16 widened in the register.
  * It is the peer that shows how near compiled Python comes. Built by benchmarks/wavenet_peers.py with
  *     gcc -O3 -march=native -ffast-math -shared -fPIC
- * Every matrix is packed as [outputs / 64][inputs][64]. */
+ * Every matrix is packed as [outputs / 64][inputs][64]. With -DROUNDED_INPUTS the inputs of products are rounded to
+ * bfloat16 too, and AVX-512 BF16 multiplies pairs of them; matrices are then packed as [outputs / 64][inputs / 2][64][2]. */
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
@@ -16,6 +17,30 @@ static inline __m512 widened(const bf16 *w) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)w)), 16));
 }
 
+#ifdef ROUNDED_INPUTS
+/* y += x W with x in bfloat16: one instruction makes 32 products and adds them in pairs. */
+static inline void product(const float *x, const bf16 *w, float *y, int inputs, int outputs) {
+    int32_t pairs[256];
+    for (int i = 0; i < inputs; i += 16)
+        _mm256_storeu_si256((__m256i *)(pairs + i / 2), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+    for (int block = 0; block < outputs; block += 64) {
+        __m512 even[4], odd[4];
+        for (int v = 0; v < 4; v++) {
+            even[v] = _mm512_loadu_ps(y + block + 16 * v);
+            odd[v] = _mm512_setzero_ps();
+        }
+        for (int i = 0; i < inputs / 2; i += 2, w += 256) {
+            const __m512bh first = (__m512bh)_mm512_set1_epi32(pairs[i]);
+            const __m512bh second = (__m512bh)_mm512_set1_epi32(pairs[i + 1]);
+            for (int v = 0; v < 4; v++) {
+                even[v] = _mm512_dpbf16_ps(even[v], first, (__m512bh)_mm512_loadu_si512(w + 32 * v));
+                odd[v] = _mm512_dpbf16_ps(odd[v], second, (__m512bh)_mm512_loadu_si512(w + 128 + 32 * v));
+            }
+        }
+        for (int v = 0; v < 4; v++) _mm512_storeu_ps(y + block + 16 * v, _mm512_add_ps(even[v], odd[v]));
+    }
+}
+#else
 /* y += x W for all outputs; two chains of sums for each vector hide the latency of the products. */
 static inline void product(const float *x, const bf16 *w, float *y, int inputs, int outputs) {
     for (int block = 0; block < outputs; block += 64) {
@@ -34,6 +59,7 @@ static inline void product(const float *x, const bf16 *w, float *y, int inputs, 
         for (int v = 0; v < 4; v++) _mm512_storeu_ps(y + block + 16 * v, _mm512_add_ps(even[v], odd[v]));
     }
 }
+#endif
 
 /* tanh by its continued fraction, cut off where it is 1 to four digits */
 static inline float squashed(float x) {

@@ -146,18 +146,22 @@ def vocoder_log_probs(vocoder: Any, symbols: np.ndarray) -> np.ndarray:
 class CLoop:
     """`wavenet_loop.c` with a model's weights.
 
+    Args:
+        rounded_inputs: round what the matrices are multiplied with to bfloat16, for the AVX-512 BF16 instructions.
+
     Raises:
-        RuntimeError: where there is no C compiler, or it cannot compile for AVX-512.
+        RuntimeError: where there is no C compiler, or it or the CPU does not know these instructions.
     """
 
-    def __init__(self, model: WaveNet) -> None:
-        self._library = _compiled()
+    def __init__(self, model: WaveNet, *, rounded_inputs: bool = False) -> None:
+        self._library = _compiled(rounded_inputs)
         layers, channels, skips = model.gated_layers, model.residual_channels, model.skip_channels
         half = model.gate_channels // 2
 
         def packed(matrix: np.ndarray) -> np.ndarray:
             inputs, outputs = matrix.shape
-            blocks = matrix.reshape(inputs, outputs // 64, 64).transpose(1, 0, 2)
+            together = 2 if rounded_inputs else 1
+            blocks = matrix.reshape(inputs // together, together, outputs // 64, 64).transpose(2, 0, 3, 1)
             return to_bfloat16(np.ascontiguousarray(blocks)).ravel()
 
         arrays = model.arrays()
@@ -207,16 +211,20 @@ class CLoop:
         return symbols
 
 
-def _compiled() -> ctypes.CDLL:
+def _compiled(rounded_inputs: bool) -> ctypes.CDLL:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise RuntimeError("no C compiler was found; install gcc to measure beside the C loop")
     folder = Path(tempfile.mkdtemp(prefix="seqgen-bench-"))
     library = folder / "wavenet_loop.so"
     options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(library)]
+    if rounded_inputs:
+        options.append("-DROUNDED_INPUTS")
     done = subprocess.run([compiler, *options, str(SOURCE), "-lm"], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{SOURCE.name} does not compile here, it needs AVX-512: {done.stderr[:200]}")
+        raise RuntimeError(
+            f"{SOURCE.name} does not compile here, it needs AVX-512{' BF16' if rounded_inputs else ''}: {done.stderr[:200]}"
+        )
     return ctypes.CDLL(str(library))
 
 
