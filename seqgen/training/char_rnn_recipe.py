@@ -24,7 +24,7 @@ MODEL_DEFAULTS: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"hidden_size": 64, "layers": 1, "dropout": 0.0, "steps": 300, "batch": 16, "window": 64, "warmup": 30},
     "shakespeare": {
-        "hidden_size": 384, "dropout": 0.3, "steps": 3920, "batch": 32, "window": 128, "warmup": 200,
+        "hidden_size": 320, "dropout": 0.2, "steps": 5000, "batch": 32, "window": 128, "warmup": 200,
         "validate_every": 490,
     },
 }  # fmt: skip
