@@ -222,9 +222,8 @@ def _compiled(rounded_inputs: bool) -> ctypes.CDLL:
         options.append("-DROUNDED_INPUTS")
     done = subprocess.run([compiler, *options, str(SOURCE), "-lm"], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(
-            f"{SOURCE.name} does not compile here, it needs AVX-512{' BF16' if rounded_inputs else ''}: {done.stderr[:200]}"
-        )
+        needed = "AVX-512 BF16" if rounded_inputs else "AVX-512"
+        raise RuntimeError(f"{SOURCE.name} does not compile here, it needs {needed}: {done.stderr[:200]}")
     return ctypes.CDLL(str(library))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -150,6 +150,7 @@ class Workers:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._beside: Future[None] | None = None
 
     def run(self, work: Callable[[np.ndarray], None], lanes: np.ndarray) -> None:
         """Call `work` on parts of `lanes` that together are all of them, and wait."""
@@ -158,13 +159,25 @@ class Workers:
             if len(lanes):
                 work(lanes)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="seqgen")
         first, *others = np.array_split(lanes, parts)
-        futures = [self._pool.submit(work, part) for part in others]
+        futures = [self._others().submit(work, part) for part in others]
         work(first)
         for future in futures:
             future.result()
+
+    def begin_beside(self, work: Callable[[], None]) -> bool:
+        """Start `work` on another thread, without waiting for it; false if that of the last time is still at it."""
+        if self._beside is not None:
+            if not self._beside.done():
+                return False
+            self._beside.result()
+        self._beside = self._others().submit(work)
+        return True
+
+    def _others(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="seqgen")
+        return self._pool
 
     def close(self) -> None:
         """End the threads."""

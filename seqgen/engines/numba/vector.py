@@ -185,3 +185,13 @@ def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
                 _one_wide(x, x_at, x_stride, w, at, y, begin, y_stride, inputs)
             elif begin % (BLOCK * _ONE_WIDE_BLOCKS) == 0:
                 _one(x, x_at, x_stride, w, at, y, begin, y_stride, inputs)
+
+
+@inline
+def matvec(x, x_at, w, w_at, inputs, outputs, y):
+    """`matmul` for one row, with less to compile: add x @ W to the first `outputs` of y."""
+    for begin in range(0, outputs, BLOCK * _ONE_WIDE_BLOCKS):
+        if begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
+            _one_wide(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
+        else:
+            _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)

@@ -5,6 +5,7 @@ Legend: B lanes, K length of one-hot class and vector, M features of a frame, Z 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,24 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.engines.base import Request, Workers
 from seqgen.engines.numba.compile import say_compiling
-from seqgen.engines.numba.wavenet_kernel import NOTHING_TO_DRAW, advance, prime, project
-from seqgen.engines.numba.wavenet_packing import pack_wavenet
+from seqgen.engines.numba.signals import signals
+from seqgen.engines.numba.trial import Trial
+from seqgen.engines.numba.wavenet_draw import NOTHING_TO_DRAW
+from seqgen.engines.numba.wavenet_kernel import advance, prime, project
+from seqgen.engines.numba.wavenet_lane import SIGNALS, assist, dismiss, lead
+from seqgen.engines.numba.wavenet_packing import Sizes, pack_wavenet
 from seqgen.engines.sound import Local, SoundEngine, diverged, no_symbol
+
+_NO_FRAMES = np.zeros(0, np.float32)
+_WORTH_TWO = 64
+"""Samples that are worth waking another thread for."""
+
+Shared = tuple[np.ndarray, ...]
+"""What a leader and its assistant share, as `wavenet_lane.lead` takes it."""
 
 
 class WaveNetEngine(SoundEngine):
-    """Samples `WaveNet`s on the CPU; lanes are spread over threads.
+    """Samples `WaveNet`s on the CPU; lanes are spread over threads, and a lane that is alone over two where that helps.
 
     Attributes:
         rings: (B, ring) float32, the last inputs of every layer.
@@ -36,6 +48,7 @@ class WaveNetEngine(SoundEngine):
         self.base = np.tile(packed.base, (request.lanes, 1))
         self._none = Local(np.zeros((0, 0, 0), np.float32), np.zeros(request.lanes, np.int64))
         self._workers = Workers(request.threads)
+        self._two_cores = Trial()
         say_compiling("WaveNet")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -74,7 +87,20 @@ class WaveNetEngine(SoundEngine):
         order = np.concatenate([running[k :: self.request.threads] for k in range(self.request.threads)])
         seed, controls, codes = np.uint64(self.request.seed), self.controls, []
 
+        def lead_lane(lane: int, shared: Shared) -> None:
+            own = frames[lane].reshape(-1) if len(frames) else _NO_FRAMES
+            code = lead(
+                self._sizes, self._packed, counts[lane], seed, self.base[lane], own, first[lane], self.rings[lane],
+                self.history[lane], self.clock[lane], self.position[lane], self.index[lane], controls.reshapes[lane],
+                controls.parameters[lane], controls.allowed[lane], controls.seen[lane], symbols[lane],
+                log_probs[lane], *shared,
+            )  # fmt: skip
+            codes.append(code)
+
         def work(part: np.ndarray) -> None:
+            if len(part) == 1:
+                lead_lane(int(part[0]), self._shared())
+                return
             part = part[np.argsort(-counts[part], kind="stable")]
             code = advance(
                 self._sizes, self._packed, part, counts[part], seed, self.base, frames, first, self.rings,
@@ -83,9 +109,27 @@ class WaveNetEngine(SoundEngine):
             )  # fmt: skip
             codes.append(code)
 
-        self._workers.run(work, order)
+        if len(running) == 1 and self.request.threads > 1 and counts[running[0]] >= _WORTH_TWO:
+            shared, lane = self._shared(), int(running[0])
+            two = self._two_cores.choose() and self._workers.begin_beside(
+                lambda: assist(self._sizes, self._packed, *shared)
+            )
+            began = time.perf_counter()
+            try:
+                lead_lane(lane, shared)
+            finally:
+                dismiss(shared[-1])
+            self._two_cores.took(two, (time.perf_counter() - began) / counts[lane])
+        else:
+            self._workers.run(work, order)
         if max(codes, default=0):
             raise no_symbol() if NOTHING_TO_DRAW in codes else diverged()
+
+    def _shared(self) -> Shared:
+        """New arrays for the two sides of a pair, as an assistant may still be at work on those of the last time."""
+        s = Sizes(*self._sizes)
+        lengths = (s.layers * s.half, s.skip_wide, s.skip_wide, s.outputs_wide)
+        return (*(np.zeros(length, np.float32) for length in lengths), signals(SIGNALS))
 
     def close(self) -> None:
         self._workers.close()

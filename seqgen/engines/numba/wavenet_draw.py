@@ -10,15 +10,51 @@ import math
 import numpy as np
 
 from seqgen.engines.numba.compile import inline
-from seqgen.engines.numba.draw import _inverse_cdf, _log_sum
-from seqgen.engines.numba.random import philox4, to_logistic, to_normal, to_uniform
+from seqgen.engines.numba.draw import _inverse_cdf, _log_sum, draw
+from seqgen.engines.numba.random import philox4, to_logistic, to_normal, to_uniform, uniform
 from seqgen.rng import Purpose
 
+NOTHING_TO_DRAW, NOT_FINITE = 1, 2
+_TOKEN = int(Purpose.TOKEN)
 _COMPONENT, _EMISSION = int(Purpose.COMPONENT), int(Purpose.EMISSION)
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 # these are those of seqgen.models.wavenet_outputs, which imports torch
 _LOWEST_LOGISTIC, _LOWEST_GAUSSIAN, _HIGHEST = -9.0, -7.0, 20.0
 _SCALE, _LOWEST, _TOP = 32768.0, -32768.0, 32767.0
+
+
+@inline
+def draw_next(
+    s, values, order, work, seed, index, place, reshape, parameters, allowed, seen, history, symbols, log_probs, t
+):  # fmt: skip
+    """Draw sample t of a lane from its raw outputs `values`; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
+
+    Args:
+        order, work: to compute in. reshape, parameters, allowed, seen: the lane's controls.
+        history: (k,), moved on. symbols: (N,). log_probs: (N or 0, 2).
+    """
+    scored = log_probs.shape[0] > 0
+    if s.kind == 0:
+        u = uniform(seed, index, place, _TOKEN)
+        symbol, log_prob, drawn = draw(values, reshape, parameters, allowed, seen, order, work, u, scored)
+        if symbol < 0:
+            return NOTHING_TO_DRAW
+        seen[symbol] = True
+        read = np.float64(symbol)
+        symbols[t] = read
+    else:
+        value, read, log_prob = draw_sound(s, values, work[0], seed, index, place, scored)
+        if not np.isfinite(read):
+            return NOT_FINITE
+        drawn = log_prob
+        symbols[t] = value
+    if scored:
+        log_probs[t, 0] = log_prob
+        log_probs[t, 1] = drawn
+    for j in range(s.taps - 1, 0, -1):
+        history[j] = history[j - 1]
+    history[0] = read
+    return 0
 
 
 @inline

@@ -14,9 +14,9 @@ from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.engines.numba.vector import pack, padded
 
 # columns of `Packed.at`
-PAST, PRESENT, RESIDUAL = 0, 1, 2
+PAST, PRESENT, RESIDUAL, SKIP = 0, 1, 2, 3
 # entries of `Packed.head_at`
-SKIP, HIDDEN, OUTPUT = 0, 1, 2
+HIDDEN, OUTPUT = 0, 1
 KINDS = {"categorical": 0, "logistics": 1, "gaussian": 2}
 
 
@@ -53,8 +53,8 @@ class Packed(NamedTuple):
     """The weights.
 
     Attributes:
-        matrices: all packed matrices, one after another; at: (L, 3) int64, where those of a layer begin: of the
-            taps before, of the present one, and of the residual; head_at: (3,) those of the head.
+        matrices: all packed matrices, one after another; at: (L, 4) int64, where those of a layer begin: of the
+            taps before, of the present one, of the residual and of the skips; head_at: (2,) those of the head.
         input: (k, levels or 1, R) float32. input_bias: (R,). base: (Z,) float32, the biases of the gates.
         residual: (L, R) float32 biases. skip, hidden, output: biases, padded.
         dilations, ring_at, ring_mask: (L,) int64; the ring of a layer begins at ring_at and has ring_mask + 1 rows.
@@ -127,7 +127,7 @@ def pack_wavenet(
         length += len(matrix) * padded(matrix.shape[1])
         return begin
 
-    at = np.zeros((layers, 3), np.int64)
+    at = np.zeros((layers, 4), np.int64)
     base = np.zeros(layers * gates, np.float32)
     residual = np.zeros((layers, channels), np.float32)
     for number in range(layers):
@@ -138,7 +138,8 @@ def pack_wavenet(
         if number < layers - 1:
             at[number, RESIDUAL] = put(single[name + "residual.weight"].T)
             residual[number] = single[name + "residual.bias"]
-    head_at = np.array([put(single[f"{name}.weight"].T) for name in ("skip", "hidden", "output")])
+        at[number, SKIP] = put(single["skip.weight"].T[number * half : (number + 1) * half])
+    head_at = np.array([put(single[f"{name}.weight"].T) for name in ("hidden", "output")])
     dilations = 2 ** (np.arange(layers) % int(config["cycle"]))
     # a row is read before it is written, so that a ring of exactly the reach is enough
     rows = np.array([_power_of_two(max(1, (taps - 1) * int(d))) for d in dilations])
