@@ -92,7 +92,8 @@ class RecordingFile:
     """A mono recording that appears under its name when it is closed, however little it holds.
 
     Room is made on disk ahead of the encoder. When there is none left, `write` raises before the encoder has seen
-    the block; the room is given back, and closing still finds the space that it needs.
+    the block; the room is given back, and closing still finds the space that it needs. The same sound gives the same
+    bytes, but for Ogg, which numbers its streams at random.
 
     Args:
         path: the file.
@@ -131,6 +132,7 @@ class RecordingFile:
                 self._descriptor, "w", self._rate, 1, format_.subtypes[self._encoding], format=format_.format,
                 endian="LITTLE" if format_.format == "RAW" else "FILE", closefd=False,
             )  # fmt: skip
+            self._exit.callback(self._forget_time)
             self._exit.callback(self._file.close)
         except BaseException as error:
             self._exit.__exit__(type(error), error, error.__traceback__)
@@ -168,6 +170,14 @@ class RecordingFile:
     def discard(self, error: BaseException) -> None:
         """Remove the file; an older one of that name stays."""
         self._exit.__exit__(type(error), error, error.__traceback__)
+
+    def _forget_time(self) -> None:
+        """Zero the time of writing that libsndfile puts beside the peak of a float WAV: id, size, version, time."""
+        if not hasattr(os, "pread") or self._suffix != ".wav":
+            return
+        at = os.pread(self._descriptor, _HEADERS, 0).find(b"PEAK")
+        if self._encoding == "float32" and at >= 0:
+            os.pwrite(self._descriptor, bytes(4), at + 12)
 
     def _make_room(self) -> None:
         """See to it that `_ROOM` bytes after the present end can be written."""

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import time
 import tracemalloc
 
 import numpy as np
@@ -81,6 +82,21 @@ def test_full_scale_is_cut_and_not_wrapped():
     assert encoded(loud, "pcm16").tolist() == [-32768, -32768, 32767, 32767]
     assert encoded(loud, "pcm24").tolist() == [-(2**31), -(2**31), (2**23 - 1) << 8, (2**23 - 1) << 8]
     assert encoded(loud, "float32").tolist() == loud.tolist()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "encoding"),
+    [(suffix, encoding) for suffix, kind in KINDS.items() if suffix != ".ogg" for encoding in kind.subtypes],
+)
+def test_the_same_sound_is_the_same_file_at_another_time(tmp_path, suffix, encoding):
+    written = []
+    for name in ("first", "second"):
+        file = RecordingFile(tmp_path / f"{name}{suffix}", 16000, encoding=encoding)
+        file.write(random_sound(1, 5000)[0])
+        file.close()
+        written.append(file.path.read_bytes())
+        time.sleep(1.1 if encoding == "float32" and name == "first" else 0.0)  # headers count seconds
+    assert written[0] == written[1]
 
 
 def test_vorbis_is_near(tmp_path):
