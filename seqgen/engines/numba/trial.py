@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+_KEPT = 0.75  # of what was known of a way's cost when it is timed again
+_LONGEST = 1024
+
 
 class Trial:
     """Which of two ways, numbered False and True, is the faster here and now.
 
-    Other work on the machine comes and goes, so the slower way is tried again from time to time.
-
-    Args:
-        again: after how many choices the slower way gets another chance.
+    Other work on the machine comes and goes, so the slower way is tried again: after `again` choices, and each time
+    that it is the slower one still, after twice as many.
     """
 
     def __init__(self, again: int = 16) -> None:
-        self._again = again
-        self._choices = 0
+        self._again = self._pause = again
+        self._left = again
         self._warm = False
         self._costs: dict[bool, float] = {}
 
     def choose(self) -> bool:
         """The way to go next."""
-        self._choices += 1
         for way in (True, False):
             if way not in self._costs:
                 return way
-        faster = self._costs[True] < self._costs[False]
-        return faster if self._choices % self._again else not faster
+        self._left -= 1
+        return self._faster() if self._left else not self._faster()
 
     def took(self, way: bool, cost: float) -> None:
         """Report the seconds that an item took; the first report is of compiling and loading, and is forgotten."""
-        if self._warm:
-            self._costs[way] = 0.5 * (self._costs.get(way, cost) + cost)
-        self._warm = True
+        if not self._warm:
+            self._warm = True
+            return
+        known = len(self._costs) == 2
+        before = self._faster() if known else way
+        self._costs[way] = _KEPT * self._costs.get(way, cost) + (1 - _KEPT) * cost
+        if not known:
+            return
+        if self._faster() != before:
+            self._pause = self._left = self._again
+        elif way != before:
+            self._pause = self._left = min(2 * self._pause, _LONGEST)
+
+    def _faster(self) -> bool:
+        return self._costs[True] < self._costs[False]
