@@ -58,7 +58,7 @@ def lead(
     values, order = np.empty(s.outputs, np.float64), np.empty(s.symbols, np.int64)
     work = np.empty((2, s.outputs), np.float64)
     wide_hop = max(s.hop, 1)
-    hidden_cut, logits_cut = s.skip_wide // BLOCK // 2 * BLOCK, s.outputs_wide // BLOCK // 2 * BLOCK
+    matrices = packed.matrices
     together, joined, settled, rounds = False, 0, 0, 0
     for begin in range(0, count, _AHEAD):
         ahead = min(_AHEAD, count - begin)
@@ -71,18 +71,7 @@ def lead(
                 frame = place // wide_hop - first_frame
                 begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, own, k * s.gates)
                 read_past(s, packed, rings, 0, clock + begin + k, layer, delayed, k * width)
-            matmul(
-                delayed,
-                0,
-                width,
-                _AHEAD,
-                packed.matrices,
-                packed.at[layer, PAST],
-                width,
-                s.gates,
-                own,
-                s.gates,
-            )
+            matmul(delayed, 0, width, _AHEAD, matrices, packed.at[layer, PAST], width, s.gates, own, s.gates)
         for k in range(ahead):
             t = begin + k
             if not together and rounds < MOST_ROUNDS and look(numbers, READY) == rounds + 1:
@@ -99,8 +88,8 @@ def lead(
                     frame = place // wide_hop - first_frame
                     begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, sums, 0)
                     read_past(s, packed, rings, 0, clock + t, layer, delayed, 0)
-                    matvec(delayed, 0, packed.matrices, packed.at[layer, PAST], width, s.gates, sums)
-                matvec(h, 0, packed.matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
+                    matvec(delayed, 0, matrices, packed.at[layer, PAST], width, s.gates, sums)
+                matvec(h, 0, matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
                 keep_input(s, packed, rings, 0, clock + t, layer, h, 0)
                 gate(sums, 0, s.half_wide, gated, layer * s.half, s.half)
                 if together:
@@ -108,55 +97,17 @@ def lead(
                 if layer + 1 < s.layers:
                     for i in range(s.channels):
                         h[i] += packed.residual[layer, i]
-                    matvec(
-                        gated,
-                        layer * s.half,
-                        packed.matrices,
-                        packed.at[layer, RESIDUAL],
-                        s.half,
-                        s.channels_wide,
-                        h,
-                    )
+                    residual_at = packed.at[layer, RESIDUAL]
+                    matvec(gated, layer * s.half, matrices, residual_at, s.half, s.channels_wide, h)
             if together:
-                assisted = settled + (t - joined) * 3
-                together = reached(numbers, ASSISTED, assisted + 1, _PATIENCE)
-                if together:
-                    copy(packed.hidden, 0, hidden, 0, hidden_cut)
-                    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, hidden_cut, hidden)
-                    relu(hidden, 0, hidden, 0, hidden_cut)
-                    publish(numbers, LED, led + s.layers + 1)
-                    together = reached(numbers, ASSISTED, assisted + 2, _PATIENCE)
-                if together:
-                    copy(packed.output, 0, own_logits, 0, logits_cut)
-                    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, logits_cut, own_logits)
-                    together = reached(numbers, ASSISTED, assisted + 3, _PATIENCE)
-                if together:
-                    copy(logits, logits_cut, own_logits, logits_cut, s.outputs_wide - logits_cut)
-                else:
+                assisted = settled + 3 * (t - joined)
+                led += s.layers
+                together = _share_head(s, packed, skipped, hidden, logits, own_logits, numbers, led, assisted)
+                if not together:
                     rounds += 1
                     publish(numbers, ROUND, rounds)
             if not together:
-                copy(packed.skip, 0, own_skipped, 0, s.skip_wide)
-                copy(packed.hidden, 0, own_hidden, 0, s.skip_wide)
-                copy(packed.output, 0, own_logits, 0, s.outputs_wide)
-                for layer in range(s.layers):
-                    matvec(
-                        gated,
-                        layer * s.half,
-                        packed.matrices,
-                        packed.at[layer, SKIP],
-                        s.half,
-                        s.skip_wide,
-                        own_skipped,
-                    )
-                relu(own_skipped, 0, own_skipped, 0, s.skip_wide)
-                matvec(
-                    own_skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_wide, own_hidden
-                )
-                relu(own_hidden, 0, own_hidden, 0, s.skip_wide)
-                matvec(
-                    own_hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_wide, own_logits
-                )
+                _make_head(s, packed, gated, own_skipped, own_hidden, own_logits)
             place = np.uint64(position + t)
             for v in range(s.outputs):
                 values[v] = own_logits[v]
@@ -169,6 +120,46 @@ def lead(
                 return code
     publish(numbers, ROUND, -1 - rounds)
     return 0
+
+
+@inline
+def _make_head(s, packed, gated, skipped, hidden, logits):
+    """From the gates of all layers to the raw outputs."""
+    copy(packed.skip, 0, skipped, 0, s.skip_wide)
+    copy(packed.hidden, 0, hidden, 0, s.skip_wide)
+    copy(packed.output, 0, logits, 0, s.outputs_wide)
+    for layer in range(s.layers):
+        matvec(gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped)
+    relu(skipped, 0, skipped, 0, s.skip_wide)
+    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_wide, hidden)
+    relu(hidden, 0, hidden, 0, s.skip_wide)
+    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_wide, logits)
+
+
+@inline
+def _share_head(s, packed, skipped, hidden, others, logits, numbers, led, assisted):
+    """The leader's part of the same, the first columns; false if the assistant is late with the rest."""
+    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
+    if not reached(numbers, ASSISTED, assisted + 1, _PATIENCE):
+        return False
+    copy(packed.hidden, 0, hidden, 0, hidden_cut)
+    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, hidden_cut, hidden)
+    relu(hidden, 0, hidden, 0, hidden_cut)
+    publish(numbers, LED, led + 1)
+    if not reached(numbers, ASSISTED, assisted + 2, _PATIENCE):
+        return False
+    copy(packed.output, 0, logits, 0, logits_cut)
+    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, logits_cut, logits)
+    if not reached(numbers, ASSISTED, assisted + 3, _PATIENCE):
+        return False
+    copy(others, logits_cut, logits, logits_cut, s.outputs_wide - logits_cut)
+    return True
+
+
+@inline
+def _cut(columns):
+    """The column from which on they are the assistant's."""
+    return columns // BLOCK // 2 * BLOCK
 
 
 @kernel
@@ -186,7 +177,7 @@ def assist(sizes, packed_weights, gated, skipped, hidden, logits, numbers):
 @inline
 def _follow(s, packed, gated, skipped, hidden, logits, numbers, turn):
     """Make the assistant's part of sample after sample, until the round ends."""
-    hidden_cut, logits_cut = s.skip_wide // BLOCK // 2 * BLOCK, s.outputs_wide // BLOCK // 2 * BLOCK
+    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
     hidden_rest, logits_rest = s.skip_wide - hidden_cut, s.outputs_wide - logits_cut
     own_hidden, own_logits = hidden[hidden_cut:], logits[logits_cut:]
     led, assisted = 0, look(numbers, ASSISTED)
