@@ -55,7 +55,8 @@ def command(
                           presets tiny, speech, vocoder (sound from mel features)
       shakespeare-markov, weather, digit-strokes    the built-in models again
     \b
-    With --set start=MODEL, a file or built-in name, training begins with that model's parameters (fine-tuning).
+    With --set start=MODEL, a file or built-in name, training begins with that model's parameters (fine-tuning);
+    architecture and symbols must be the same.
     \b
     Examples:
       seqgen train char-rnn my.txt -o mine.safetensors

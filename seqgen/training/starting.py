@@ -20,6 +20,11 @@ def begin_with(model: Any, name_or_path: str) -> dict[str, Any]:
     """
     weights = find_family(name_or_path, model.family)
     ours, theirs = json.loads(json.dumps(model.config())), weights.config
+    if ours["codec"] != theirs["codec"]:
+        raise SeqgenError(
+            f"start={name_or_path} knows other symbols than the data has (its codec differs: the characters of a text, "
+            "the shape and levels of an image, the rate of a sound); begin without start"
+        )
     differing = [
         f"{name}={theirs.get(name)!r}, not {ours.get(name)!r}"
         for name in sorted((ours.keys() | theirs.keys()) - _MAY_DIFFER)

@@ -58,6 +58,7 @@ def test_a_run_that_started_from_a_model_resumes(data, first, tmp_path):
     [
         ({"start": "nowhere.safetensors"}, "no file 'nowhere.safetensors'"),
         ({"start": "weather"}, "of the family 'markov', not 'char-rnn'"),
+        ({"start": "shakespeare"}, "start=shakespeare knows other symbols than the data has"),
         ({"hidden_size": 9}, "hidden_size=8, not 9; train with its settings"),
     ],
 )
