@@ -72,7 +72,7 @@ def measure(
     return made
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def bench_wavenet_library(benchmark: Any, precision: str) -> None:
     """One stream on one core, beside wavenet_vocoder's `incremental_forward`."""
     model = comparable(precision)

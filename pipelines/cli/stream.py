@@ -140,9 +140,9 @@ def command(
       seqgen stream digits-pixelcnn -n 9 --prompt half.png --keep-rows 14 -o completed.png
       seqgen stream fashion-pixelcnn -n 100 --condition each -o page.png
       seqgen stream digits-pixelcnn --format y4m | ffplay -
-      seqgen stream voice.safetensors --live | aplay   # until Ctrl-C
-      seqgen stream voice.safetensors --seconds 10 -o speech.flac --picture speech.png
-      seqgen stream vocoder.safetensors --like recording.wav -o again.wav
+      seqgen stream speech --live | aplay              # until Ctrl-C
+      seqgen stream speech --seconds 10 -o speech.flac --picture speech.png
+      seqgen stream vocoder --like recording.wav -o again.wav
     """
     from pipelines.cli import audio_options as sound
     from pipelines.cli import image_options as images
