@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -144,6 +144,9 @@ def usable_threads() -> int:
     return os.cpu_count() or 1
 
 
+_GRACE = 0.0005  # seconds
+
+
 class Workers:
     """Runs a nogil kernel on contiguous groups of lanes, one group a thread."""
 
@@ -168,7 +171,8 @@ class Workers:
     def begin_beside(self, work: Callable[[], None]) -> bool:
         """Start `work` on another thread, without waiting for it; false if that of the last time is still at it."""
         if self._beside is not None:
-            if not self._beside.done():
+            # one that has just ended still needs the interpreter to say so
+            if not wait((self._beside,), _GRACE).done:
                 return False
             self._beside.result()
         self._beside = self._others().submit(work)

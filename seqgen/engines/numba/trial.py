@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-_KEPT = 0.75  # of what was known of a way's cost when it is timed again
-_LONGEST = 1024
+# of what was known of the cost of the way that is taken, and of the other, which was timed longer ago
+_KEPT, _KEPT_OTHER = 0.75, 0.25
+_LONGEST = 128
 
 
 class Trial:
@@ -34,7 +35,8 @@ class Trial:
             return
         known = len(self._costs) == 2
         before = self._faster() if known else way
-        self._costs[way] = _KEPT * self._costs.get(way, cost) + (1 - _KEPT) * cost
+        kept = _KEPT if way == before else _KEPT_OTHER
+        self._costs[way] = kept * self._costs.get(way, cost) + (1 - kept) * cost
         if not known:
             return
         if self._faster() != before:
