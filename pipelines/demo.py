@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -119,8 +120,10 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
         ("digit-strokes", 1),
         *((name, batch) for name in (*image_models(), *speakers()) for batch in (1, 16)),
     ):
-        condition = each_class(find(name))
-        with seqgen.stream(name, batch=batch, seed=SEED, length=4096, condition=condition) as stream:
+        request: dict[str, Any] = {"batch": batch, "seed": SEED, "length": 4096, "condition": each_class(find(name))}
+        with seqgen.stream(name, **request) as compiled:
+            next(compiled)
+        with seqgen.stream(name, **request) as stream:
             end = time.perf_counter() + seconds
             while time.perf_counter() < end:
                 next(stream)
