@@ -120,7 +120,12 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
         ("digit-strokes", 1),
         *((name, batch) for name in (*image_models(), *speakers()) for batch in (1, 16)),
     ):
-        request: dict[str, Any] = {"batch": batch, "seed": SEED, "length": 4096, "condition": each_class(find(name))}
+        request: dict[str, Any] = {
+            "batch": batch,
+            "seed": SEED,
+            "length": 4096,
+            "condition": each_class(find(name)),
+        }
         with seqgen.stream(name, **request) as compiled:
             next(compiled)
         with seqgen.stream(name, **request) as stream:
