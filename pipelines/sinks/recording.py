@@ -196,7 +196,8 @@ class RecordingFile:
                 return
             self._room = end
             os.ftruncate(self._descriptor, end)
-            why = f"{error.strerror} after {self.seconds:.1f} s of audio, which are kept"
+            kept = f"after {self.seconds:.1f} s of audio, which are kept"
+            why = f"{error.strerror} {kept if self.frames else 'before there was any audio'}"
             raise OSError(error.errno, why, str(self.path)) from None
 
     def _require_size(self, more: int) -> None:
