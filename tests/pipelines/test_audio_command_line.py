@@ -35,8 +35,8 @@ def _saved(model: WaveNet, name: str, factory: pytest.TempPathFactory, **card: o
 @pytest.fixture(scope="module")
 def model() -> WaveNet:
     model = WaveNet(4, 2, 8, 16, 8, levels=256, sample_rate=RATE, seed=1)
-    # kernels that are compiled here are not compiled by each of the processes below
-    model.sample(1, length=10)
+    # kernels that are compiled here, those for two cores too, are not compiled by each of the processes below
+    model.sample(1, length=200, threads=2)
     return model
 
 
@@ -48,7 +48,7 @@ def checkpoint(model: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def vocoder() -> WaveNet:
     model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, mels=20, hop=200, seed=2)
-    model.sample(1, condition=np.zeros((1, 20), np.float32))
+    model.sample(1, condition=np.zeros((1, 20), np.float32), threads=2)
     return model
 
 
