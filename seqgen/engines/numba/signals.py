@@ -1,4 +1,4 @@
-"""What two kernels that run at the same time tell each other: numbers that only grow, each written by one of them.
+"""What two kernels that run at the same time tell each other: numbers, each written by one of them, mostly upwards.
 
 What was written before a number is published is seen by whoever has seen the number (release and acquire).
 """

@@ -28,7 +28,7 @@ _AHEAD = 4
 READY, WANTED, LED, ASSISTED, ROUND = 0, 1, 2, 3, 4
 SIGNALS = 5
 MOST_ROUNDS = 8
-_PATIENCE = 3000  # looks of some 20 ns
+_PATIENCE = 3000  # looks of some 25 ns
 
 
 def dismiss(numbers: np.ndarray) -> None:
