@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from seqgen.errors import SeqgenError, integer, real
 from seqgen.files import replace_whole
 from seqgen.generator import Generator
+from seqgen.training.mixed_precision import supported_autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class TrainingConfig:
         learning_rate: highest rate; warmup: steps to reach it; after it the rate falls as a cosine to a tenth.
         weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
         validate_every, save_every: in steps. seed: of everything random.
-        autocast: compute in bfloat16 where PyTorch thinks it safe. threads: of torch, 0 leaves them alone.
+        autocast: compute in bfloat16 where PyTorch thinks it safe and the machine can. threads: of torch, 0 leaves them alone.
         start: name or path of a model to begin with the parameters of; "" begins with random ones.
     """
 
@@ -133,41 +134,42 @@ def train(
     if resume and state_path is not None and state_path.exists():
         first, carry, progress = _restore(state_path, model, optimizer, average, run)
     last = config.steps if stop_after is None else min(config.steps, first + stop_after)
-    for step in range(first, last):
-        began = time.perf_counter()
-        for group in optimizer.param_groups:
-            group["lr"] = config.rate(step)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.autocast):
-            loss, carry = objective.loss(model, step, carry)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise SeqgenError(
-                f"the loss is {value} at step {step}; lower learning_rate (now {config.learning_rate})"
-            )
-        # early on the average follows the weights quickly, as in TensorFlow's ExponentialMovingAverage
-        decay = min(config.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, tensor in model.state_dict().items():
-                average[name].lerp_(tensor, 1 - decay)
-        progress.losses.append((step, value))
-        done = step + 1
-        score = None
-        if done % config.validate_every == 0 or done == config.steps:
-            score = _with_weights(model, average, lambda: objective.validate(model))
-            if math.isnan(score):
+    with supported_autocast(model, enabled=config.autocast) as autocast:
+        for step in range(first, last):
+            began = time.perf_counter()
+            for group in optimizer.param_groups:
+                group["lr"] = config.rate(step)
+            with autocast():
+                loss, carry = objective.loss(model, step, carry)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            optimizer.step()
+            value = float(loss.detach())
+            if not math.isfinite(value):
                 raise SeqgenError(
-                    f"the held-out score is nan after {done} steps; lower learning_rate (now {config.learning_rate})"
+                    f"the loss is {value} at step {step}; lower learning_rate (now {config.learning_rate})"
                 )
-            progress.scores.append((done, score))
-        progress.seconds += time.perf_counter() - began
-        if state_path is not None and (done % config.save_every == 0 or done == last):
-            _save(state_path, model, optimizer, average, carry, done, run, progress)
-        if report is not None:
-            report(done, value, score)
+            # early on the average follows the weights quickly, as in TensorFlow's ExponentialMovingAverage
+            decay = min(config.ema, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for name, tensor in model.state_dict().items():
+                    average[name].lerp_(tensor, 1 - decay)
+            progress.losses.append((step, value))
+            done = step + 1
+            score = None
+            if done % config.validate_every == 0 or done == config.steps:
+                score = _with_weights(model, average, lambda: objective.validate(model))
+                if math.isnan(score):
+                    raise SeqgenError(
+                        f"the held-out score is nan after {done} steps; lower learning_rate (now {config.learning_rate})"
+                    )
+                progress.scores.append((done, score))
+            progress.seconds += time.perf_counter() - began
+            if state_path is not None and (done % config.save_every == 0 or done == last):
+                _save(state_path, model, optimizer, average, carry, done, run, progress)
+            if report is not None:
+                report(done, value, score)
     if last == config.steps:
         model.load_state_dict(average)
     return progress

@@ -246,7 +246,12 @@ def test_the_weather_is_built_in():
     made, card = weather_model()
     shipped = seqgen.load("weather")
     assert shipped.log_prob("sun sun cloud cloud rain", prompt="sun")[0] == pytest.approx(np.log(0.0144))
-    assert shipped.weights().hash == made.weights().hash
+    # the start comes from a singular value decomposition, whose last bits differ between CPUs; all else is exact
+    ours, stored = made.weights(), shipped.weights()
+    assert ours.config == stored.config
+    assert set(ours.arrays) == set(stored.arrays)
+    for name, array in ours.arrays.items():
+        np.testing.assert_allclose(array, stored.arrays[name], rtol=1e-12, err_msg=name)
     assert card["score"] == 0.8014
 
 
