@@ -34,7 +34,8 @@ class TrainingConfig:
         learning_rate: highest rate; warmup: steps to reach it; after it the rate falls as a cosine to a tenth.
         weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
         validate_every, save_every: in steps. seed: of everything random.
-        autocast: compute in bfloat16 where PyTorch thinks it safe and the machine can. threads: of torch, 0 leaves them alone.
+        autocast: compute in bfloat16 where PyTorch thinks it safe and the machine can.
+        threads: of torch, 0 leaves them alone.
         start: name or path of a model to begin with the parameters of; "" begins with random ones.
     """
 
@@ -162,7 +163,8 @@ def train(
                 score = _with_weights(model, average, lambda: objective.validate(model))
                 if math.isnan(score):
                     raise SeqgenError(
-                        f"the held-out score is nan after {done} steps; lower learning_rate (now {config.learning_rate})"
+                        f"the held-out score is nan after {done} steps; "
+                        f"lower learning_rate (now {config.learning_rate})"
                     )
                 progress.scores.append((done, score))
             progress.seconds += time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Training in bfloat16 where the machine can: every module is tried once under autocast, and kept in float32 if refused.
+"""Training in bfloat16 where the machine can: each module is tried once under autocast, and kept in float32 if refused.
 
 What PyTorch computes in bfloat16 depends on the CPU: without AVX-512, oneDNN has no bfloat16 LSTM and raises
 "could not create a primitive descriptor", while linear layers and convolutions work. No list of such cases stays
