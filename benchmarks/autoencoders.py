@@ -20,10 +20,10 @@ import numpy as np
 
 from seqgen.data.images import read_splits
 from seqgen.files import replace_whole
-from seqgen.models.autoencoder import AutoEncoder
-from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder
-from seqgen.training.image_recipe import train_images
-from seqgen.training.images import fixed_levels, score
+from seqgen.image.objective import fixed_levels, score
+from seqgen.image.recipe import train_images
+from seqgen.models.autoencoder.model import AutoEncoder
+from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder
 
 
 @dataclass(frozen=True)

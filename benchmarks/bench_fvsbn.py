@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.bench_nade import CORES, SIDE, SIZE, strokes
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
-from seqgen.models.fvsbn import FVSBN
+from seqgen.models.fvsbn.model import FVSBN
 
 
 @cache

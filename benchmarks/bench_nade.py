@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
 from seqgen.engines.base import usable_threads
-from seqgen.models.nade import NADE
+from seqgen.models.nade.model import NADE
 
 PRECISIONS = ("float32", "bfloat16")
 CORES = usable_threads()

@@ -22,8 +22,8 @@ from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, fill, limited_threads, side_by_side
 from seqgen import rng
 from seqgen.engines.base import Request, Start, usable_threads
-from seqgen.engines.numba.pixel_cnn import PixelCNNEngine
-from seqgen.models.pixel_cnn import PixelCNN
+from seqgen.models.pixel_cnn.model import PixelCNN
+from seqgen.models.pixel_cnn.numba_engine import PixelCNNEngine
 
 SIDE, CHANNELS, LAYERS = 28, 64, 7
 PIXELS = SIDE * SIDE
@@ -183,7 +183,7 @@ def bench_engines(benchmark: Any, engine: str) -> None:
 
 def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
     """Passes that fixed-point iteration takes for some images."""
-    from seqgen.engines.torch.fixed_point import FixedPointEngine
+    from seqgen.image.fixed_point import FixedPointEngine
 
     engine = FixedPointEngine(model.weights(), Request(seed=3, lanes=images), model=model)
     engine.begin(np.arange(images), np.arange(images), Start())

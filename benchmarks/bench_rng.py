@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.side_by_side import side_by_side
 from seqgen import rng
-from seqgen.engines.numba.normals import normals
-from seqgen.engines.numba.random import fill_uniforms
+from seqgen.kernels.normals import normals
+from seqgen.kernels.random import fill_uniforms
 from seqgen.rng import Purpose
 
 COUNT = 1 << 20  # 8 MB: what a consumer would ask for at a time, and larger than the caches

@@ -20,7 +20,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from seqgen.checkpoint import to_bfloat16
-from seqgen.engines.numba.vector import matmul
+from seqgen.kernels.vector import matmul
 
 _WIDTH = 16
 _CHAINS = 16  # independent accumulators: enough to hide the latency of two units

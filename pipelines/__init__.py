@@ -16,7 +16,8 @@ __seqgen__ = True
 _EXPORTS = {
     "from_model": "pipelines.sources",
     "Pipeline": "pipelines.pipeline",
-    "Paced": "pipelines.pacing",
+    "Stage": "pipelines.stage",
+    "Paced": "pipelines.operators.paced",
     "open_sink": "pipelines.sinks",
     "Sink": "pipelines.sinks.base",
     "JSONLSink": "pipelines.sinks.jsonl",
@@ -41,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
 if TYPE_CHECKING:
     from pipelines.grids import image_grid as image_grid
-    from pipelines.pacing import Paced as Paced
+    from pipelines.operators.paced import Paced as Paced
     from pipelines.pipeline import Pipeline as Pipeline
     from pipelines.sinks import open_sink as open_sink
     from pipelines.sinks.audio import RecordingSink as RecordingSink
@@ -50,3 +51,4 @@ if TYPE_CHECKING:
     from pipelines.sinks.text import TextSink as TextSink
     from pipelines.sources import from_model as from_model
     from pipelines.spectrograms import spectrogram as spectrogram
+    from pipelines.stage import Stage as Stage

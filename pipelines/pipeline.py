@@ -1,19 +1,14 @@
-"""Pipelines: iterators that can be composed, closed, and resumed exactly.
-
-A stage implements three methods, `__next__`, `own_state` and `load_own_state`, and names the stage it draws from.
-Its state is what lies between what it took and what it gave, as JSON values.
-"""
+"""Pipelines: a stage with the operators as methods, each of which gives a longer pipeline."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from seqgen.errors import SeqgenError
+from pipelines.operators import Batch, Map, Paced, Take
+from pipelines.stage import Stage
 
 if TYPE_CHECKING:
-    from pipelines.pacing import Paced
     from pipelines.sinks.base import Sink
     from seqgen.streaming import Chunk
 
@@ -21,49 +16,44 @@ Item = TypeVar("Item")
 Other = TypeVar("Other")
 
 
-class Pipeline(ABC, Generic[Item]):
-    """An iterator of items with `state_dict`, `close` and the operators as methods."""
+class Pipeline(Generic[Item]):
+    """An iterator over the items of a stage.
 
-    source: Pipeline[Any] | None = None
+    Args:
+        stage: the last one; it names those before it.
 
-    @abstractmethod
-    def __next__(self) -> Item: ...
+    Example:
+        >>> from pipelines import from_model
+        >>> [len(pair) for pair in from_model("weather", n=3, length=5).batch(2)]
+        [2, 1]
+    """
 
-    def own_state(self) -> dict[str, Any]:
-        """The state of this stage alone."""
-        return {}
-
-    def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Take over an `own_state`."""
+    def __init__(self, stage: Stage[Item]) -> None:
+        self.stage = stage
 
     def __iter__(self) -> Iterator[Item]:
         return self
+
+    def __next__(self) -> Item:
+        return next(self.stage)
 
     # ---- operators --------------------------------------------------------------------------------------
 
     def map(self, function: Callable[[Item], Other]) -> Pipeline[Other]:
         """Apply a function to every item. It should be pure: after a resume it is called on later items only."""
-        from pipelines.operators import Map
-
-        return Map(self, function)
+        return Pipeline(Map(self.stage, function))
 
     def take(self, count: int) -> Pipeline[Item]:
         """The first `count` items, counted over resumes too."""
-        from pipelines.operators import Take
-
-        return Take(self, count)
+        return Pipeline(Take(self.stage, count))
 
     def batch(self, size: int, *, partial: bool = True) -> Pipeline[list[Item]]:
         """Lists of `size` consecutive items; the last may be shorter, or is dropped with partial=False."""
-        from pipelines.operators import Batch
+        return Pipeline(Batch(self.stage, size, partial=partial))
 
-        return Batch(self, size, partial=partial)
-
-    def paced(self: Pipeline[Chunk], rate: float, *, lead: float = 0.2) -> Paced:
-        """Chunks in real time, `rate` symbols a second and at most `lead` seconds early; late ones are counted."""
-        from pipelines.pacing import Paced
-
-        return Paced(self, rate, lead=lead)
+    def paced(self: Pipeline[Chunk], rate: float, *, lead: float = 0.2) -> Pipeline[Chunk]:
+        """Chunks in real time, `rate` symbols a second and at most `lead` seconds early; `stage` counts late ones."""
+        return Pipeline(Paced(self.stage, rate, lead=lead))
 
     def write(self: Pipeline[Chunk], sink: Sink) -> int:
         """Write every item, a `Chunk` each, into `sink` and commit it; returns the number of chunks."""
@@ -78,10 +68,7 @@ class Pipeline(ABC, Generic[Item]):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the pipeline stands, as JSON values: after the last item that it gave."""
-        state: dict[str, Any] = {"stage": type(self).__name__, "own": self.own_state()}
-        if self.source is not None:
-            state["source"] = self.source.state_dict()
-        return state
+        return self.stage.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the pipeline that gave `state` stood.
@@ -89,21 +76,11 @@ class Pipeline(ABC, Generic[Item]):
         Raises:
             SeqgenError: if the state is of a pipeline with other stages.
         """
-        if not isinstance(state, Mapping) or "stage" not in state:
-            raise SeqgenError("this is not the state of a pipeline; give what state_dict() returned")
-        if state["stage"] != type(self).__name__ or ("source" in state) != (self.source is not None):
-            raise SeqgenError(
-                f"the state is of a stage {state['stage']}, here stands {type(self).__name__}; "
-                "build the pipeline with the same stages"
-            )
-        if self.source is not None:
-            self.source.load_state_dict(state["source"])
-        self.load_own_state(state["own"])
+        self.stage.load_state_dict(state)
 
     def close(self) -> None:
-        """Close this stage and those it draws from. May be called twice."""
-        if self.source is not None:
-            self.source.close()
+        """Close all stages. May be called twice."""
+        self.stage.close()
 
     def __enter__(self) -> Self:
         return self

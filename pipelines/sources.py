@@ -8,10 +8,11 @@ from typing import Any
 
 import seqgen
 from pipelines.pipeline import Pipeline
+from pipelines.stage import Stage
 from seqgen.streaming import Chunk, Stream
 
 
-class FromModel(Pipeline[Chunk]):
+class FromModel(Stage[Chunk]):
     """The chunks of one stream."""
 
     def __init__(self, stream: Stream) -> None:
@@ -35,7 +36,7 @@ def from_model(
     n: int | None = None,
     length: int | None = None,
     **arguments: Any,
-) -> FromModel:
+) -> Pipeline[Chunk]:
     """A pipeline of the chunks that a model streams.
 
     Args:
@@ -43,5 +44,5 @@ def from_model(
         n, length, arguments: what `Generator.stream` takes.
     """
     if isinstance(model, (str, os.PathLike)):
-        return FromModel(seqgen.stream(model, n, length, **arguments))
-    return FromModel(model.stream(n, length, **arguments))
+        return Pipeline(FromModel(seqgen.stream(model, n, length, **arguments)))
+    return Pipeline(FromModel(model.stream(n, length, **arguments)))

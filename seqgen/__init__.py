@@ -32,29 +32,29 @@ _EXPORTS = {
     "Controls": "seqgen.controls",
     "SeqgenError": "seqgen.errors",
     "Generator": "seqgen.generator",
-    "LiveFeatures": "seqgen.live_features",
+    "LiveFeatures": "seqgen.conditions.live_features",
     "Chunk": "seqgen.streaming",
     "Stream": "seqgen.streaming",
     "StreamStats": "seqgen.stats",
     "Weights": "seqgen.checkpoint",
-    "MarkovChain": "seqgen.models.markov",
-    "HMM": "seqgen.models.hmm",
-    "Categorical": "seqgen.models.emissions",
-    "Poisson": "seqgen.models.emissions",
-    "Gaussian": "seqgen.models.emissions",
-    "GaussianMixture": "seqgen.models.mixture",
-    "CharRNN": "seqgen.models.char_rnn",
-    "FVSBN": "seqgen.models.fvsbn",
-    "NADE": "seqgen.models.nade",
-    "EoNADE": "seqgen.models.eonade",
-    "RNADE": "seqgen.models.rnade",
-    "PixelCNN": "seqgen.models.pixel_cnn",
-    "PixelCNNpp": "seqgen.models.pixel_cnn_pp",
-    "PixelRNN": "seqgen.models.pixel_rnn",
-    "TwoScale": "seqgen.models.two_scale",
-    "PixelCNNAutoEncoder": "seqgen.models.pixel_cnn_autoencoder",
-    "AutoEncoder": "seqgen.models.autoencoder",
-    "WaveNet": "seqgen.models.wavenet",
+    "MarkovChain": "seqgen.models.markov.model",
+    "HMM": "seqgen.models.hmm.model",
+    "Categorical": "seqgen.models.hmm.emissions",
+    "Poisson": "seqgen.models.hmm.emissions",
+    "Gaussian": "seqgen.models.hmm.emissions",
+    "GaussianMixture": "seqgen.models.hmm.mixture",
+    "CharRNN": "seqgen.models.char_rnn.model",
+    "FVSBN": "seqgen.models.fvsbn.model",
+    "NADE": "seqgen.models.nade.model",
+    "EoNADE": "seqgen.models.eonade.model",
+    "RNADE": "seqgen.models.rnade.model",
+    "PixelCNN": "seqgen.models.pixel_cnn.model",
+    "PixelCNNpp": "seqgen.models.pixel_cnn_pp.model",
+    "PixelRNN": "seqgen.models.pixel_rnn.model",
+    "TwoScale": "seqgen.models.two_scale.model",
+    "PixelCNNAutoEncoder": "seqgen.models.pixel_cnn_autoencoder.model",
+    "AutoEncoder": "seqgen.models.autoencoder.model",
+    "WaveNet": "seqgen.models.wavenet.model",
     "load": "seqgen.opening",
     "pretrained_models": "seqgen.opening",
     "stream": "seqgen.opening",
@@ -95,28 +95,28 @@ if TYPE_CHECKING:
     from seqgen.codecs import Vectors as Vectors
     from seqgen.codecs import Waveform as Waveform
     from seqgen.codecs import Words as Words
+    from seqgen.conditions.live_features import LiveFeatures as LiveFeatures
     from seqgen.controls import Controls as Controls
     from seqgen.errors import SeqgenError as SeqgenError
     from seqgen.generator import Generator as Generator
-    from seqgen.live_features import LiveFeatures as LiveFeatures
-    from seqgen.models.autoencoder import AutoEncoder as AutoEncoder
-    from seqgen.models.char_rnn import CharRNN as CharRNN
-    from seqgen.models.emissions import Categorical as Categorical
-    from seqgen.models.emissions import Gaussian as Gaussian
-    from seqgen.models.emissions import Poisson as Poisson
-    from seqgen.models.eonade import EoNADE as EoNADE
-    from seqgen.models.fvsbn import FVSBN as FVSBN
-    from seqgen.models.hmm import HMM as HMM
-    from seqgen.models.markov import MarkovChain as MarkovChain
-    from seqgen.models.mixture import GaussianMixture as GaussianMixture
-    from seqgen.models.nade import NADE as NADE
-    from seqgen.models.pixel_cnn import PixelCNN as PixelCNN
-    from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder as PixelCNNAutoEncoder
-    from seqgen.models.pixel_cnn_pp import PixelCNNpp as PixelCNNpp
-    from seqgen.models.pixel_rnn import PixelRNN as PixelRNN
-    from seqgen.models.rnade import RNADE as RNADE
-    from seqgen.models.two_scale import TwoScale as TwoScale
-    from seqgen.models.wavenet import WaveNet as WaveNet
+    from seqgen.models.autoencoder.model import AutoEncoder as AutoEncoder
+    from seqgen.models.char_rnn.model import CharRNN as CharRNN
+    from seqgen.models.eonade.model import EoNADE as EoNADE
+    from seqgen.models.fvsbn.model import FVSBN as FVSBN
+    from seqgen.models.hmm.emissions import Categorical as Categorical
+    from seqgen.models.hmm.emissions import Gaussian as Gaussian
+    from seqgen.models.hmm.emissions import Poisson as Poisson
+    from seqgen.models.hmm.mixture import GaussianMixture as GaussianMixture
+    from seqgen.models.hmm.model import HMM as HMM
+    from seqgen.models.markov.model import MarkovChain as MarkovChain
+    from seqgen.models.nade.model import NADE as NADE
+    from seqgen.models.pixel_cnn.model import PixelCNN as PixelCNN
+    from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder as PixelCNNAutoEncoder
+    from seqgen.models.pixel_cnn_pp.model import PixelCNNpp as PixelCNNpp
+    from seqgen.models.pixel_rnn.model import PixelRNN as PixelRNN
+    from seqgen.models.rnade.model import RNADE as RNADE
+    from seqgen.models.two_scale.model import TwoScale as TwoScale
+    from seqgen.models.wavenet.model import WaveNet as WaveNet
     from seqgen.opening import load as load
     from seqgen.opening import pretrained_models as pretrained_models
     from seqgen.opening import stream as stream

@@ -37,7 +37,7 @@ class Weights:
     """A model as data: its family, a JSON configuration and named arrays. Engines are built from this.
 
     Attributes:
-        family: name of the model family, as in `seqgen.families`.
+        family: name of the model family, as in `seqgen.registry`.
         config: what the constructor needs, JSON values; "codec" describes the codec.
         arrays: named arrays; parameters stored in bfloat16 appear as the float32 values they stand for.
         card: data, licence, split, training command, score; JSON values, not part of the hash.

@@ -16,7 +16,7 @@ from seqgen.checkpoint import Weights, is_bfloat16, save_weights
 from seqgen.codecs import Codec
 from seqgen.controls import as_controls
 from seqgen.errors import integer
-from seqgen.families import family
+from seqgen.registry import family
 from seqgen.streaming import Stream
 
 

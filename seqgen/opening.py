@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from seqgen.families import family
 from seqgen.generator import Generator
 from seqgen.pretrained import find, names
+from seqgen.registry import family
 from seqgen.streaming import Stream
 
 

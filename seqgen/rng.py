@@ -4,7 +4,7 @@ easy as 1, 2, 3", SC 2011). A draw is a pure function of (seed, sample index, po
 Key = (seed mod 2^32, seed div 2^32). Counter = (t mod 2^32, i mod 2^32, i div 2^32, purpose 2^24 + t div 2^32)
 with the sample's index i and the position t in it. Every counter gives four 32-bit words.
 
-This module is the numpy version. `seqgen.engines.numba.random` is the compiled one and gives the same bits, for
+This module is the numpy version. `seqgen.kernels.random` is the compiled one and gives the same bits, for
 words, uniforms and normals alike: both use only operations that IEEE 754 rounds correctly.
 """
 

@@ -19,8 +19,8 @@ from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, Decoder, codec_from_config
 from seqgen.engines.base import Engine, Request, Round, usable_threads
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
-from seqgen.families import ENGINES, family
 from seqgen.per_index import PerIndex
+from seqgen.registry import ENGINES, family
 from seqgen.stats import StreamStats
 from seqgen.stream_state import digest, pack, rebuild, unpack
 

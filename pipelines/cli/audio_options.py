@@ -16,7 +16,7 @@ from seqgen.errors import SeqgenError, real
 if TYPE_CHECKING:
     import numpy as np
 
-    from seqgen.models.audio_conditions import AudioConditions
+    from seqgen.conditions.audio import AudioConditions
 
 PIPES = (".wav", ".s16le", ".f32le")
 _LIVE = 0.02  # seconds in a chunk that somebody waits for
@@ -98,7 +98,7 @@ def parse_condition(
         ValueError: if one does not fit the model; the message names the file.
     """
     from pipelines.cli import image_options
-    from seqgen.models.audio_conditions import AudioConditions
+    from seqgen.conditions.audio import AudioConditions
 
     conditions = AudioConditions.from_config(weights.config)
     fixed = [kind for kind in conditions.kinds if kind != "features"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Pixels, codec_from_config
+from seqgen.conditions.image import Conditions
 from seqgen.errors import SeqgenError
-from seqgen.models.conditions import Conditions
 
 BINARY = (".npz", ".png", ".y4m", ".pnm")
 

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from pipelines.pacing import Paced
+from pipelines.operators.paced import Paced
 from seqgen.codecs import Audio, Pixels
 from seqgen.streaming import Stream
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from seqgen.errors import SeqgenError
-from seqgen.families import ENGINES
+from seqgen.registry import ENGINES
 
 CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
 FORMATS = ("txt", "jsonl", "npz", "png", "y4m", "pnm", "wav", "flac", "ogg", "rf64", "s16le", "f32le")
@@ -147,6 +147,7 @@ def command(
     from pipelines.cli import audio_options as sound
     from pipelines.cli import image_options as images
     from pipelines.cli.progress import StreamProgress
+    from pipelines.operators import Paced
     from pipelines.sinks import open_sink
     from pipelines.sources import FromModel
     from seqgen.pretrained import find
@@ -210,7 +211,7 @@ def command(
         click.echo(hint, err=True)
     fixed = {"model": model, "seed": options["seed"]}
     source: Any = FromModel(stream)
-    paced = source.paced(audio.sample_rate, lead=0.2 if lead is None else lead) if audio and live else None
+    paced = Paced(source, audio.sample_rate, lead=0.2 if lead is None else lead) if audio and live else None
     with contextlib.ExitStack() as files:
         files.enter_context(stream)
         sinks = [open_sink(output, stream.codec, prompt=written, fixed=fixed, kind=kind, options=look)]

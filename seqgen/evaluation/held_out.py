@@ -14,9 +14,9 @@ from seqgen.codecs import Audio, Bytes, Characters, Pixels, Strokes, Symbols
 from seqgen.data.arrays import read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
-from seqgen.families import family
 from seqgen.generator import Generator
 from seqgen.pretrained import find
+from seqgen.registry import family
 
 Report = Callable[[int, int], None]
 
@@ -74,7 +74,7 @@ def held_out(
     if model.family == "rnade":
         nats, symbols = -float(np.sum(np.asarray(model.log_prob(sequences[0])))), len(sequences[0])
     elif model.family == "markov":
-        from seqgen.evaluation.open_vocabulary import score_known
+        from seqgen.models.markov.open_vocabulary import score_known
 
         nats, symbols, unknown, _ = score_known(model, sequences)  # type: ignore[arg-type]
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqgen.data.audio import Recordings, read_recordings, split_recordings
 from seqgen.errors import SeqgenError, choice
-from seqgen.training.audio import LN2, condition_of
+from seqgen.models.wavenet.objective import LN2, condition_of
 
 PARTS = ("test", "validation", "train", "all")
 

@@ -12,9 +12,9 @@ import numpy as np
 from seqgen.data.arrays import hold_out, read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences, split_text
 from seqgen.generator import Generator
-from seqgen.models.hmm import HMM
-from seqgen.models.markov import MarkovChain
-from seqgen.models.mixture import GaussianMixture
+from seqgen.models.hmm.mixture import GaussianMixture
+from seqgen.models.hmm.model import HMM
+from seqgen.models.markov.model import MarkovChain
 from seqgen.training.request import command
 from seqgen.training.settings import split_settings
 
@@ -38,7 +38,7 @@ def train_markov(data: Path, output: Path, *, settings: dict[str, Any], **others
 
     Settings: order, smoothing ("kneser-ney" or "none"), unit, and sequences: "whole", "lines" or "paragraphs".
     """
-    from seqgen.evaluation.open_vocabulary import score_known
+    from seqgen.models.markov.open_vocabulary import score_known
 
     defaults = {"order": 3, "smoothing": "kneser-ney", "unit": "characters", "sequences": "whole"}
     chosen, _ = split_settings(settings, defaults, CountConfig)
@@ -90,7 +90,7 @@ def train_mixture(
 
 def shakespeare_markov(data: Path, output: Path, **others: Any) -> dict[str, Any]:
     """The built-in word chain."""
-    from seqgen.training.markov_recipe import train_shakespeare_markov
+    from seqgen.models.markov.builtin_recipes import train_shakespeare_markov
 
     model, card = train_shakespeare_markov(data)
     return _save(model, card, output)
@@ -98,7 +98,7 @@ def shakespeare_markov(data: Path, output: Path, **others: Any) -> dict[str, Any
 
 def weather(data: Path | None, output: Path, **others: Any) -> dict[str, Any]:
     """The lecture's weather table."""
-    from seqgen.training.markov_recipe import weather_model
+    from seqgen.models.markov.builtin_recipes import weather_model
 
     model, card = weather_model()
     return _save(model, card, output)
@@ -106,7 +106,7 @@ def weather(data: Path | None, output: Path, **others: Any) -> dict[str, Any]:
 
 def digit_strokes(data: Path, output: Path, **others: Any) -> dict[str, Any]:
     """The HMM of a handwritten 2."""
-    from seqgen.training.strokes_recipe import train_digit_strokes
+    from seqgen.models.hmm.strokes_recipe import train_digit_strokes
 
     model, card = train_digit_strokes(data)
     return _save(model, card, output)

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from seqgen.errors import integer
-from seqgen.models.autoencoder import AutoEncoder
-from seqgen.models.pixel_cnn import PixelCNN
-from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder
-from seqgen.models.two_scale import TwoScale
-from seqgen.training.image_recipe import refuse_classes
+from seqgen.image.recipe import refuse_classes
+from seqgen.models.autoencoder.model import AutoEncoder
+from seqgen.models.pixel_cnn.model import PixelCNN
+from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder
+from seqgen.models.two_scale.model import TwoScale
 
 
 def two_scale(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> TwoScale:

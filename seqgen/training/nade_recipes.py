@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from seqgen.training.image_recipe import refuse_classes
+from seqgen.image.recipe import refuse_classes
 
 
 def fvsbn(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) -> Any:
     """An `FVSBN` for images of this shape."""
-    from seqgen.models.fvsbn import FVSBN
+    from seqgen.models.fvsbn.model import FVSBN
 
     refuse_classes("fvsbn", classes)
     if settings["levels"] != 2:
@@ -20,7 +20,7 @@ def fvsbn(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any])
 
 def nade(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) -> Any:
     """A `NADE` for images of this shape."""
-    from seqgen.models.nade import NADE
+    from seqgen.models.nade.model import NADE
 
     refuse_classes("nade", classes)
     return NADE(math.prod(shape), shape=shape, **settings)
@@ -28,7 +28,7 @@ def nade(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) 
 
 def eonade(shape: tuple[int, ...], classes: int | None, settings: dict[str, Any]) -> Any:
     """An `EoNADE` for images of this shape."""
-    from seqgen.models.eonade import EoNADE
+    from seqgen.models.eonade.model import EoNADE
 
     refuse_classes("eonade", classes)
     return EoNADE(math.prod(shape), shape=shape, **settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqgen.families import resolve
+from seqgen.registry import resolve
 from seqgen.training.request import require_output
 
 Report = Callable[[int, int, float, float | None], None]
@@ -66,27 +66,27 @@ RECIPES: dict[str, Recipe] = {
 
 def char_rnn(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     """Train a character RNN."""
-    from seqgen.training.char_rnn_recipe import train_char_rnn
+    from seqgen.models.char_rnn.recipe import train_char_rnn
 
     return train_char_rnn(data, output, **arguments)[1]
 
 
 def rnade(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     """Train a density of vectors."""
-    from seqgen.training.rnade_recipe import train_rnade
+    from seqgen.models.rnade.recipe import train_rnade
 
     return train_rnade(data, output, **arguments)[1]
 
 
 def wavenet(data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     """Train a model of sound."""
-    from seqgen.training.wavenet_recipe import train_wavenet
+    from seqgen.models.wavenet.recipe import train_wavenet
 
     return train_wavenet(data, output, **arguments)[1]
 
 
 def images(family: str, data: Path, output: Path, **arguments: Any) -> dict[str, Any]:
     """Train a model of images."""
-    from seqgen.training.image_recipe import train_images
+    from seqgen.image.recipe import train_images
 
     return train_images(family, data, output, **arguments)[1]

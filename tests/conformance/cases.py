@@ -19,16 +19,16 @@ from flat, so that a wrong number changes a symbol.
 from __future__ import annotations
 
 from tests.conformance.case import Case
-from tests.conformance.hmm_cases import HMM_CASES
-from tests.conformance.markov_cases import MARKOV_CASES
-from tests.conformance.nade_cases import NADE_CASES
-from tests.conformance.pixel_cnn_autoencoder_cases import PIXEL_CNN_AUTOENCODER_CASES
-from tests.conformance.pixel_cnn_cases import PIXEL_CNN_CASES
-from tests.conformance.pixel_cnn_pp_cases import PIXEL_CNN_PP_CASES
-from tests.conformance.pixel_rnn_cases import PIXEL_RNN_CASES
-from tests.conformance.rnn_cases import RNN_CASES
-from tests.conformance.two_scale_cases import TWO_SCALE_CASES
-from tests.conformance.wavenet_cases import WAVENET_CASES
+from tests.models.char_rnn.cases import RNN_CASES
+from tests.models.hmm.cases import HMM_CASES
+from tests.models.markov.cases import MARKOV_CASES
+from tests.models.nade.cases import NADE_CASES
+from tests.models.pixel_cnn.cases import PIXEL_CNN_CASES
+from tests.models.pixel_cnn_autoencoder.cases import PIXEL_CNN_AUTOENCODER_CASES
+from tests.models.pixel_cnn_pp.cases import PIXEL_CNN_PP_CASES
+from tests.models.pixel_rnn.cases import PIXEL_RNN_CASES
+from tests.models.two_scale.cases import TWO_SCALE_CASES
+from tests.models.wavenet.cases import WAVENET_CASES
 
 CASES: list[Case] = [
     *RNN_CASES,

@@ -8,8 +8,8 @@ import pytest
 from scipy import special, stats
 
 from seqgen import rng
-from seqgen.engines.numba import random as compiled
-from seqgen.engines.numba.normals import normals
+from seqgen.kernels import random as compiled
+from seqgen.kernels.normals import normals
 from seqgen.rng import Purpose
 
 SEEDS = (0, 1, 2**32, 2**64 - 1, 0x0123456789ABCDEF)

@@ -15,7 +15,7 @@ from seqgen.codecs import Strokes, codec_from_config
 from seqgen.data.pen import pen_path
 from seqgen.data.strokes import draw_strokes, read_digits, trace, trace_all
 from seqgen.errors import SeqgenError
-from seqgen.training.strokes_recipe import split, train_digit_strokes
+from seqgen.models.hmm.strokes_recipe import split, train_digit_strokes
 
 pytest.importorskip("skimage")
 

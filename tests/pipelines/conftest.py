@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgen.models.char_rnn import CharRNN
+from seqgen.models.char_rnn.model import CharRNN
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

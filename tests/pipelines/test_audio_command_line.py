@@ -20,7 +20,7 @@ from pipelines.cli import run
 from pipelines.cli.players import player_line
 from pipelines.spectrograms import spectrogram
 from seqgen.data.mel import mel_features
-from seqgen.models.wavenet import WaveNet
+from seqgen.models.wavenet.model import WaveNet
 
 RATE = 16000
 CARD = {"data": "none", "licence": "none"}

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from pipelines import Paced, Pipeline
+from pipelines import Paced, Pipeline, Stage
+from pipelines.operators import Map
 from seqgen.streaming import Chunk
 
 RATE, CHUNK = 1000, 20  # 20 ms
@@ -27,7 +28,7 @@ class Clock:
         self.now += seconds
 
 
-class Worker(Pipeline[Chunk]):
+class Worker(Stage[Chunk]):
     """Gives chunks, each of which takes as long as `costs` says."""
 
     def __init__(self, clock: Clock, costs: list[float]) -> None:
@@ -105,7 +106,7 @@ def test_a_slow_consumer_is_not_the_source_s_fault():
 def test_empty_chunks_pass_at_once():
     clock = Clock()
     worker = Worker(clock, [0.0, 0.0])
-    empty = worker.map(lambda chunk: chunk._replace(data=chunk.data[:0]))
+    empty = Map(worker, lambda chunk: chunk._replace(data=chunk.data[:0]))
     stage = Paced(empty, RATE, clock=clock, sleep=clock.sleep)
     assert len(list(stage)) == 2
     assert clock.now == 100.0
@@ -129,4 +130,4 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="rate must be >0"):
         Paced(Worker(clock, []), 0)
     with pytest.raises(ValueError, match="lead must be >=0"):
-        Worker(clock, []).paced(16000, lead=-1.0)
+        Pipeline(Worker(clock, [])).paced(16000, lead=-1.0)

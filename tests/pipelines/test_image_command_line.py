@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipelines.grids import image_grid
 from seqgen.data.images import read_images
-from seqgen.models.pixel_cnn import PixelCNN
+from seqgen.models.pixel_cnn.model import PixelCNN
 from seqgen.pretrained import find
 
 CLASSES = ["cat", "dog", "ant"]

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import Pipeline, from_model
 from seqgen.errors import SeqgenError
-from seqgen.models.char_rnn import CharRNN
+from seqgen.models.char_rnn.model import CharRNN
 
 
 def _plain(chunk):

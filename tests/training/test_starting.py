@@ -7,7 +7,7 @@ import torch
 
 import seqgen
 from seqgen.errors import SeqgenError
-from seqgen.training.char_rnn_recipe import train_char_rnn
+from seqgen.models.char_rnn.recipe import train_char_rnn
 
 TEXT = "she sells sea shells by the sea shore\n" * 12
 SETTINGS = {

@@ -1,0 +1,8 @@
+"""Operators: stages that change the items of another stage, a file each."""
+
+from pipelines.operators.batch import Batch
+from pipelines.operators.map import Map
+from pipelines.operators.paced import Paced
+from pipelines.operators.take import Take
+
+__all__ = ["Batch", "Map", "Paced", "Take"]

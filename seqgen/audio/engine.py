@@ -1,0 +1,180 @@
+"""What both WaveNet engines share: lanes of sound, their conditions, and where a sample ends with its features.
+
+Noise: a categorical sample at position t takes uniform t of TOKEN; a mixture takes word t of COMPONENT for its
+component and word t of EMISSION for its value, as Gaussian mixtures elsewhere do. Legend: B lanes, N samples of a
+round, k kernel size, K length of one-hot class and vector, F frames of `hop` samples, Z columns of all layers' gates.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgen.audio.frames import FrameWindow
+from seqgen.checkpoint import Weights
+from seqgen.codecs import codec_from_config
+from seqgen.conditions.audio import AudioConditions
+from seqgen.engines.base import Engine, Request, Round, Start, require_finite
+from seqgen.engines.lane_controls import LaneControls
+from seqgen.errors import SeqgenError
+
+_BLOCK = 4096
+"""Samples for which features are projected at a time, so that memory does not grow with a chunk."""
+
+
+class Local(NamedTuple):
+    """What the features add to the gates of a block of samples.
+
+    Attributes:
+        frames: (B, n, Z) projected frames; after those of the block's samples there is one more if it is mixed in.
+        first: (B,) int64, the number of the first of them.
+    """
+
+    frames: np.ndarray
+    first: np.ndarray
+
+
+class SoundEngine(Engine):
+    """Base of the two. They implement `_condition`, `_prime`, `_project` and `_draw`, and add caches to `state`.
+
+    Attributes:
+        history: (B, k) float64, the last inputs, the newest first; -1 stands for a symbol before the start, 0 for a
+            value before it.
+        clock: (B,) int64, steps that the network has made for the lane, those of the prompt included.
+        position: (B,) int64, samples that were drawn. index: (B,) uint64, of the samples.
+    """
+
+    def __init__(self, weights: Weights, request: Request) -> None:
+        require_finite(weights.arrays)
+        config = weights.config
+        self.request = request
+        self.codec = codec_from_config(config["codec"])
+        self.output = str(config["output"])
+        self.hop = int(config["hop"] or 0)
+        self._conditions = AudioConditions.from_config(config)
+        self._mixes_next = int(config["upsampling"] == "learned")
+        self._before = -1.0 if self.output == "categorical" else 0.0
+        lanes = request.lanes
+        self.history = np.full((lanes, int(config["kernel_size"])), self._before)
+        self.clock = np.zeros(lanes, np.int64)
+        self.position = np.zeros(lanes, np.int64)
+        self.index = np.zeros(lanes, np.uint64)
+        self.controls = LaneControls(lanes, self.codec.size or 1)
+        self._windows: list[FrameWindow | None] = [None] * lanes
+        self._primed: tuple[Start, dict[str, np.ndarray]] | None = None
+
+    def state(self) -> dict[str, np.ndarray]:
+        names = ("history", "clock", "position", "index")
+        return {**{name: getattr(self, name) for name in names}, **self.controls.state()}
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        self.attach(lanes, start)
+        categorical = self.output == "categorical"
+        self.controls.begin(lanes, start.controls, start.prompt if categorical else None)
+        self.index[lanes], self.position[lanes] = indices, 0
+        if self._primed is None or self._primed[0] is not start:
+            first = lanes[:1]
+            self.history[first], self.clock[first] = self._before, 0
+            self._condition(first, self._conditions.parse(start.condition)[0])
+            if start.prompt is not None:
+                self._prime(int(first[0]), start.prompt)
+                self.clock[first] = len(start.prompt)
+                values = self._values(start.prompt)[::-1][: self.history.shape[1]]
+                self.history[first, : len(values)] = values
+            self._primed = (
+                start,
+                {name: array[first].copy() for name, array in self._network_state().items()},
+            )
+        for name, array in self._network_state().items():
+            array[lanes] = self._primed[1][name]
+
+    def attach(self, lanes: np.ndarray, start: Start) -> None:
+        _, source = self._conditions.parse(start.condition)
+        for lane in lanes:
+            self._windows[lane] = None if source is None else FrameWindow(source, self._conditions)
+
+    def advance(self, counts: np.ndarray) -> Round:
+        lanes = len(counts)
+        longest = int(counts.max(initial=0))
+        symbols = np.zeros((lanes, longest))
+        log_probs = np.zeros((lanes, longest if self.request.log_probs else 0, 2))
+        made = np.zeros(lanes, np.int64)
+        ended = np.zeros(lanes, np.bool_)
+        for begin in range(0, longest, _BLOCK):
+            some = np.where(ended, 0, np.clip(counts - begin, 0, _BLOCK))
+            local = self._features(some, ended) if self.hop else None
+            self._draw(some, local, symbols[:, begin:], log_probs[:, begin:])
+            self.position += some
+            self.clock += some
+            made += some
+        extra = {}
+        if self.request.log_probs:
+            extra = {"log_prob": log_probs[:, :, 0], "log_prob_drawn": log_probs[:, :, 1]}
+        whole = symbols if self.output == "gaussian" else symbols.astype(np.int64)
+        return Round(whole, made, ended, extra)
+
+    def _features(self, counts: np.ndarray, ended: np.ndarray) -> Local:
+        """The projected frames of the next counts[b] samples; cuts `counts` and sets `ended` where they end."""
+        hop, lanes = self.hop, np.flatnonzero(counts)
+        first = self.position // hop
+        most = int(np.max((self.position + counts - 1)[lanes] // hop - first[lanes], initial=0)) + 1
+        frames: np.ndarray | None = None
+        for lane in lanes:
+            window = self._windows[lane]
+            assert window is not None
+            begin, place = int(first[lane]), int(self.position[lane])
+            last = (place + int(counts[lane]) - 1) // hop
+            # beside each frame the neighbours that its convolution sees
+            projected = self._project(window.read(begin - 1, last + 2 + self._mixes_next))
+            if window.end is not None:
+                left = max(0, window.end * hop - place)
+                ended[lane] = counts[lane] >= left
+                counts[lane] = min(counts[lane], left)
+                # there is nothing to mix the last frame with but itself
+                projected[max(0, window.end - begin) :] = projected[max(0, window.end - 1 - begin)]
+            if frames is None:
+                frames = np.zeros((len(counts), most + 1, projected.shape[1]), projected.dtype)
+            frames[lane, : len(projected)] = projected
+        if frames is None:
+            frames = self._project(np.zeros((3, int(self._conditions.mels or 1)), np.float32))[None][:0]
+        return Local(frames, first)
+
+    def _values(self, symbols: np.ndarray) -> np.ndarray:
+        """What the network reads of symbols: categories as they are, sound as numbers from -1 to 1."""
+        return symbols / 32768.0 if self.output == "logistics" else symbols.astype(np.float64)
+
+    @abstractmethod
+    def _network_state(self) -> dict[str, np.ndarray]:
+        """Everything that a prompt and a condition decide, by name, each (B, ...)."""
+
+    @abstractmethod
+    def _condition(self, lanes: np.ndarray, fixed: np.ndarray) -> None:
+        """Put the network of lanes at its start, under one-hot class and vector `fixed` (K,)."""
+
+    @abstractmethod
+    def _prime(self, lane: int, prompt: np.ndarray) -> None:
+        """Take a lane through the symbols of a prompt by a parallel pass."""
+
+    @abstractmethod
+    def _project(self, frames: np.ndarray) -> np.ndarray:
+        """What frames (n + 2, M), of which the first and the last are only neighbours, add to the gates: (n, Z)."""
+
+    @abstractmethod
+    def _draw(
+        self, counts: np.ndarray, local: Local | None, symbols: np.ndarray, log_probs: np.ndarray
+    ) -> None:
+        """Draw counts[b] samples of lane b into `symbols` (B, N) float64, with log-probabilities (B, N or 0, 2)."""
+
+
+def no_symbol() -> SeqgenError:
+    """The error for controls under which nothing can be drawn."""
+    return SeqgenError("the controls leave no symbol to draw; allow symbols that the model can produce")
+
+
+def diverged() -> SeqgenError:
+    """The error for a sample that is not finite, which only a model that was trained badly draws."""
+    return SeqgenError(
+        "the model drew a sample that is not finite; train it further or with a lower learning rate"
+    )

@@ -1,0 +1,45 @@
+"""Features that go along with a sample, read from their source as the sound gets there.
+
+Legend: F frames, M features of a frame.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.conditions.audio import AudioConditions, FrameSource
+
+
+class FrameWindow:
+    """The few frames of one lane that are needed at a time; what lies before them is forgotten.
+
+    Attributes:
+        end: F as soon as it is known, which is when the source first gave fewer frames than were asked for.
+    """
+
+    def __init__(self, source: FrameSource, conditions: AudioConditions) -> None:
+        self._source, self._conditions = source, conditions
+        self._begin, self._kept = 0, np.zeros((0, source.width), np.float32)
+        self.end: int | None = None
+
+    def read(self, begin: int, end: int) -> np.ndarray:
+        """Frames [begin, end) as float32 (end - begin, M), zeros before the first and after the last one.
+
+        `begin` must not become smaller from call to call.
+        """
+        low = max(begin, 0)
+        if low > self._begin:
+            self._kept = self._kept[low - self._begin :]
+            self._begin = low
+        there = self._begin + len(self._kept)
+        if self.end is None and there < end:
+            given = np.asarray(self._source.read(there, end - there))
+            # of no frames, any empty array will do
+            new = self._conditions.checked_frames(given[: end - there]) if given.size else self._kept[:0]
+            if len(new) < end - there:
+                self.end = there + len(new)
+            self._kept = np.concatenate([self._kept, new])
+        wanted = np.zeros((end - begin, self._source.width), np.float32)
+        known = self._kept[: max(0, end - low)]
+        wanted[low - begin : low - begin + len(known)] = known
+        return wanted

@@ -1,0 +1,178 @@
+"""What an audio model is conditioned on: a class, a vector, features that go along with the sound, or several.
+
+A condition is given as a class number, a vector or features if the model takes one of the three; as a mapping with
+the keys "class", "vector" and "features" if it takes more. Class and vector hold for the whole sample; frame i of the
+features belongs to its samples [i hop, (i + 1) hop). Features are an array, or a live source that is read while the
+sound is made. Legend: B batch, F frames, M features of a frame, K length of one-hot class and vector together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from seqgen.arrays import as_array
+from seqgen.conditions.image import Conditions
+from seqgen.errors import SeqgenError, integer
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Features that arrive while a sample is made.
+
+    Attributes:
+        width: M.
+    """
+
+    width: int
+
+    def read(self, begin: int, count: int) -> Any:
+        """Frames [begin, begin + count) as numbers (n, M); n < count only where the features end.
+
+        It may block until they are there, and is asked for every frame once or more often, never for frames
+        before those it was last asked for.
+        """
+
+
+class ArrayFrames:
+    """Features that are all there: (F, M) float32."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.width = array.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, begin: int, count: int) -> np.ndarray:
+        return self.array[begin : begin + count]
+
+
+@dataclass(frozen=True)
+class AudioConditions:
+    """The kinds of condition that a model takes; None is a kind that it does not.
+
+    Attributes:
+        classes: number of classes. vector: length of the vector. mels: M.
+    """
+
+    classes: int | None
+    vector: int | None
+    mels: int | None
+
+    @classmethod
+    def checked(cls, classes: int | None, condition_size: int | None, mels: int | None) -> Self:
+        """From constructor arguments, or ValueError/TypeError."""
+        given = {"classes": classes, "condition_size": condition_size, "mels": mels}
+        return cls(*(None if v is None else integer(name, v, low=1) for name, v in given.items()))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """From a model's configuration."""
+        return cls(config.get("classes"), config.get("condition_size"), config.get("mels"))
+
+    @property
+    def globals(self) -> int:
+        """K, the length of one-hot class and vector together."""
+        return self._fixed.features
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The keys of a condition, in order."""
+        return self._fixed.kinds + (() if self.mels is None else ("features",))
+
+    def parse(self, condition: Any) -> tuple[np.ndarray, FrameSource | None]:
+        """One condition as globals (K,) float32, and features (None for a model that takes none).
+
+        Raises:
+            SeqgenError: if a condition is missing, or given to a model that takes none.
+            ValueError, TypeError: if it is out of range, or of another width than the model's.
+        """
+        if self.mels is None:
+            return self._fixed.parse(condition)[0], None
+        if condition is None:
+            raise SeqgenError(f"this model is conditioned on {self._wanted()}; give condition")
+        if not self._fixed.kinds:
+            return np.zeros(0, np.float32), self.frames(_only(condition, "features"))
+        if not isinstance(condition, Mapping) or set(condition) != set(self.kinds):
+            got = list(condition) if isinstance(condition, Mapping) else type(condition).__name__
+            raise ValueError(
+                f"condition must be {self._wanted()} as a mapping with the keys "
+                f"{', '.join(map(repr, self.kinds))}, got {got}"
+            )
+        fixed = {kind: condition[kind] for kind in self._fixed.kinds}
+        return self._fixed.parse(fixed)[0], self.frames(condition["features"])
+
+    def frames(self, value: Any) -> FrameSource:
+        """Features as a source, checked."""
+        if isinstance(value, FrameSource):
+            if value.width != self.mels:
+                raise ValueError(
+                    f"condition's features must be {self.mels} wide, got a source of {value.width}"
+                )
+            return value
+        return ArrayFrames(self.checked_frames(as_array("condition's features", value)))
+
+    def checked_frames(self, array: np.ndarray) -> np.ndarray:
+        """Numbers as finite float32 (F, M), or ValueError/TypeError."""
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"condition's features must be numbers, got {array.dtype}")
+        if array.ndim != 2 or array.shape[1] != self.mels:
+            turned = array.ndim == 2 and array.shape[0] == self.mels
+            hint = "; the first axis is time: transpose them" if turned else ""
+            raise ValueError(
+                f"condition's features must have the shape (frames, {self.mels}), got {array.shape}{hint}"
+            )
+        with np.errstate(over="ignore"):
+            frames = np.ascontiguousarray(array, dtype=np.float32)
+        if not np.isfinite(frames).all():
+            frame, band = np.argwhere(~np.isfinite(frames))[0].tolist()
+            raise ValueError(
+                f"condition's features must be finite, got {array[frame, band]} at [{frame}, {band}]"
+            )
+        return frames
+
+    def each(self, condition: Any, count: int) -> list[Any]:
+        """`count` conditions out of one, a list, or an array with one more axis than a condition has."""
+        items = condition
+        if (
+            not isinstance(condition, (list, Mapping, FrameSource))
+            and condition is not None
+            and len(self.kinds) == 1
+        ):
+            axes = {"class": 0, "vector": 1, "features": 2}[self.kinds[0]]
+            array = as_array("condition", condition)
+            items = list(array) if array.ndim == axes + 1 else condition
+        if not isinstance(items, list):
+            return [items] * count
+        if len(items) != count:
+            raise ValueError(
+                f"condition must have one item for each of the {count} sequences, got {len(items)}"
+            )
+        return items
+
+    @property
+    def _fixed(self) -> Conditions:
+        return Conditions(self.classes, self.vector, None, 2)
+
+    def _wanted(self) -> str:
+        words = {
+            "class": f"a class from 0 to {(self.classes or 0) - 1}",
+            "vector": f"a vector of {self.vector} numbers",
+            "features": f"features of the shape (frames, {self.mels})",
+        }
+        return " and ".join(words[kind] for kind in self.kinds)
+
+
+def _only(condition: Any, kind: str) -> Any:
+    """The one part of a condition, which may be given bare or in a mapping."""
+    if not isinstance(condition, Mapping):
+        return condition
+    if set(condition) != {kind}:
+        raise ValueError(
+            f"condition must be {kind}, or a mapping with the key {kind!r}, got {list(condition)}"
+        )
+    return condition[kind]

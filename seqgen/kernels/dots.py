@@ -1,0 +1,148 @@
+"""Rows of weights as LLVM vector code: inner products for layers with few outputs, and adding a row to running sums.
+
+A matrix (rows, inputs) is packed row by row, each padded with zeros to whole blocks of 64, as float32 or as bfloat16
+in the pairs of `vector.pack`. An inner product has four vector accumulators, which are added up in one fixed order:
+the result does not depend on what else is computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from seqgen.checkpoint import to_bfloat16
+from seqgen.kernels.vector import BLOCK, padded
+
+_WIDTH = 16
+_PAIR = 2 * _WIDTH
+_FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+_FLOATS, _INTS = ir.VectorType(_FLOAT, _WIDTH), ir.VectorType(_INT32, _WIDTH)
+
+
+def pack_rows(matrix: np.ndarray, precision: str) -> np.ndarray:
+    """Pack a float32 matrix (rows, inputs) for `dot` and `add_row`.
+
+    Args:
+        precision: "float32" or "bfloat16".
+
+    Returns:
+        one-dimensional float32 of rows · padded(inputs) numbers; or uint32 with two bfloat16 in each word.
+    """
+    rows, inputs = matrix.shape
+    whole = np.zeros((rows, padded(inputs)), np.float32)
+    whole[:, :inputs] = matrix
+    if precision != "bfloat16":
+        return whole.ravel()
+    pairs = to_bfloat16(whole.ravel()).reshape(-1, 2, _WIDTH).astype(np.uint32)
+    return np.ascontiguousarray(pairs[:, 0] | pairs[:, 1] << np.uint32(16)).ravel()
+
+
+class _Row:
+    """Code that walks 2 x 16 numbers at a time along a part of an array and of a row of packed weights."""
+
+    def __init__(self, context, builder, signature, arguments):
+        self.builder = builder
+        x_kind, _, w_kind, _, _ = signature.args
+        x, x_at, w, w_at, count = (
+            context.cast(builder, value, kind, types.intp) if isinstance(kind, types.Integer) else value
+            for value, kind in zip(arguments, signature.args, strict=True)
+        )
+        self.narrow = w_kind.dtype == types.uint32
+        self.x = builder.gep(context.make_array(x_kind)(context, builder, x).data, [x_at])
+        if self.narrow:  # positions count weights, and a word holds two of them
+            w_at = builder.sdiv(w_at, ir.Constant(_INT64, 2))
+        self.w = builder.gep(context.make_array(w_kind)(context, builder, w).data, [w_at])
+        self.count = count
+
+    def place(self, base, offset, kind):
+        return self.builder.bitcast(self.builder.gep(base, [offset]), kind.as_pointer())
+
+    def load(self, base, offset, kind):
+        loaded = self.builder.load(self.place(base, offset, kind))
+        loaded.align = 4
+        return loaded
+
+    def numbers(self, at):
+        """The two vectors of the array at `at`."""
+        return [self.load(self.x, self.after(at, v), _FLOATS) for v in (0, _WIDTH)]
+
+    def weights(self, at):
+        """The two vectors of weights at `at`, widened."""
+        if not self.narrow:
+            return [self.load(self.w, self.after(at, v), _FLOATS) for v in (0, _WIDTH)]
+        words = self.load(self.w, self.builder.sdiv(at, ir.Constant(_INT64, 2)), _INTS)
+        low = self.builder.shl(words, ir.Constant(_INTS, [16] * _WIDTH))
+        high = self.builder.and_(words, ir.Constant(_INTS, [0xFFFF0000] * _WIDTH))
+        return [self.builder.bitcast(bits, _FLOATS) for bits in (low, high)]
+
+    def after(self, at, steps):
+        return self.builder.add(at, ir.Constant(_INT64, steps))
+
+    def steps(self, size):
+        """A loop over the row in steps of `size` numbers."""
+        return cgutils.for_range(
+            self.builder, self.builder.sdiv(self.count, ir.Constant(_INT64, size)), intp=_INT64
+        )
+
+    def times(self, index, size):
+        return self.builder.mul(index, ir.Constant(_INT64, size))
+
+
+@intrinsic
+def dot(typingctx, x, x_at, w, w_at, count):
+    """The inner product of `count` numbers of x from x_at on with the packed weights from w_at on.
+
+    `count` is a multiple of 64.
+    """
+
+    def generate(context, builder, signature, arguments):
+        row = _Row(context, builder, signature, arguments)
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), "llvm.fma.v16f32"
+        )
+        sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(BLOCK // _WIDTH)]
+        for total in sums:
+            builder.store(ir.Constant(_FLOATS, [0.0] * _WIDTH), total)
+        with row.steps(BLOCK) as loop:
+            for half in (0, 1):
+                at = row.after(row.times(loop.index, BLOCK), _PAIR * half)
+                pairs = zip(row.numbers(at), row.weights(at), sums[2 * half : 2 * half + 2], strict=True)
+                for number, weight, total in pairs:
+                    builder.store(builder.call(fma, [number, weight, builder.load(total)]), total)
+        left, right = (builder.fadd(builder.load(sums[v]), builder.load(sums[v + 1])) for v in (0, 2))
+        total, width = builder.fadd(left, right), _WIDTH
+        while width > 1:  # the upper half is folded onto the lower one
+            width //= 2
+            undefined = ir.Constant(total.type, ir.Undefined)
+            chosen = ir.VectorType(_INT32, width)
+            total = builder.fadd(
+                *(
+                    builder.shuffle_vector(total, undefined, ir.Constant(chosen, list(range(k, k + width))))
+                    for k in (0, width)
+                )
+            )
+        return builder.extract_element(total, ir.Constant(_INT32, 0))
+
+    return types.float32(x, x_at, w, w_at, count), generate
+
+
+@intrinsic
+def add_row(typingctx, x, x_at, w, w_at, count):
+    """Add the packed weights from w_at on to `count` numbers of x from x_at on.
+
+    `count` and w_at are multiples of 32.
+    """
+
+    def generate(context, builder, signature, arguments):
+        row = _Row(context, builder, signature, arguments)
+        with row.steps(_PAIR) as loop:
+            at = row.times(loop.index, _PAIR)
+            for v, (number, weight) in enumerate(zip(row.numbers(at), row.weights(at), strict=True)):
+                where = row.place(row.x, row.after(at, _WIDTH * v), _FLOATS)
+                builder.store(builder.fadd(number, weight), where).align = 4
+        return context.get_dummy_value()
+
+    return types.void(x, x_at, w, w_at, count), generate

@@ -1,0 +1,46 @@
+"""What both EoNADE engines keep of a lane: its order, and the log-probabilities of an image that is drawn at once.
+
+The whole image is drawn when its first row is asked for; the rows are then handed out one after the other. The noise
+of a dimension is that of its place in raster order, whatever the order. Legend: B lanes, D dimensions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.engines.base import Request, Start
+from seqgen.models.eonade.orders import checked_order, known_first
+
+
+class OrderedLanes:
+    """Orders and log-probabilities of B lanes.
+
+    Attributes:
+        order: (B, D) int64, the dimensions in the order in which they are drawn.
+        log_probs: (B, 2, C, H, W) float64, under the model and as drawn; of no rows if nobody wants them.
+    """
+
+    def __init__(self, request: Request, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
+        colours, rows, columns = shape
+        self.order = np.zeros((request.lanes, colours * rows * columns), np.int64)
+        kept = rows if request.log_probs else 0
+        self.log_probs = np.zeros((request.lanes, 2, colours, kept, columns))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays by name."""
+        return {"order": self.order, "log_probs": self.log_probs}
+
+    def begin(self, lanes: np.ndarray, start: Start, known: np.ndarray) -> None:
+        """Give `lanes` the order that their condition asks for; known pixels (C, H, W) come first."""
+        order = checked_order(start.condition, self.order.shape[1])
+        self.order[lanes] = known_first(order, known.transpose(1, 2, 0).ravel())
+        self.log_probs[lanes] = 0.0
+
+    def hand_out(self, first: np.ndarray, rows: np.ndarray, log_probs: np.ndarray) -> None:
+        """Copy rows[b] rows from first[b] on of each lane's log-probabilities into (2, B, N, C, W)."""
+        if not log_probs.shape[2]:
+            return
+        for lane in np.flatnonzero(rows):
+            some = self.log_probs[lane, :, :, first[lane] : first[lane] + rows[lane]]
+            log_probs[:, lane, : rows[lane]] = some.transpose(0, 2, 1, 3)

@@ -1,0 +1,168 @@
+"""Inference in HMMs, in blocks so that memory stays bounded, with the kernels of `numba_inference`.
+
+Every function first tries the fast kernels and, where a sequence underflows them, does it in logarithms.
+Legend: K states, T observations, S sequences that lie one after another.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgen.errors import SeqgenError
+from seqgen.models.hmm.emission import Emission, Likelihood
+
+BLOCK = 8192
+
+
+class Chain(NamedTuple):
+    """The hidden chain of an HMM: start (K,) and transition (K, K), float64 and contiguous."""
+
+    start: np.ndarray
+    transition: np.ndarray
+
+    def log(self) -> tuple[np.ndarray, np.ndarray]:
+        """The logarithms of both."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.start), np.log(self.transition)
+
+
+class Filtered(NamedTuple):
+    """What `filtered` finds: the log-filter (T, K) or its last row (1, K), and the log-probability of x."""
+
+    log_states: np.ndarray
+    log_prob: float
+
+
+class Expectation(NamedTuple):
+    """Posteriors of states (T, K), expected transitions (K, K), and the log-probability of each sequence (S,)."""
+
+    posteriors: np.ndarray
+    pairs: np.ndarray
+    log_prob: np.ndarray
+
+
+def filtered(chain: Chain, emission: Emission, x: np.ndarray, *, keep: bool) -> Filtered:
+    """Run the filter over x.
+
+    Args:
+        keep: whether to keep log p(state | observations so far) of every step, or of the last one only.
+
+    Returns:
+        the filter in logarithms. If x is impossible its log-probability is -inf and the filter ends before the
+        first observation that is.
+    """
+    found = _filtered(chain, emission, x, keep)
+    return _log_filtered(chain, emission, x, keep) if found is None else found
+
+
+def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Filtered | None:
+    from seqgen.models.hmm.numba_inference import forward
+    from seqgen.models.hmm.numba_square import padded
+
+    transition = padded(chain.transition, 0.0)
+    predicted, total = chain.start, 0.0
+    kept: list[np.ndarray] = []
+    for begin in range(0, len(x), BLOCK):
+        density = emission.likelihood(x[begin : begin + BLOCK])
+        steps = len(density.rows)
+        out, norms = np.empty((steps if keep else 1, len(predicted))), np.empty(steps)
+        if not forward(predicted, transition, density.relative, density.rows, out, norms):
+            return None
+        predicted = out[-1] @ chain.transition
+        total += float(np.log(norms).sum() + density.shift[density.rows].sum())
+        kept = [*kept, out] if keep else [out]
+    with np.errstate(divide="ignore"):
+        return Filtered(np.log(np.concatenate(kept)), total)
+
+
+def _log_filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Filtered:
+    from seqgen.models.hmm.numba_inference import log_forward
+
+    log_predicted, log_transition = chain.log()
+    total = 0.0
+    kept: list[np.ndarray] = []
+    for begin in range(0, len(x), BLOCK):
+        density = emission.log_likelihood(x[begin : begin + BLOCK])
+        out, norms = np.empty_like(density), np.empty(len(density))
+        stop = log_forward(log_predicted, log_transition, density, out, norms)
+        if stop >= 0:
+            return Filtered(np.concatenate([*kept, out[:stop]]), -np.inf)
+        log_predicted = np.logaddexp.reduce(out[-1][:, None] + log_transition, 0)
+        total += float(norms.sum())
+        kept = [*kept, out] if keep else [out[-1:]]
+    return Filtered(np.concatenate(kept), total)
+
+
+def need_possible(found: Filtered, name: str, keep: bool = True) -> Filtered:
+    """`found`, or an error that says where the observations became impossible."""
+    if found.log_prob == -np.inf:
+        where = f": none of the states that can be reached allows observation {len(found.log_states)}"
+        raise SeqgenError(f"{name} has probability 0 under the model{where if keep else ''}")
+    return found
+
+
+def last_filtered(chain: Chain, emission: Emission, x: np.ndarray, name: str) -> np.ndarray:
+    """p(state at the last observation | x), (K,).
+
+    Raises:
+        SeqgenError: if x is impossible.
+    """
+    found = need_possible(filtered(chain, emission, x, keep=False), name, keep=False)
+    return np.exp(found.log_states[-1])
+
+
+def expectation(
+    chain: Chain, density: Likelihood, bounds: np.ndarray, *, memory: np.ndarray | None = None
+) -> Expectation:
+    """The E-step over S sequences; sequence s is observations bounds[s] to bounds[s + 1] - 1.
+
+    Args:
+        memory: (T, K) for the posteriors to lie in; None takes new memory.
+    """
+    from seqgen.models.hmm.numba_inference import forward_backward
+    from seqgen.models.hmm.numba_square import padded
+
+    steps, states = len(density.rows), len(chain.start)
+    posteriors = np.empty((steps, states)) if memory is None else memory
+    norms, failed = np.empty(steps), np.zeros(len(bounds) - 1, np.bool_)
+    pairs, transition = np.zeros((states, states)), padded(chain.transition, 0.0)
+    forward_backward(
+        chain.start, transition, transition.T.copy(), density.relative, density.rows, bounds, posteriors, pairs,
+        norms, failed,
+    )  # fmt: skip
+    pairs *= chain.transition
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_prob = np.add.reduceat(np.log(norms) + density.shift[density.rows], bounds[:-1])
+    for s in np.flatnonzero(failed):
+        part = slice(bounds[s], bounds[s + 1])
+        log_prob[s] = _log_expectation(chain, density.log[density.rows[part]], posteriors[part], pairs)
+    return Expectation(posteriors, pairs, log_prob)
+
+
+def _log_expectation(
+    chain: Chain, log_density: np.ndarray, posteriors: np.ndarray, pairs: np.ndarray
+) -> float:
+    from seqgen.models.hmm.numba_inference import log_backward, log_forward
+
+    log_start, log_transition = chain.log()
+    norms = np.empty(len(log_density))
+    if log_forward(log_start, log_transition, log_density, posteriors, norms) >= 0:
+        return -np.inf
+    log_backward(log_transition, log_density, norms, posteriors, pairs)
+    return float(norms.sum())
+
+
+def most_likely_path(chain: Chain, density: Likelihood) -> tuple[np.ndarray, float]:
+    """The Viterbi path (T,) and its log-probability with the observations."""
+    from seqgen.models.hmm.numba_inference import viterbi
+    from seqgen.models.hmm.numba_square import padded
+
+    log_start, log_transition = chain.log()
+    path = np.empty(len(density.rows), np.int64)
+    best = np.empty((len(path), len(log_start)))
+    backward = np.ascontiguousarray(log_transition.T)
+    transition = padded(log_transition, -np.inf)
+    log_prob = viterbi(log_start, transition, backward, density.log, density.rows, best, path)
+    return path, float(log_prob)

@@ -1,0 +1,129 @@
+"""The fused sampler of HMMs and Gaussian mixtures; see `hmm_sampling` for its loops.
+
+Without a repetition penalty the controls only depend on the hidden state, so they are applied once to every row
+of the emission and cost nothing afterwards. Legend: B lanes, N symbols, D dimensions, K states, V symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.engines.base import Engine, Request, Round, Start, Workers
+from seqgen.kernels.compile import say_compiling
+from seqgen.models.hmm import numba_sampling as loops
+from seqgen.models.hmm.emissions import GaussianMixture, parts
+from seqgen.models.hmm.inference import Chain, last_filtered
+from seqgen.models.hmm.inverse_cdf import GuideTable, guide_table
+from seqgen.models.hmm.numba_observe import Arrays, Steps, observer
+from seqgen.models.hmm.start import conditioned_state
+
+
+class HMMEngine(Engine):
+    """Samples `HMM`s and `GaussianMixture`s on the CPU; lanes are spread over threads."""
+
+    name = "numba"
+
+    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
+        start, transition, self._emission = parts(weights)
+        self._chain = Chain(start, transition)
+        self._plain = weights.family == GaussianMixture.family
+        self._seed, self._wants_log_probs = np.uint64(request.seed), request.log_probs
+        self._walk = guide_table(transition)
+        self._observe = observer(self._emission, self._seed, request)
+        lanes = request.lanes
+        self._index, self._position = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
+        self._hidden, self._first_log_prob = np.zeros(lanes, np.int64), np.zeros(lanes)
+        self._ended = np.zeros(lanes, np.bool_)
+        self._workers = Workers(request.threads)
+        self._primed: tuple[Start, np.ndarray, GuideTable] | None = None
+        say_compiling("hidden Markov model")
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {
+            "index": self._index,
+            "position": self._position,
+            "hidden": self._hidden,
+            "first_log_prob": self._first_log_prob,
+            **self._observe.state(),
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        super().restore(arrays)
+        self._observe.restored()
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        if self._primed is None or self._primed[0] is not start:
+            first = self._first_state(start)
+            self._primed = (start, first, guide_table([first]))
+        _, first, table = self._primed
+        self._observe.begin(lanes, start)
+        states = np.empty(len(lanes), np.int64)
+        loops.first_states(self._seed, indices, table.thresholds, table.guide, table.bits, states)
+        self._index[lanes], self._position[lanes], self._hidden[lanes] = indices, 0, states
+        self._first_log_prob[lanes] = np.log(first[states])
+
+    def _first_state(self, start: Start) -> np.ndarray:
+        """Distribution of the state at position 0, (K,)."""
+        state = conditioned_state(start, len(self._chain.start))
+        if state is not None:
+            return self._chain.transition[state]
+        if start.prompt is None:
+            return self._chain.start
+        observations = self._emission.check(start.prompt)
+        return last_filtered(self._chain, self._emission, observations, "prompt") @ self._chain.transition
+
+    def advance(self, counts: np.ndarray) -> Round:
+        lanes = counts.nonzero()[0]
+        states = np.zeros((len(counts), int(counts.max())), np.int64)
+        before = self._hidden.copy() if self._wants_log_probs else self._hidden
+        walk = self._walk
+        drawn = self._observe.room((len(counts), states.shape[1]))
+        steps = Steps(counts, self._index, self._position, states)
+
+        def work(some: np.ndarray) -> None:
+            if len(walk.offset) > 1:
+                loops.sample_states(
+                    self._seed, some, counts, self._index, self._position, self._hidden,
+                    walk.thresholds, walk.guide, walk.bits, states,
+                )  # fmt: skip
+            self._observe.draw(some, steps, drawn)
+
+        self._workers.run(work, lanes)
+        extra = {} if self._plain else {"states": states}
+        if "components" in drawn:
+            extra["components"] = drawn["components"]
+        if self._wants_log_probs:
+            extra |= self._log_probs(lanes, counts, before, states, drawn)
+        self._position += counts
+        symbols = drawn["symbols"] if self._emission.dimensions else drawn["symbols"][:, :, 0]
+        return Round(symbols, counts.copy(), self._ended, extra)
+
+    def _log_probs(
+        self,
+        lanes: np.ndarray,
+        counts: np.ndarray,
+        before: np.ndarray,
+        states: np.ndarray,
+        drawn: Arrays,
+    ) -> dict[str, np.ndarray]:
+        """log p(x_t, z_t | z_{t-1}) under the model and after the controls, each (B, N)."""
+        model, after = np.zeros(states.shape), np.zeros(states.shape)
+        log_transition = self._chain.log()[1]
+        for b in lanes:
+            some, symbols = states[b, : counts[b]], drawn["symbols"][b, : counts[b]]
+            walked = log_transition[np.concatenate([before[b, None], some[:-1]]), some]
+            if self._position[b] == 0:
+                walked[0] = self._first_log_prob[b]
+            x = symbols if self._emission.dimensions else symbols[:, 0]
+            own = self._emission.log_likelihood(x)[np.arange(len(some)), some]
+            model[b, : counts[b]] = walked + own
+            changed = self._observe.log_drawn(int(b), some, x, drawn)
+            after[b, : counts[b]] = walked + (own if changed is None else changed)
+        return {"log_prob": model, "log_prob_drawn": after}
+
+    def close(self) -> None:
+        self._workers.close()

@@ -1,0 +1,193 @@
+"""How observations are drawn given the hidden states, for each kind of emission.
+
+Legend: B lanes, N symbols, D dimensions, K states, V symbols.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgen.engines.base import Request, Start
+from seqgen.engines.lane_controls import LaneControls
+from seqgen.models.hmm import numba_sampling as loops
+from seqgen.models.hmm.emissions import Categorical, Emission, Gaussian, GaussianMixture, Poisson
+from seqgen.models.hmm.inverse_cdf import GuideTable, guide_table
+from seqgen.models.hmm.start import controlled
+
+Arrays = dict[str, np.ndarray]
+
+
+class Steps(NamedTuple):
+    """What to draw observations for: (B,) counts, sample indices and positions, and (B, N) hidden states."""
+
+    counts: np.ndarray
+    indices: np.ndarray
+    positions: np.ndarray
+    states: np.ndarray
+
+
+class Observer:
+    """Draws the observations of an emission that no control acts on."""
+
+    def begin(self, lanes: np.ndarray, start: Start) -> None:
+        """Samples begin in `lanes`."""
+
+    def state(self) -> Arrays:
+        """What is kept for each lane."""
+        return {}
+
+    def restored(self) -> None:
+        """The arrays of `state` were overwritten."""
+
+    def room(self, shape: tuple[int, int]) -> Arrays:
+        """Empty arrays for the draws of (B, N) steps: "symbols" (B, N, max(1, D)) and what else there is."""
+        raise NotImplementedError
+
+    def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+        """Fill `drawn` for `lanes`; several threads may do so for different lanes."""
+        raise NotImplementedError
+
+    def log_drawn(self, lane: int, states: np.ndarray, x: np.ndarray, drawn: Arrays) -> np.ndarray | None:
+        """Log-probability of each observation of a lane after the controls; None if they change nothing."""
+        return None
+
+
+class Counts(Observer):
+    """Poisson counts."""
+
+    def __init__(self, emission: Poisson, seed: np.uint64) -> None:
+        self._seed, self._dims = seed, max(1, emission.dimensions)
+        self._table = guide_table(*emission.rows())
+
+    def room(self, shape: tuple[int, int]) -> Arrays:
+        return {"symbols": np.empty((*shape, self._dims), np.int64)}
+
+    def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+        draw_integers(self._table, self._seed, lanes, steps, drawn)
+
+
+class Vectors(Observer):
+    """Gaussian vectors and mixtures of them."""
+
+    def __init__(self, emission: Gaussian | GaussianMixture, seed: np.uint64) -> None:
+        self._seed = seed
+        weights, self._means, self._factors = emission.components()
+        self._mixed, self._components = isinstance(emission, GaussianMixture), weights.shape[1]
+        self._table = guide_table(weights)
+
+    def room(self, shape: tuple[int, int]) -> Arrays:
+        symbols = np.empty((*shape, self._means.shape[1]))
+        if not self._mixed:
+            return {"symbols": symbols}
+        return {"symbols": symbols, "components": np.zeros(shape, np.int64)}
+
+    def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+        rows = steps.states
+        if self._mixed:
+            table, components = self._table, drawn["components"]
+            if self._components > 1:
+                loops.sample_components(
+                    self._seed, lanes, *steps, table.thresholds, table.guide, table.bits, components
+                )
+            rows = rows * self._components + components
+        loops.sample_gaussian(
+            self._seed, lanes, *steps._replace(states=rows), self._means, self._factors, drawn["symbols"]
+        )
+
+
+class Symbols(Observer):
+    """Categorical symbols, which controls may reshape.
+
+    Lanes with the same controls share a table, by their key. A repetition penalty has no table: what it does
+    depends on the symbols so far.
+    """
+
+    def __init__(self, emission: Categorical, seed: np.uint64, request: Request) -> None:
+        self._seed, self._probabilities = seed, emission.probabilities
+        with np.errstate(divide="ignore"):
+            self._log_p = np.log(emission.probabilities)
+        self._controls = LaneControls(request.lanes, emission.size)
+        self._plain = guide_table(emission.probabilities)
+        self._keys = [b""] * request.lanes
+        self._tables: dict[bytes, tuple[np.ndarray, GuideTable]] = {}
+        self._penalised = False
+
+    def begin(self, lanes: np.ndarray, start: Start) -> None:
+        if start.controls.reshapes:
+            # said here, before anything is drawn, also where a penalty will change the rows later
+            controlled(self._log_p, start.controls)
+        self._controls.begin(lanes, start.controls, start.prompt)
+        self._tabulate(lanes)
+
+    def state(self) -> Arrays:
+        return self._controls.state()
+
+    def restored(self) -> None:
+        self._tabulate(np.arange(len(self._keys)))
+
+    def _tabulate(self, lanes: np.ndarray) -> None:
+        """Find or make the table of each of `lanes`, and forget those that no lane uses."""
+        controls = self._controls
+        for lane in lanes.tolist():
+            key = b""
+            if controls.reshapes[lane] and not controls.parameters[lane, 0]:
+                key = controls.parameters[lane].tobytes() + controls.allowed[lane].tobytes()
+                if key not in self._tables:
+                    log_p = controlled(self._log_p, controls.of(lane))
+                    self._tables[key] = (log_p, guide_table(np.exp(log_p)))
+            self._keys[lane] = key
+        used = set(self._keys)
+        self._tables = {key: table for key, table in self._tables.items() if key in used}
+        self._penalised = bool(controls.parameters[:, 0].any())
+
+    def room(self, shape: tuple[int, int]) -> Arrays:
+        room = {"symbols": np.empty((*shape, 1), np.int64)}
+        return {**room, "log_drawn": np.zeros(shape)} if self._penalised else room
+
+    def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+        if self._penalised:
+            lanes = self._draw_penalised(lanes, steps, drawn)
+        if not self._tables:
+            draw_integers(self._plain, self._seed, lanes, steps, drawn)
+            return
+        groups: dict[bytes, list[int]] = {}
+        for lane in lanes.tolist():
+            groups.setdefault(self._keys[lane], []).append(lane)
+        for key, some in groups.items():
+            table = self._tables[key][1] if key else self._plain
+            draw_integers(table, self._seed, np.array(some), steps, drawn)
+
+    def _draw_penalised(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> np.ndarray:
+        """Draw for the lanes with a repetition penalty; returns the others."""
+        controls = self._controls
+        penalised = controls.parameters[lanes, 0] != 0.0
+        loops.sample_penalised(
+            self._seed, lanes[penalised], *steps, self._log_p, controls.parameters, controls.allowed,
+            controls.seen, drawn["symbols"], drawn["log_drawn"],
+        )  # fmt: skip
+        return lanes[~penalised]
+
+    def log_drawn(self, lane: int, states: np.ndarray, x: np.ndarray, drawn: Arrays) -> np.ndarray | None:
+        if self._controls.parameters[lane, 0]:
+            return drawn["log_drawn"][lane, : len(x)]
+        key = self._keys[lane]
+        return self._tables[key][0][states, x] if key else None
+
+
+def draw_integers(table: GuideTable, seed: np.uint64, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+    """Draw "symbols" (B, N, D) from a table with a row for each state and dimension."""
+    loops.sample_discrete(
+        seed, lanes, *steps, table.thresholds, table.guide, table.offset, table.bits, drawn["symbols"]
+    )
+
+
+def observer(emission: Emission, seed: np.uint64, request: Request) -> Observer:
+    """The observer for an emission."""
+    if isinstance(emission, Categorical):
+        return Symbols(emission, seed, request)
+    if isinstance(emission, Poisson):
+        return Counts(emission, seed)
+    assert isinstance(emission, (Gaussian, GaussianMixture))
+    return Vectors(emission, seed)

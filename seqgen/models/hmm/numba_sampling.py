@@ -1,0 +1,183 @@
+"""The sampling loops of HMMs: states first, then observations given the states, lane by lane.
+
+The noise is what `seqgen.models.hmm.torch_engine` lays down. It is made in blocks ahead of the dependent steps, and a
+categorical draw is a few operations on the word itself (see `seqgen.models.hmm.inverse_cdf`).
+Legend: B lanes, N symbols, D dimensions, K states, V symbols, R rows of parameters (states times components).
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.draw import draw
+from seqgen.kernels.loops import put
+from seqgen.kernels.normals import fill_normals
+from seqgen.kernels.random import philox4, to_uniform
+from seqgen.kernels.words import fill_words, planes
+from seqgen.rng import Purpose
+
+BLOCK = 1024
+_STATE, _EMISSION, _COMPONENT = int(Purpose.STATE), int(Purpose.EMISSION), int(Purpose.COMPONENT)
+
+
+@inline
+def _draw(thresholds, guide, bits, row, word):
+    """The place in `thresholds` that the word draws in a row; indices are unsigned, so none is tested for a sign."""
+    place = np.uint64(guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
+    while thresholds[place] < word:
+        place += np.uint64(1)
+    return place
+
+
+@kernel
+def first_states(seed, indices, thresholds, guide, bits, out):
+    """The state at position 0 of each sample, from a table of one row."""
+    for k in range(len(indices)):
+        word = np.uint32(philox4(seed, np.uint64(indices[k]), np.uint64(0), _STATE)[0])
+        out[k] = _draw(thresholds, guide, np.uint64(bits), np.uint64(0), word)
+
+
+@kernel
+def sample_states(seed, lanes, counts, index, position, hidden, thresholds, guide, bits, states):
+    """Walk the hidden chain of `lanes`.
+
+    Args:
+        counts: (B,) steps. index, position: (B,). hidden: (B,) the state before; the first one at position 0.
+        thresholds, guide, bits: table of the transition rows.
+        states: (B, N) gets the states; `hidden` becomes the last.
+    """
+    words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
+    bits = np.uint64(bits)
+    size = np.uint64(len(guide) >> bits)
+    width = np.uint64(len(thresholds)) // size
+    for b in lanes:
+        state = np.uint64(hidden[b])
+        done = 0
+        if position[b] == 0:
+            states[b, 0] = state
+            done = 1
+        while done < counts[b]:
+            count = min(BLOCK, counts[b] - done)
+            skip = fill_words(seed, np.uint64(index[b]), position[b] + done, count, _STATE, scratch, words)
+            ready, row = words[skip:], states[b, done:]
+            for j in range(count):
+                state = _draw(thresholds, guide, bits, state, ready[j]) - state * width
+                row[j] = state
+            done += count
+        hidden[b] = state
+
+
+@kernel
+def sample_discrete(seed, lanes, counts, index, position, states, thresholds, guide, offset, bits, symbols):
+    """Draw integers given the states: `symbols` (B, N, D) from a table of K D rows."""
+    dims = symbols.shape[2]
+    words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
+    bits = np.uint64(bits)
+    for b in lanes:
+        for done in range(0, counts[b], BLOCK):
+            count = min(BLOCK, counts[b] - done)
+            skip = fill_words(
+                seed,
+                np.uint64(index[b]),
+                (position[b] + done) * dims,
+                count * dims,
+                _EMISSION,
+                scratch,
+                words,
+            )
+            some, out = states[b, done:], symbols[b, done:]
+            for d in range(dims):
+                ready = words[skip + d :]
+                for j in range(count):
+                    row = np.uint64(some[j] * dims + d)
+                    place = _draw(thresholds, guide, bits, row, ready[j * dims])
+                    out[j, d] = np.int64(place) + offset[row]
+
+
+@kernel
+def sample_components(seed, lanes, counts, index, position, states, thresholds, guide, bits, components):
+    """Draw the component of each observation: `components` (B, N) from a table of K rows."""
+    words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
+    bits = np.uint64(bits)
+    size = np.uint64(len(guide) >> bits)
+    width = np.uint64(len(thresholds)) // size
+    for b in lanes:
+        for done in range(0, counts[b], BLOCK):
+            count = min(BLOCK, counts[b] - done)
+            skip = fill_words(
+                seed, np.uint64(index[b]), position[b] + done, count, _COMPONENT, scratch, words
+            )
+            for j in range(count):
+                row = np.uint64(states[b, done + j])
+                components[b, done + j] = _draw(thresholds, guide, bits, row, words[skip + j]) - row * width
+
+
+@kernel
+def sample_gaussian(seed, lanes, counts, index, position, rows, means, factors, symbols):
+    """Draw vectors: `symbols` (B, N, D) = means[row] + factors[row] @ normals, with `rows` (B, N).
+
+    `factors` are standard deviations (R, D, 1) or lower Cholesky factors (R, D, D).
+    """
+    dims = means.shape[1]
+    diagonal = factors.shape[2] == 1
+    words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
+    normals, work = np.empty(BLOCK * dims), np.empty((2, BLOCK * dims))
+    tails = np.empty(BLOCK * dims + 1, np.int64)
+    for b in lanes:
+        for done in range(0, counts[b], BLOCK):
+            count = min(BLOCK, counts[b] - done)
+            skip = fill_words(
+                seed,
+                np.uint64(index[b]),
+                (position[b] + done) * dims,
+                count * dims,
+                _EMISSION,
+                scratch,
+                words,
+            )
+            fill_normals(words[skip:], count * dims, tails, work, normals)
+            for j in range(count):
+                row = rows[b, done + j]
+                z = normals[j * dims : (j + 1) * dims]
+                x = symbols[b, done + j]
+                for d in range(dims):
+                    if diagonal:
+                        x[d] = means[row, d] + factors[row, d, 0] * z[d]
+                    else:
+                        value = means[row, d]
+                        for e in range(d + 1):
+                            value += factors[row, d, e] * z[e]
+                        x[d] = value
+
+
+@kernel
+def sample_penalised(
+    seed, lanes, counts, index, position, states, log_p, parameters, allowed, seen, symbols, log_drawn
+):
+    """Draw symbols (B, N, 1) from log_p (K, V) where the controls depend on the symbols so far, `seen` (B, V).
+
+    `log_drawn` (B, N) gets their log-probabilities after the controls.
+    """
+    size = log_p.shape[1]
+    logits, order, work = np.empty(size), np.empty(size, np.int64), np.empty((2, size))
+    for b in lanes:
+        for j in range(counts[b]):
+            number = position[b] + j
+            four = philox4(seed, np.uint64(index[b]), np.uint64(number // 4), _EMISSION)
+            put(log_p[states[b, j]], logits)
+            symbol, _, drawn = draw(
+                logits,
+                True,
+                parameters[b],
+                allowed[b],
+                seen[b],
+                order,
+                work,
+                to_uniform(four[number % 4]),
+                True,
+            )
+            symbols[b, j, 0] = symbol
+            log_drawn[b, j] = drawn
+            seen[b, symbol] = True

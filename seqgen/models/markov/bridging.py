@@ -1,0 +1,139 @@
+"""Samples with symbols forced at given positions, drawn exactly: backward messages over the automaton.
+
+The message b[t, s] is the probability that the symbols forced at positions t, t + 1, … come out as wanted from
+state s. A draw at position t then weighs every symbol w by p(w | s) b[t + 1, next(s, w)]; nothing is rejected.
+
+One step costs a pass over all n-grams, also with smoothing, where every symbol can follow every state:
+
+    b[t, s] = sum over w seen after s of (p(w | s) b[t + 1, next(s, w)]
+                                          - backoff(s) p(w | parent) b[t + 1, next(parent, w)])
+              + backoff(s) b[t, parent]
+
+The difference is harmless: b of a state and of its parent differ by at most a product of `order` backoff
+weights, so few digits can cancel. Legend: F positions up to the last forced one, S states.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from seqgen.codecs import Characters, Codec, Symbols
+from seqgen.errors import SeqgenError, integer
+from seqgen.models.markov.automaton import Automaton
+
+FREE = -1
+_MOST_BYTES = 1 << 30
+_KEPT_BYTES = 1 << 28
+
+
+def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.ndarray:
+    """A condition {position: symbol} as (F,) int32, FREE where nothing is forced and V for the end.
+
+    Args:
+        condition: a mapping; the symbol None is the end of the sample (unless None is a symbol).
+        codec, automaton: of the chain.
+
+    Raises:
+        TypeError, ValueError: if it is no such mapping, or the end is forced where samples have none.
+        SeqgenError: if a position is so far on that the messages would take more than 1 GiB.
+    """
+    if not isinstance(condition, Mapping) or not condition:
+        raise TypeError(
+            "condition must map positions to the symbols that are forced there, such as {0: 'the'}; "
+            f"got {condition!r}"
+        )
+    positions = {integer("condition's positions", key, low=0): value for key, value in condition.items()}
+    states = len(automaton.parent)
+    most = _MOST_BYTES // (8 * states) - 2
+    if max(positions) > most:
+        raise SeqgenError(
+            f"condition forces position {max(positions)}; for this chain of {states} states positions up to "
+            f"{most} can be forced"
+        )
+    forced = np.full(max(positions) + 1, FREE, np.int32)
+    for position, symbol in positions.items():
+        forced[position] = _symbol(symbol, position, codec, automaton.ends)
+    if np.any(forced[:-1] == codec.size):
+        raise ValueError("condition forces the end before another position; nothing can follow the end")
+    return forced
+
+
+def _symbol(symbol: Any, position: int, codec: Codec, ends: bool) -> int:
+    if symbol is None and not (isinstance(codec, Symbols) and None in codec.vocabulary):
+        if not ends:
+            raise ValueError(
+                f"condition forces the end at position {position}, but samples of this chain are endless"
+            )
+        return codec.size
+    try:
+        given = codec.encode(symbol if isinstance(codec, Characters) else (symbol,))
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"condition at position {position}: {error}") from None
+    if len(given) != 1:
+        raise ValueError(f"condition must force one symbol at a position, got {symbol!r} at {position}")
+    return int(given[0])
+
+
+def messages(automaton: Automaton, forced: np.ndarray) -> np.ndarray:
+    """The backward messages (F + 1, S) of `forced` (F,), each row scaled to a greatest value of 1."""
+    states = len(automaton.parent)
+    made = np.zeros((len(forced) + 1, states))
+    made[-1] = 1.0
+    state_of = np.repeat(np.arange(states), np.diff(automaton.first))
+    for t in range(len(forced) - 1, -1, -1):
+        if forced[t] == FREE:
+            row = _free(automaton, state_of, made[t + 1])
+        else:
+            row = _forced(automaton, state_of, made[t + 1], int(forced[t]))
+        made[t] = row / max(row.max(), np.finfo(float).tiny)
+    return made
+
+
+def _free(automaton: Automaton, state_of: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """One step back over a free position, where the sample must not end."""
+    through = automaton.full * after[automaton.next]
+    through[automaton.symbol == automaton.symbols] = 0.0
+    own = through - automaton.backoff[state_of] * through[automaton.suffix]
+    return _add_parents(automaton, np.add.reduceat(own, automaton.first[:-1]), automaton.backoff)
+
+
+def _forced(automaton: Automaton, state_of: np.ndarray, after: np.ndarray, symbol: int) -> np.ndarray:
+    """One step back over a forced position."""
+    seen = np.flatnonzero(automaton.symbol == symbol)
+    row, left = np.zeros(len(automaton.parent)), automaton.backoff.copy()
+    ahead = 1.0 if symbol == automaton.symbols else after[automaton.next[seen]]
+    row[state_of[seen]] = automaton.full[seen] * ahead
+    left[state_of[seen]] = 0.0
+    return _add_parents(automaton, row, left)
+
+
+def _add_parents(automaton: Automaton, row: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Add every state's share of its parent's value, short contexts first."""
+    bounds = [*automaton.lengths.tolist(), len(row)]
+    for begin, end in pairwise(bounds):
+        row[begin:end] += share[begin:end] * row[automaton.parent[begin:end]]
+    return row
+
+
+class Messages:
+    """The messages of the conditions in use, the latest ones kept."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        self._automaton = automaton
+        self._kept: OrderedDict[bytes, np.ndarray] = OrderedDict()
+
+    def of(self, forced: np.ndarray) -> np.ndarray:
+        """`messages` of `forced`."""
+        key = forced.tobytes()
+        if key not in self._kept:
+            self._kept[key] = messages(self._automaton, forced)
+            while len(self._kept) > 1 and sum(m.nbytes for m in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]

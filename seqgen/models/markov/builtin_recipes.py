@@ -1,0 +1,102 @@
+"""The recipes of the built-in Markov chains: words of Shakespeare, and the weather table of seed 001."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from seqgen.data.text import read_text, split_sequences, split_text
+from seqgen.errors import SeqgenError
+from seqgen.models.markov.model import MarkovChain
+from seqgen.models.markov.open_vocabulary import Scored, score_known
+
+SKIES = ("sun", "rain", "cloud")
+TOMORROW = ((0.8, 0.05, 0.15), (0.2, 0.6, 0.2), (0.2, 0.3, 0.5))
+
+
+def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain, dict[str, Any]]:
+    """A chain of order 2 over the tokens of speeches, with Kneser-Ney smoothing, and its card.
+
+    A sequence is a speech with its speaker, as parted by blank lines, so every sample begins with a speaker and
+    ends by itself. The last tenth of the text is held out for the score; words that the first nine tenths
+    do not have are not scored, and the card says how many there are.
+
+    Args:
+        path: tinyshakespeare.txt, or any UTF-8 text with blank lines between its parts.
+
+    Raises:
+        SeqgenError, ValueError: if the text cannot be read or is too short.
+    """
+    before, after = _speeches(path)
+    chain = MarkovChain(2, "kneser-ney", unit="tokens", boundaries=True).fit(before)
+    scored = score_known(chain, after)
+    if not scored.scored:
+        raise SeqgenError("the last tenth of the text holds nothing to score; give a longer text")
+    card = {
+        "description": "word chain of order 2 with Kneser-Ney smoothing; a sample is a speech",
+        "data": "Tiny Shakespeare",
+        "licence": "public domain",
+        "split": f"first {len(before)} speeches for training, last {len(after)} held out",
+        "score": round(scored.nats_per_symbol, 4),
+        "score_unit": "nats/token",
+        "sequences": "paragraphs",
+        "score_note": (
+            "tokens are words and runs of punctuation with the white space before them, and the end of a speech; "
+            f"{_share(scored):.2%} of the held-out tokens are unknown words, which are not scored"
+        ),
+        "command": "seqgen train shakespeare-markov DATA -o FILE",
+        "seed": 0,
+        "date": _today(),
+    }
+    return chain, card
+
+
+def compare_orders(path: str | os.PathLike[str]) -> list[tuple[int, str | None, Scored]]:
+    """The held-out score of orders 1 to 3 with and without smoothing, on the split of the built-in chain."""
+    before, after = _speeches(path)
+    compared = []
+    for order in (1, 2, 3):
+        for smoothing in (None, "kneser-ney"):
+            chain = MarkovChain(order, smoothing, unit="tokens", boundaries=True).fit(before)
+            compared.append((order, smoothing, score_known(chain, after)))
+    return compared
+
+
+def _speeches(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    before, after = split_text(read_text(path))
+    return split_sequences(before, "paragraphs"), split_sequences(after, "paragraphs")
+
+
+def weather_model() -> tuple[MarkovChain, dict[str, Any]]:
+    """The weather table of seed 001 as a chain of words, and its card.
+
+    The seed calls the third state Foggy in one place and Cloud in the other; here it is "cloud".
+    """
+    chain = MarkovChain.from_table(SKIES, TOMORROW, unit="words")
+    table = np.array(TOMORROW)
+    entropy_rate = -float(chain.stationary() @ (table * np.log(table)).sum(1))
+    card = {
+        "description": "the weather of tomorrow given that of today; starts with the stationary distribution",
+        "data": "the table of the lecture on Markov models",
+        "licence": "not subject to copyright",
+        "split": "none",
+        "score": round(entropy_rate, 4),
+        "score_unit": "nats/word",
+        "score_note": f"the entropy rate, a perplexity of {math.exp(entropy_rate):.3f}",
+        "command": "seqgen train weather -o FILE",
+        "seed": 0,
+        "date": _today(),
+    }
+    return chain, card
+
+
+def _share(scored: Scored) -> float:
+    return scored.unknown / (scored.scored + scored.unknown)
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -1,0 +1,109 @@
+"""What both engines of Markov chains keep for every lane: all of it lies in arrays, so that it can be resumed.
+
+Controls and conditions are only held once a lane has any. Legend: B lanes, V vocabulary, F forced positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.engines.base import Engine, Request, Start
+from seqgen.engines.lane_controls import LaneControls
+from seqgen.errors import SeqgenError
+from seqgen.models.markov.bridging import FREE, Messages, forced_symbols
+
+
+class MarkovLanes(Engine):
+    """Beginning, saving and restoring lanes.
+
+    The end of a sample takes part in the controls as a symbol of its own, which is always allowed and never
+    penalised. A condition cannot be combined with controls that change the distribution.
+    """
+
+    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
+        from seqgen.models.markov.model import MarkovChain
+
+        self._chain: MarkovChain = MarkovChain.from_weights(weights) if model is None else model
+        self._automaton = self._chain.automaton
+        self._request = request
+        self._index = np.zeros(request.lanes, np.uint64)
+        self._position = np.zeros(request.lanes, np.uint64)
+        self._state = np.full(request.lanes, self._automaton.start, np.int32)
+        self._controls: LaneControls | None = None
+        self._forced = np.full((request.lanes, 0), FREE, np.int32)
+        self._messages = Messages(self._automaton)
+        self._begun: tuple[Start, int, np.ndarray] | None = None
+
+    @property
+    def _outcomes(self) -> int:
+        """What a draw can give: V symbols, and the end where samples end."""
+        return self._automaton.symbols + self._automaton.ends
+
+    def state(self) -> dict[str, np.ndarray]:
+        controls = {} if self._controls is None else self._controls.state()
+        return {
+            "index": self._index, "position": self._position, "state": self._state, "forced": self._forced,
+            **controls,
+        }  # fmt: skip
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        if "control_seen" in arrays:
+            self._with_controls()
+        else:
+            self._controls = None
+        if "forced" in arrays and len(arrays["forced"]) == len(self._forced):
+            self._forced = np.empty_like(arrays["forced"])
+        super().restore(arrays)
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        if self._begun is None or self._begun[0] is not start:
+            self._begun = (start, *self._start(start))
+        _, state, forced = self._begun
+        if start.controls.reshapes or self._controls is not None:
+            bound = start.controls
+            if bound.allowed is not None and self._automaton.ends:
+                bound = replace(bound, allowed=np.append(bound.allowed, True))
+            self._with_controls().begin(lanes, bound, start.prompt)
+        self._index[lanes] = indices
+        self._position[lanes] = 0
+        self._state[lanes] = state
+        if len(forced) > self._forced.shape[1]:
+            wider = np.full((len(self._forced), len(forced)), FREE, np.int32)
+            wider[:, : self._forced.shape[1]] = self._forced
+            self._forced = wider
+        self._forced[lanes] = FREE
+        self._forced[lanes, : len(forced)] = forced
+
+    def _start(self, start: Start) -> tuple[int, np.ndarray]:
+        """The state after the prompt, and the forced symbols, which must be possible from there."""
+        prompt = np.zeros(0, np.int64) if start.prompt is None else start.prompt
+        state = self._automaton.follow(self._automaton.start, prompt)
+        if start.condition is None:
+            return state, np.zeros(0, np.int32)
+        if start.controls.reshapes:
+            raise SeqgenError(
+                "condition cannot be combined with controls that change the distribution; use stop only"
+            )
+        forced = forced_symbols(start.condition, self._chain.codec, self._automaton)
+        if self._messages.of(forced)[0, state] == 0.0:
+            raise SeqgenError(
+                f"condition {dict(start.condition)!r} cannot happen: this chain gives it probability 0; a chain "
+                "fitted with smoothing='kneser-ney' gives every sequence of known symbols a chance"
+            )
+        return state, forced
+
+    def _with_controls(self) -> LaneControls:
+        if self._controls is None:
+            self._controls = LaneControls(self._request.lanes, self._outcomes)
+        return self._controls
+
+    def _forced_of(self, lane: int) -> np.ndarray:
+        """The lane's condition up to its last forced position."""
+        forced = self._forced[lane]
+        last = np.flatnonzero(forced != FREE)
+        return forced[: last[-1] + 1] if len(last) else forced[:0]

@@ -1,0 +1,317 @@
+"""Markov chains of any order over characters, words or any hashable symbols (seed 001, "Markov models").
+
+The seed's weather table calls its third state Foggy in one place and Cloud in the other; here it is "cloud".
+Legend: B sequences, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from seqgen.checkpoint import Weights
+from seqgen.checks import probabilities, renormalised
+from seqgen.codecs import Characters, Symbols, Tokens, Words, codec_from_config
+from seqgen.engines.base import usable_threads
+from seqgen.errors import SeqgenError, choice, integer, optional_integer
+from seqgen.generator import Generator
+from seqgen.models.markov.automaton import Automaton, from_ngrams, from_table
+from seqgen.models.markov.ngrams import NGramCounter, NGrams
+from seqgen.models.markov.smoothing import SMOOTHINGS
+from seqgen.models.markov.stationary import stationary
+from seqgen.models.markov.units import UNITS, Units
+
+if TYPE_CHECKING:
+    from seqgen.models.markov.numba_tables import Tables
+    from seqgen.models.markov.numba_whole import WholeSamples
+
+CODECS: dict[str, Callable[[Any], Characters | Symbols]] = {
+    "characters": Characters, "words": Words, "tokens": Tokens, "symbols": Symbols,
+}  # fmt: skip
+
+
+class MarkovChain(Generator):
+    """A chain whose next symbol depends on the `order` symbols before it.
+
+    Args:
+        order: at least 1.
+        smoothing: None gives the frequencies after the longest context that was seen; "kneser-ney" gives every
+            known symbol a chance everywhere (interpolated Kneser-Ney, see `seqgen.models.markov.smoothing`).
+        unit: what a string is made of: "characters"; "words", split at white space and joined by spaces;
+            "tokens", words, punctuation and white space that put together are the text again; "symbols" are
+            given as iterables of anything hashable. "auto" is characters for strings, else symbols.
+        boundaries: whether beginning and end of a sequence are part of the model, so that samples begin like
+            one and end by themselves. None: if it is fitted to more than one sequence. Without boundaries a
+            sample begins anywhere, with the frequencies of single symbols, and is endless.
+
+    Example:
+        >>> chain = MarkovChain(order=2, unit="words").fit(["the cat sat", "the cat ran", "a cat sat"])
+        >>> chain.sample(2, seed=4)
+        ['the cat ran', 'a cat sat']
+        >>> weather = MarkovChain.from_table(["sun", "rain"], [[0.9, 0.1], [0.5, 0.5]])
+        >>> weather.log_prob(["sun", "rain"], prompt="sun").round(4).tolist()
+        [-2.4079]
+    """
+
+    family = "markov"
+    codec: Characters | Symbols
+
+    def __init__(
+        self,
+        order: int = 1,
+        smoothing: str | None = None,
+        *,
+        unit: str = "auto",
+        boundaries: bool | None = None,
+    ) -> None:
+        self.order = integer("order", order, low=1)
+        self.smoothing = None if smoothing is None else choice("smoothing", smoothing, SMOOTHINGS)
+        self.unit = choice("unit", unit, ("auto", *UNITS))
+        self.boundaries = None if boundaries is None else bool(boundaries)
+        self._ngrams: NGrams | None = None
+        self._table: tuple[np.ndarray, np.ndarray] | None = None
+
+    # ---- learning -------------------------------------------------------------------------------------
+
+    def fit(self, sequences: Iterable[Any], *, progress: Callable[[int, int], None] | None = None) -> Self:
+        """Count the n-grams of sequences, which are read one after another and not kept.
+
+        Args:
+            sequences: strings, or iterables of hashable symbols; an iterator or generator will do. Empty ones
+                count for nothing. One long text is `[text]`.
+            progress: called now and then with the numbers of sequences and symbols so far.
+
+        Returns:
+            The chain itself; what it had learned before is replaced.
+
+        Raises:
+            ValueError: if there is no symbol at all, or `order` is larger than the longest sequence allows.
+            TypeError: if something is not a sequence, or a symbol is not hashable.
+        """
+        units = Units(self.unit)
+        counter = NGramCounter(self.order + 1, progress)
+        for sequence in units.sequences(sequences):
+            counter.add(sequence)
+        if not counter.total:
+            raise ValueError("sequences must hold at least one symbol, got none")
+        ends = counter.sequences > 1 if self.boundaries is None else self.boundaries
+        most = counter.longest if ends else counter.longest - 1
+        if self.order > most:
+            raise ValueError(
+                f"order must be at most {most} for sequences whose longest has {counter.longest} symbols"
+                f"{'' if ends else ' and boundaries=False'}, got {self.order}"
+            )
+        codec = CODECS[units.unit](units.checked(counter.vocabulary))
+        self.codec, self._ngrams, self._table = codec, counter.finish(ends), None
+        self.unit, self.boundaries = units.unit, ends
+        self._forget()
+        return self
+
+    @classmethod
+    def from_table(
+        cls,
+        symbols: Sequence[Hashable],
+        transition: Any,
+        start: Any = None,
+        *,
+        unit: str = "symbols",
+    ) -> Self:
+        """The chain of order 1 with given probabilities; its samples are endless.
+
+        Args:
+            symbols: the V symbols.
+            transition: (V, V), row = from, column = to.
+            start: (V,) of the first symbol; None is the stationary distribution.
+            unit: "symbols" gives lists, "words" text joined by spaces, "characters" text.
+
+        Raises:
+            ValueError: if a row is not a distribution; the message says which.
+            SeqgenError: if start is not given and there are several stationary distributions.
+        """
+        codec = CODECS[choice("unit", unit, UNITS)](list(symbols))
+        size = codec.size
+        rows = renormalised(probabilities("transition", transition, (size, size)))
+        first = stationary(rows) if start is None else renormalised(probabilities("start", start, (size,)))
+        chain = cls(unit=unit, boundaries=False)
+        chain.codec, chain._table = codec, (first, rows)
+        return chain
+
+    # ---- probabilities --------------------------------------------------------------------------------
+
+    @cached_property
+    def automaton(self) -> Automaton:
+        """The chain in the form in which it is sampled and scored."""
+        if self._table is not None:
+            return from_table(*self._table)
+        return from_ngrams(self._fitted(), self.smoothing)
+
+    def log_prob(self, x: Any, *, prompt: Any = None, end: bool | None = None) -> np.ndarray:
+        """Exact log-probability of each sequence in nats, (B,) float64; -inf where it cannot occur.
+
+        Args:
+            x: one sequence or a list of them: text, symbols, or integer arrays.
+            prompt: what stands before every sequence and is not scored.
+            end: whether a sequence ends after its last symbol, which is scored too; None: if samples end.
+
+        Raises:
+            ValueError: for symbols that the chain does not know.
+        """
+        scored_end = self.automaton.ends if end is None else bool(end)
+        if scored_end and not self.automaton.ends:
+            raise ValueError("end must be False or None: the samples of this chain are endless, got True")
+        state = self._state("prompt", prompt)
+        closing = [self.automaton.symbols] if scored_end else []
+        rows = [np.append(row, closing) for row in self.codec.encode_batch(x)]
+        return np.array([self.log_probs_from(state, row).sum() for row in rows], np.float64)
+
+    def log_probs_from(self, state: int, symbols: np.ndarray) -> np.ndarray:
+        """Log-probability of each of `symbols` (T,) from a state of `automaton` on; symbol V is the end."""
+        from seqgen.models.markov.numba_walk import score
+
+        log_probs = np.empty(len(symbols))
+        score(self.automaton, state, symbols.astype(np.int32), log_probs)
+        return log_probs
+
+    def next_probabilities(self, context: Any = None) -> np.ndarray:
+        """Probability of every symbol after `context`, what came before it in the same sequence.
+
+        Returns:
+            (V,) in the order of `codec.vocabulary`, or (V + 1,) with the end as the last where samples end.
+        """
+        return self.automaton.successors(self._state("context", context))[0]
+
+    def stationary(self) -> np.ndarray:
+        """The distribution (V,) that a chain of order 1 keeps.
+
+        Raises:
+            SeqgenError: for chains of higher order, with ends, or with several such distributions.
+        """
+        automaton = self.automaton
+        if self.order != 1 or automaton.ends:
+            raise SeqgenError(
+                f"only a chain of order 1 whose samples are endless has a stationary distribution over symbols; "
+                f"this one has order={self.order}, boundaries={automaton.ends}"
+            )
+        states = [automaton.follow(automaton.start, np.array([w])) for w in range(automaton.symbols)]
+        return stationary(np.array([automaton.successors(state)[0] for state in states]))
+
+    def _state(self, name: str, before: Any) -> int:
+        """The state after what the argument `name` says came before."""
+        start = self.automaton.start
+        if before is None:
+            return start
+        try:
+            return self.automaton.follow(start, self.codec.encode(before))
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{name}: {error}") from None
+
+    # ---- sampling -------------------------------------------------------------------------------------
+
+    def sample(self, n: int = 1, length: int | None = None, seed: int = 0, **arguments: Any) -> Any:
+        """n samples, as a list of texts or of lists of symbols; takes what `stream` takes.
+
+        Whole samples without controls or conditions are drawn by one kernel call for many of them; they are
+        the samples of the stream.
+        """
+        prompt = arguments.get("prompt")
+        if (
+            not set(arguments) <= {"start", "threads", "prompt", "engine"}
+            or arguments.get("engine", "auto") not in ("auto", "numba")
+            or isinstance(prompt, list)
+            or callable(prompt)
+            or (length is None and not self.automaton.ends)
+        ):
+            return super().sample(n, length, seed, **arguments)
+        n = integer("n", n, low=1)
+        threads = optional_integer("threads", arguments.get("threads"), low=1)
+        return self._whole.sample(
+            self._state("prompt", prompt),
+            n,
+            optional_integer("length", length, low=1),
+            seed=integer("seed", seed, low=0, high=2**64 - 1),
+            start=integer("start", arguments.get("start", 0), low=0, high=2**63 - n),
+            threads=usable_threads() if threads is None else threads,
+        )
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The automaton as compiled samplers read it."""
+        from seqgen.models.markov.numba_tables import tables
+
+        return tables(self.automaton)
+
+    @cached_property
+    def _whole(self) -> WholeSamples:
+        from seqgen.models.markov.numba_whole import WholeSamples
+
+        return WholeSamples(self.tables, self.automaton.symbols, self.codec)
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    @property
+    def ends(self) -> bool:
+        return self.automaton.ends
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given and the vocabulary."""
+        return {
+            # unlike codec.config() this also takes symbols that can be streamed and not be saved
+            "codec": {"name": self.codec.name, "vocabulary": self.codec.vocabulary},
+            "order": self.order,
+            "smoothing": self.smoothing,
+            "boundaries": self.boundaries,
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The n-gram counts as a tree of prefixes, or the table."""
+        return self._packed
+
+    @cached_property
+    def _packed(self) -> dict[str, np.ndarray]:
+        if self._table is not None:
+            return {"start": self._table[0], "transition": self._table[1]}
+        return self._fitted().arrays()
+
+    def save(
+        self, path: str | os.PathLike[str], *, precision: str = "auto", card: dict[str, Any] | None = None
+    ) -> None:
+        """Write the chain to one .safetensors file; symbols must be strings, numbers or booleans."""
+        if precision != "auto":
+            raise ValueError(f"precision must be 'auto': a Markov chain is stored exactly, got {precision!r}")
+        self._packed  # noqa: B018  (complains first if the chain was not fitted)
+        self.codec.config()
+        super().save(path, card=card)
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        """The chain that `weights` describe."""
+        config = weights.config
+        chain = cls(config["order"], config["smoothing"], boundaries=config["boundaries"])
+        codec = codec_from_config(config["codec"])
+        if not isinstance(codec, (Characters, Symbols)):
+            raise ValueError(f"a Markov chain cannot have the codec {codec.name!r}")
+        chain.codec, chain.unit = codec, codec.name
+        arrays = dict(weights.arrays)
+        if "transition" in arrays:
+            chain._table = arrays["start"], arrays["transition"]
+        else:
+            chain._ngrams = NGrams.from_arrays(
+                arrays, chain.order + 1, chain.codec.size, bool(config["boundaries"])
+            )
+        chain._packed = arrays
+        return chain
+
+    def _fitted(self) -> NGrams:
+        if self._ngrams is None:
+            raise SeqgenError("the chain has not learned anything yet; call fit, or make it with from_table")
+        return self._ngrams
+
+    def _forget(self) -> None:
+        """Drop what was derived from earlier counts."""
+        for name in ("automaton", "tables", "_whole", "_packed"):
+            self.__dict__.pop(name, None)

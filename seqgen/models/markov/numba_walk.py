@@ -1,0 +1,62 @@
+"""Probabilities on the automaton of a Markov chain (`seqgen.models.markov.automaton`), compiled.
+
+Legend: V vocabulary; symbol V is the end. `a` is always the automaton.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from seqgen.kernels.compile import inline, kernel
+
+ROOT = 0
+
+
+@inline
+def take(a, state, symbol):
+    """Probability of `symbol` and the state after it."""
+    scale = 1.0
+    while True:
+        low, high = a.first[state], a.first[state + 1] - 1
+        while low < high:
+            middle = (low + high) >> 1
+            if a.symbol[middle] < symbol:
+                low = middle + 1
+            else:
+                high = middle
+        if a.symbol[low] == symbol:
+            return scale * a.full[low], a.next[low]
+        if state == ROOT:
+            return 0.0, a.next[low]
+        scale *= a.backoff[state]
+        state = a.parent[state]
+
+
+@inline
+def successors(a, state, probabilities, states):
+    """Fill in the probability and next state of every symbol, as `Automaton.successors` does."""
+    path = np.empty(len(a.lengths) + 1, np.int32)
+    depth = 0
+    path[0] = state
+    while path[depth] != ROOT:
+        path[depth + 1] = a.parent[path[depth]]
+        depth += 1
+    probabilities[:] = 0.0
+    for level in range(depth, -1, -1):
+        at = path[level]
+        for v in range(len(probabilities)):
+            probabilities[v] *= a.backoff[at]
+        for entry in range(a.first[at], a.first[at + 1]):
+            probabilities[a.symbol[entry]] = a.full[entry]
+            states[a.symbol[entry]] = a.next[entry]
+
+
+@kernel
+def score(a, state, row, log_probs):
+    """Fill `log_probs` (T,) with those of the symbols `row` (T,) from `state` on, in nats."""
+    for t in range(len(row)):
+        probability, state = take(a, state, row[t])
+        log_probs[t] = math.log(probability) if probability > 0.0 else -np.inf

@@ -1,0 +1,172 @@
+"""PixelCNN: every pixel's levels from a masked convolution over the pixels before it (seed 004, "PixelRNN and
+PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759 and 1606.05328).
+
+The order is raster order, and R, G, B within a pixel. The gated network has two stacks: the vertical one sees the
+rows above, the horizontal one the pixels to the left and the vertical stack, so that no pixel before is hidden
+from any (no blind spot). The plain network is the first paper's, blind spot included. Both may be conditioned on
+a class, a vector, and a guide: an image of the same or a smaller size that every pixel may look at.
+Shapes: B batch, C colours, H rows, W columns, L levels, F channels, K features of the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from seqgen.checks import boolean, multiple, odd, seed_number
+from seqgen.codecs.pixels import Pixels
+from seqgen.conditions.image import Conditions
+from seqgen.errors import integer, real
+from seqgen.image.model import ImageModel, dropper, scaled
+from seqgen.models.pixel_cnn.layers import GatedLayer, MaskedConv, PlainLayer
+
+
+class PixelCNN(ImageModel):
+    """An autoregressive image model with an exact likelihood and one parallel pass over all pixels.
+
+    Args:
+        shape: (colours, rows, columns) of the images.
+        levels: values a pixel may take, 0 to levels - 1; 2 to 256.
+        channels: width F of the stacks, a multiple of the number of colours.
+        layers: depth, the first layer included.
+        classes: number of classes to condition on, or None.
+        condition_size: length of a vector to condition on, or None.
+        guide: (colours, rows, columns) of an image to condition on, whose levels are those of the model and
+            whose rows and columns divide those of `shape`; or None.
+        position: add what is learned of every row and column to the sums of the first layer. A convolution alone
+            does not know where in the image it is, unless a border is near.
+        gated: two gated stacks; False is the plain PixelCNN.
+        kernel_size: of all layers but the first, odd. first_kernel_size: of the first, odd.
+        head_channels: width of the hidden layer of the output; None is F.
+        dropout: probability of dropping a gate's output, in training only.
+        seed: of the initial weights.
+
+    Example:
+        >>> model = PixelCNN((1, 4, 4), levels=2, channels=8, layers=2)
+        >>> model.log_prob([[0] * 16] * 3).shape
+        torch.Size([3])
+        >>> model.sample(2, seed=1).shape
+        (2, 1, 4, 4)
+    """
+
+    family = "pixel-cnn"
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (1, 28, 28),
+        levels: int = 2,
+        channels: int = 64,
+        layers: int = 7,
+        classes: int | None = None,
+        *,
+        condition_size: int | None = None,
+        guide: Sequence[int] | None = None,
+        position: bool = False,
+        gated: bool = True,
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head_channels: int | None = None,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.codec = Pixels(shape, levels)
+        colours = self.codec.shape[0]
+        self.channels = multiple("channels", channels, colours)
+        head = self.channels if head_channels is None else multiple("head_channels", head_channels, colours)
+        self.head_channels = head
+        self.gated = boolean("gated", gated)
+        self.kernel_size = odd("kernel_size", kernel_size, low=1)
+        self.first_kernel_size = odd("first_kernel_size", first_kernel_size, low=3)
+        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
+        self.conditions = Conditions.checked(self.codec, classes, condition_size, guide)
+        depth = integer("layers", layers, low=1)
+        layer_class = GatedLayer if self.gated else PlainLayer
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_number(seed))
+            stack: list[Any] = [
+                layer_class(
+                    colours, self.channels, self.kernel_size if k else self.first_kernel_size, k == 0,
+                    self.conditions.features,
+                )
+                for k in range(depth)
+            ]  # fmt: skip
+            self.layers = nn.ModuleList(stack)
+            self.hidden = MaskedConv(self.channels, head, (1, 1), colours)
+            self.output = MaskedConv(head, colours * self.codec.levels, (1, 1), colours)
+            self.guide_net = (
+                nn.Conv2d(self.conditions.guide[0], self.channels, 3, padding=1)
+                if self.conditions.guide
+                else None
+            )
+            self.row_bias = self.column_bias = None
+            if boolean("position", position):
+                _, rows, columns = self.codec.shape
+                width = stack[0].condition_width
+                self.row_bias = nn.Parameter(0.01 * torch.randn(rows, width))
+                self.column_bias = nn.Parameter(0.01 * torch.randn(columns, width))
+            if self.guide_net is not None:
+                for layer in stack:
+                    layer.take_guide(self.channels)
+
+    # ---- computing ------------------------------------------------------------------------------------
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
+        return scaled(x, self.codec.levels, self.output.weight)
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
+        given = condition or {}
+        features = given.get("features")
+        guide = self.guided(given["guide"]) if self.guide_net is not None else None
+        drop = dropper(self.dropout, dropout_generator)
+        image = self.scale(x).to(memory_format=torch.channels_last)
+        vertical, horizontal, skip = image, image, image.new_zeros(())
+        stack: list[Any] = list(self.layers)
+        for number, layer in enumerate(stack):
+            extra = layer.extra(features, guide)
+            if number == 0:
+                extra = self.placed(extra)
+            vertical, horizontal, part = layer(vertical, horizontal, extra, drop)
+            skip = skip + part
+        logits = self.output(relu(self.hidden(relu(skip))))
+        return logits.unflatten(1, (self.codec.shape[0], self.codec.levels))
+
+    def placed(self, extra: Tensor | None) -> Tensor | None:
+        """What is added to the sums of the first layer, with what is learned of rows and columns."""
+        if self.row_bias is None or self.column_bias is None:
+            return extra
+        own = (self.row_bias[:, None] + self.column_bias).permute(2, 0, 1)[None]
+        return own if extra is None else extra + own
+
+    def guided(self, guide: Tensor) -> Tensor:
+        """The features (B, F, H, W) of guides (B, C', H', W'), enlarged to the size of the image."""
+        assert self.guide_net is not None
+        rows, columns = self.codec.shape[1] // guide.shape[2], self.codec.shape[2] // guide.shape[3]
+        large = self.scale(guide).repeat_interleave(rows, 2).repeat_interleave(columns, 3)
+        return relu(self.guide_net(large))
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given, as JSON values."""
+        return {
+            "codec": self.codec.config(),
+            "channels": self.channels,
+            "layers": len(self.layers),
+            **self.conditions.config(),
+            "position": self.row_bias is not None,
+            "gated": self.gated,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_channels": self.head_channels,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,286 @@
+"""The weights of a PixelCNN in the order in which the kernels read them, and the sizes of everything.
+
+The outputs of the horizontal stack are regrouped by colour, so that the channels of one colour are one block of
+columns and one matrix product; that a colour's inputs are cut off behind it is the mask. Every group of channels is
+padded to whole vectors, every product's outputs to whole blocks.
+Legend: C colours, F channels, G = F / C channels of a colour, L levels, K features of the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
+from seqgen.kernels.vector import pack, padded
+
+_VECTOR = 16
+VERTICAL, LINK, CONDITION, GUIDE, HORIZONTAL = range(5)
+
+
+class Sizes(NamedTuple):
+    """Integers that the kernels need.
+
+    Attributes:
+        gated: 1 for two gated stacks, 0 for the plain network.
+        colours, rows, columns, levels: of the images.
+        channels: F. group: G. layers: depth. head: channels of the hidden layer of the output.
+        first_side, side: how many pixels the kernels of the first and of the other layers reach to each side.
+        wide, group_wide: F and G in whole vectors.
+        vertical: columns of the vertical stack's sums: two halves of `wide` in whole blocks (0 if plain).
+        across: columns of the horizontal stack's sums of one colour.
+        mixed, last_mixed: columns of the mix of one colour: skip and residual; and of the last layer, skip alone.
+        hidden, logits: columns of the two products of the output of one colour.
+        features: K. guide_colours, guide_rows, guide_columns: of the guide, or 0; guided: columns of its features.
+        position: 1 if the first layer adds something for every row and column.
+    """
+
+    gated: int
+    colours: int
+    rows: int
+    columns: int
+    levels: int
+    channels: int
+    group: int
+    layers: int
+    head: int
+    first_side: int
+    side: int
+    wide: int
+    group_wide: int
+    vertical: int
+    across: int
+    mixed: int
+    last_mixed: int
+    hidden: int
+    logits: int
+    features: int
+    guide_colours: int
+    guide_rows: int
+    guide_columns: int
+    guided: int
+    position: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Sizes:
+        """Of a model's configuration."""
+        colours, rows, columns = config["codec"]["shape"]
+        channels, head, gated = int(config["channels"]), int(config["head_channels"]), bool(config["gated"])
+        group = channels // colours
+        wide, group_wide = _vectors(channels), _vectors(group)
+        guide = config.get("guide") or (0, 0, 0)
+        return cls(
+            gated=int(gated), colours=colours, rows=rows, columns=columns, levels=int(config["codec"]["levels"]),
+            channels=channels, group=group, layers=int(config["layers"]), head=head,
+            first_side=int(config["first_kernel_size"]) // 2, side=int(config["kernel_size"]) // 2,
+            wide=wide, group_wide=group_wide, vertical=padded(2 * wide) if gated else 0,
+            across=padded((2 if gated else 1) * group_wide), mixed=padded(2 * group_wide),
+            last_mixed=padded(group_wide), hidden=padded(head // colours),
+            logits=padded(int(config["codec"]["levels"])),
+            features=int(config.get("classes") or 0) + int(config.get("condition_size") or 0),
+            guide_colours=guide[0], guide_rows=guide[1], guide_columns=guide[2],
+            guided=padded(channels) if guide[0] else 0, position=int(bool(config.get("position"))),
+        )  # fmt: skip
+
+
+class Packed(NamedTuple):
+    """What the kernels read.
+
+    Attributes:
+        matrices: all packed matrices one after another, float32, or uint32 with two bfloat16 in each.
+        scale: (L,) float32, what the network reads for each level.
+        at: (layers, 4 + 2 C) int64, where the matrices of a layer begin, in weights: VERTICAL (one for each row of
+            the kernel), LINK, CONDITION, GUIDE, and from HORIZONTAL on those of each colour, horizontal and mix.
+        head_at: (1 + 2 C,) int64, likewise: that of the guide's convolution, and of each colour hidden and output.
+        base: (layers · (vertical + C across),) float32, where the sums of the two stacks begin.
+        place: ((H + W) · (vertical + C across),) float32, what the first layer adds in each row and each column.
+        residual: (layers · C · G,), skip: (C · G,): biases of the mix; those of the skip outputs of all layers in one.
+        hidden, output: (head,) and (C · L,), biases. guide_net: (F in whole blocks,), biases.
+    """
+
+    matrices: np.ndarray
+    scale: np.ndarray
+    at: np.ndarray
+    head_at: np.ndarray
+    base: np.ndarray
+    place: np.ndarray
+    residual: np.ndarray
+    skip: np.ndarray
+    hidden: np.ndarray
+    output: np.ndarray
+    guide_net: np.ndarray
+
+
+def pack_pixel_cnn(arrays: Mapping[str, np.ndarray], sizes: Sizes, precision: str) -> Packed:
+    """Pack the parameters of a model.
+
+    Args:
+        arrays: the model's parameters by name.
+        precision: "float32", "bfloat16" (round the parameters), or "auto": 16 bits where that loses nothing.
+    """
+    exact = all(is_bfloat16(array) for name, array in arrays.items() if "weight" in name)
+    packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
+    return _Packer(arrays, sizes, packing, rounds=precision == "bfloat16").packed()
+
+
+class _Packer:
+    def __init__(self, arrays: Mapping[str, np.ndarray], sizes: Sizes, packing: str, *, rounds: bool) -> None:
+        self.arrays, self.sizes, self.packing, self.rounds = arrays, sizes, packing, rounds
+        self.parts: list[np.ndarray] = []
+        self.end = 0
+        s = sizes
+        both = np.arange(2 * s.channels)
+        half, channel = both // s.channels, both % s.channels
+        colour, member = channel // s.group, channel % s.group
+        self.vertical_places = half * s.wide + channel
+        # the horizontal sums: colour by colour, the two halves of the gate side by side (one half if plain)
+        self.across_places = colour * s.across + half * s.group_wide + member
+        if not s.gated:
+            self.across_places = self.across_places[: s.channels]
+
+    def packed(self) -> Packed:
+        s = self.sizes
+        shape = (s.layers, s.colours)
+        at = np.zeros((s.layers, HORIZONTAL + 2 * s.colours), np.int64)
+        base = np.zeros((s.layers, s.vertical + s.colours * s.across), np.float32)
+        residual, skip = np.zeros((*shape, s.group), np.float32), np.zeros((s.colours, s.group), np.float32)
+        for k in range(s.layers):
+            name = f"layers.{k}."
+            at[k, VERTICAL] = self.vertical(f"{name}vertical")
+            at[k, LINK] = self.link(f"{name}link.weight") if s.gated else 0
+            at[k, CONDITION] = self.extra(f"{name}condition.weight") if s.features else 0
+            at[k, GUIDE] = self.extra(f"{name}guide.weight") if s.guide_colours else 0
+            self.biases(name, base[k])
+            mixed = self.array(f"{name}mix.bias").reshape(2, s.colours, s.group)
+            residual[k] = mixed[0]
+            skip += mixed[1]
+            for c in range(s.colours):
+                at[k, HORIZONTAL + 2 * c] = self.horizontal(f"{name}horizontal.weight", k, c)
+                at[k, HORIZONTAL + 2 * c + 1] = self.mix(f"{name}mix.weight", k, c)
+        guide_net, guide_net_at = np.zeros(0, np.float32), 0
+        if s.guide_colours:
+            kernel = self.array("guide_net.weight")
+            guide_net_at = self.add(kernel.transpose(2, 3, 1, 0).reshape(-1, s.channels))
+            guide_net = np.zeros(s.guided, np.float32)
+            guide_net[: s.channels] = self.array("guide_net.bias")
+        head_at = [guide_net_at]
+        for c in range(s.colours):
+            head_at.append(self.head("hidden.weight", s.group, s.head // s.colours, c))
+            head_at.append(self.head("output.weight", s.head // s.colours, s.levels, c))
+        levels = np.arange(s.levels, dtype=np.float32)
+        return Packed(
+            matrices=np.concatenate(self.parts),
+            scale=levels * np.float32(2.0 / (s.levels - 1)) - np.float32(1.0),
+            at=at,
+            head_at=np.array(head_at),
+            base=base.ravel(),
+            place=self.place().ravel(),
+            residual=residual.ravel(),
+            skip=skip.ravel(),
+            hidden=self.array("hidden.bias"),
+            output=self.array("output.bias"),
+            guide_net=guide_net,
+        )
+
+    def vertical(self, name: str) -> int:
+        """The kernel (outputs, inputs, rows, columns), a matrix (columns · inputs, sums) for each of its rows."""
+        s = self.sizes
+        begin = self.end
+        if f"{name}.weight" in self.arrays:
+            kernel = self.array(f"{name}.weight").transpose(2, 3, 1, 0)
+            places = self.vertical_places if s.gated else self.across_places
+            width = s.vertical if s.gated else s.colours * s.across
+            for row in kernel:
+                self.add(spread(row.reshape(-1, row.shape[-1]), places, width))
+        return begin
+
+    def link(self, name: str) -> int:
+        """From the vertical sums, gaps included, to the horizontal ones."""
+        s = self.sizes
+        columns = spread(self.array(name)[:, :, 0, 0].T, self.across_places, s.colours * s.across)
+        rows = np.zeros((s.wide + s.channels, columns.shape[1]), np.float32)
+        rows[self.vertical_places] = columns
+        return self.add(rows)
+
+    def extra(self, name: str) -> int:
+        """From features or the guide's channels to the sums of both stacks."""
+        weight = self.array(name)
+        return self.add(self.beside(weight.reshape(len(weight), -1).T))
+
+    def beside(self, matrix: np.ndarray) -> np.ndarray:
+        """Columns for both stacks (inputs, 4F), or those of a plain layer (inputs, F), as the sums lie."""
+        s = self.sizes
+        across = spread(matrix[:, -len(self.across_places) :], self.across_places, s.colours * s.across)
+        if not s.gated:
+            return across
+        return np.concatenate(
+            [spread(matrix[:, : 2 * s.channels], self.vertical_places, s.vertical), across], 1
+        )
+
+    def place(self) -> np.ndarray:
+        """What the first layer adds in each row, and then in each column."""
+        if not self.sizes.position:
+            return np.zeros((0, 0), np.float32)
+        return self.beside(np.concatenate([self.array("row_bias"), self.array("column_bias")]))
+
+    def biases(self, name: str, base: np.ndarray) -> None:
+        """Where the sums of a layer begin."""
+        s = self.sizes
+        if s.gated:
+            base[self.vertical_places] = self.array(f"{name}vertical.bias")
+            base[s.vertical + self.across_places] = self.array(f"{name}link.bias")
+            return
+        part = "vertical" if f"{name}vertical.bias" in self.arrays else "horizontal"
+        base[self.across_places] = self.array(f"{name}{part}.bias")
+
+    def horizontal(self, name: str, layer: int, colour: int) -> int:
+        """The columns before, all colours, and of the pixel itself the colours that `colour` may see."""
+        s = self.sizes
+        kernel = self.array(name)[:, :, 0].transpose(2, 1, 0)
+        inputs = kernel.shape[1]
+        seen = colour if layer == 0 else (colour + 1) * s.group
+        rows = kernel.reshape(-1, kernel.shape[-1])[: (len(kernel) - 1) * inputs + seen]
+        halves = rows.reshape(len(rows), -1, s.colours, s.group)[:, :, colour]
+        placed = np.zeros((len(rows), halves.shape[1], s.group_wide), np.float32)
+        placed[:, :, : s.group] = halves
+        return self.add(placed.reshape(len(rows), -1))
+
+    def mix(self, name: str, layer: int, colour: int) -> int:
+        """From the gated channels up to `colour` to its skip and its residual; of the last layer the skip alone."""
+        s = self.sizes
+        rows = self.array(name)[:, : (colour + 1) * s.group, 0, 0].T
+        residual, skip = rows.reshape(len(rows), 2, s.colours, s.group)[:, :, colour].swapaxes(0, 1)
+        placed = np.zeros((len(rows), 2 * s.group_wide), np.float32)
+        placed[:, : s.group] = skip
+        placed[:, s.group_wide : s.group_wide + s.group] = residual
+        return self.add(placed if layer + 1 < s.layers else placed[:, : s.group_wide])
+
+    def head(self, name: str, inputs: int, outputs: int, colour: int) -> int:
+        """From the channels up to `colour` to those of `colour`."""
+        matrix = self.array(name)[:, :, 0, 0]
+        return self.add(matrix[colour * outputs : (colour + 1) * outputs, : (colour + 1) * inputs].T)
+
+    def add(self, matrix: np.ndarray) -> int:
+        """Append a matrix (inputs, outputs) and return where it begins."""
+        begin = self.end
+        self.parts.append(pack(matrix, self.packing))
+        self.end += matrix.shape[0] * padded(matrix.shape[1])
+        return begin
+
+    def array(self, name: str) -> np.ndarray:
+        """A parameter in float32, rounded if the request says so."""
+        array = np.asarray(self.arrays[name], np.float32)
+        return from_bfloat16(to_bfloat16(array)) if self.rounds else array
+
+
+def spread(matrix: np.ndarray, places: np.ndarray, width: int) -> np.ndarray:
+    """The columns of `matrix` (inputs, outputs) at `places` of a matrix of zeros (inputs, width)."""
+    placed = np.zeros((len(matrix), width), np.float32)
+    placed[:, places] = matrix
+    return placed
+
+
+def _vectors(channels: int) -> int:
+    return -(-channels // _VECTOR) * _VECTOR

@@ -1,0 +1,217 @@
+"""What a PixelCNN computes once for a row: all columns of the vertical stack, and where the horizontal sums begin.
+
+Everything that a pixel's own row does not decide is in these sums: the rows above, the link between the stacks, the
+condition. Of the rows above, each layer keeps as many as its kernel reaches, in a ring over the rows, with columns
+of zeros at both ends. Legend: C colours, H rows, W columns, F channels.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgen.kernels.compile import inline
+from seqgen.kernels.loops import add, copy, gate, relu
+from seqgen.kernels.vector import matmul
+from seqgen.models.pixel_cnn.numba_packing import CONDITION, GUIDE, LINK, VERTICAL
+
+_ZERO = np.float32(0.0)
+
+
+class RowScratch(NamedTuple):
+    """Memory for one row of one lane; flat float32 arrays of the sizes that are given here.
+
+    Attributes:
+        picture: (first_side, W + 2 first_side, C), the rows of the image that the first layer reads.
+        current: (W + 2 side, F), the row's vertical features, input of the next layer.
+        up: (W, vertical), the vertical sums.
+        start: (layers, vertical + C across), where the sums begin: biases and the condition's features.
+        patches: (W, 9 C'), what the guide's convolution reads. guided: (W, padded F), the guide's features.
+    """
+
+    picture: np.ndarray
+    current: np.ndarray
+    up: np.ndarray
+    start: np.ndarray
+    patches: np.ndarray
+    guided: np.ndarray
+
+
+def row_widths(s):
+    """How many numbers each field of `RowScratch` has."""
+    return (
+        s.first_side * (s.columns + 2 * s.first_side) * s.colours,
+        (s.columns + 2 * s.side) * s.channels,
+        s.columns * s.vertical,
+        s.layers * (s.vertical + s.colours * s.across),
+        s.columns * 9 * s.guide_colours,
+        s.columns * s.guided,
+    )
+
+
+_row_widths = inline(row_widths)
+
+
+@inline
+def row_scratch(s, memory):
+    """One piece of memory as `RowScratch`; what goes around the features must be zeros."""
+    a, b, c, d, e, f = _row_widths(s)
+    b, c, d, e, f = a + b, a + b + c, a + b + c + d, a + b + c + d + e, a + b + c + d + e + f
+    return RowScratch(memory[:a], memory[a:b], memory[b:c], memory[c:d], memory[d:e], memory[e:f])
+
+
+@inline
+def begin_row(s, packed, scratch, image, row, features, guide, rows, rows_at, sums, sums_at, needed):
+    """Compute the sums of one row of a lane, and move its ring of rows on.
+
+    Args:
+        image: (C, H, W) levels, right above `row`.
+        features: (K,) float32. guide: (C', H', W') levels.
+        rows: flat; the lane's ring (layers - 1, side, W + 2 side, F) begins at rows_at.
+        sums: flat; the row's sums (W, layers, C across) are written from sums_at on.
+        needed: whether anything in the row is to be drawn; if not, a gated network needs no sums.
+    """
+    columns, width = s.columns, s.colours * s.across
+    stride = s.layers * width
+    gated = s.gated == 1
+    _conditioned(s, packed, scratch, features, row)
+    if s.guide_colours > 0:
+        _guide_row(s, packed, scratch, guide, row)
+    _picture(s, packed, scratch, image, row)
+    for k in range(s.layers):
+        target = sums[sums_at + k * width : sums_at + (columns - 1) * stride + (k + 1) * width]
+        at = packed.at[k, VERTICAL]
+        if gated:
+            _begin_sums(s, packed, scratch, k, 0, s.vertical, scratch.up, s.vertical)
+            if s.guide_colours > 0:
+                _guide_product(s, packed, scratch, packed.at[k, GUIDE], s.vertical, scratch.up, s.vertical)
+            _rows_above(s, packed, scratch, k, row, rows, rows_at, at, scratch.up, s.vertical, s.vertical)
+            if k > 0:
+                matmul(
+                    scratch.current, 0, s.channels, columns, packed.matrices,
+                    at + s.side * (2 * s.side + 1) * s.channels * s.vertical, (2 * s.side + 1) * s.channels,
+                    s.vertical, scratch.up, s.vertical,
+                )  # fmt: skip
+                if s.side > 0:
+                    _keep_row(
+                        s, scratch, rows, rows_at + ((k - 1) * s.side + row % s.side) * len(scratch.current)
+                    )
+        if needed or not gated:
+            _begin_sums(s, packed, scratch, k, s.vertical, width, target, stride)
+            if s.guide_colours > 0:
+                from_ = packed.at[k, GUIDE] + s.vertical * s.channels
+                _guide_product(s, packed, scratch, from_, width, target, stride)
+            if gated:
+                matmul(
+                    scratch.up, 0, s.vertical, columns, packed.matrices, packed.at[k, LINK],
+                    s.wide + s.channels, width, target, stride,
+                )  # fmt: skip
+            else:
+                _rows_above(s, packed, scratch, k, row, rows, rows_at, at, target, width, stride)
+        if gated and k + 1 < s.layers:
+            for w in range(columns):
+                _gate_column(s, scratch, w)
+
+
+@inline
+def _conditioned(s, packed, scratch, features, row):
+    """Where the sums of every layer begin: biases, what the row adds, and the product with the features."""
+    both = s.vertical + s.colours * s.across
+    copy(packed.base, 0, scratch.start, 0, s.layers * both)
+    if s.position == 1:
+        add(packed.place, row * both, scratch.start, 0, both)
+    if s.features > 0:
+        for k in range(s.layers):
+            own = scratch.start[k * both : (k + 1) * both]
+            matmul(features, 0, 0, 1, packed.matrices, packed.at[k, CONDITION], s.features, both, own, both)
+
+
+@inline
+def _begin_sums(s, packed, scratch, layer, first, width, target, stride):
+    """Put where the sums of a layer begin, from column `first` on, in every column of the image."""
+    both = s.vertical + s.colours * s.across
+    for w in range(s.columns):
+        copy(scratch.start, layer * both + first, target, w * stride, width)
+        if layer == 0 and s.position == 1:
+            add(packed.place, (s.rows + w) * both + first, target, w * stride, width)
+
+
+@inline
+def _guide_row(s, packed, scratch, guide, row):
+    """The guide's features for a row: a 3x3 convolution of the guide, enlarged to the image, and ReLU."""
+    tall, broad = s.rows // s.guide_rows, s.columns // s.guide_columns
+    wide = s.guided
+    for w in range(s.columns):
+        for i in range(3):
+            for j in range(3):
+                h, v = row + i - 1, w + j - 1
+                inside = 0 <= h < s.rows and 0 <= v < s.columns
+                for c in range(s.guide_colours):
+                    value = packed.scale[guide[c, h // tall, v // broad]] if inside else _ZERO
+                    scratch.patches[((w * 3 + i) * 3 + j) * s.guide_colours + c] = value
+        copy(packed.guide_net, 0, scratch.guided, w * wide, wide)
+    inputs = 9 * s.guide_colours
+    matmul(
+        scratch.patches, 0, inputs, s.columns, packed.matrices, packed.head_at[0], inputs, wide,
+        scratch.guided, wide,
+    )  # fmt: skip
+    relu(scratch.guided, 0, scratch.guided, 0, s.columns * wide)
+
+
+@inline
+def _guide_product(s, packed, scratch, at, outputs, target, stride):
+    """Add what the guide says to a row of sums."""
+    matmul(
+        scratch.guided, 0, s.guided, s.columns, packed.matrices, at, s.channels, outputs, target,
+        stride,
+    )  # fmt: skip
+
+
+@inline
+def _picture(s, packed, scratch, image, row):
+    """The rows of the image above, as the network reads them; zero outside of the image."""
+    at = 0
+    for i in range(s.first_side):
+        h = row - s.first_side + i
+        for v in range(-s.first_side, s.columns + s.first_side):
+            for c in range(s.colours):
+                inside = h >= 0 and 0 <= v < s.columns
+                scratch.picture[at] = packed.scale[image[c, h, v]] if inside else _ZERO
+                at += 1
+
+
+@inline
+def _rows_above(s, packed, scratch, layer, row, rows, rows_at, at, target, outputs, stride):
+    """Add the products with the rows above, the furthest first."""
+    if layer == 0:
+        inputs = (2 * s.first_side + 1) * s.colours
+        for i in range(s.first_side):
+            begin = i * (s.columns + 2 * s.first_side) * s.colours
+            matmul(
+                scratch.picture, begin, s.colours, s.columns, packed.matrices, at + i * inputs * outputs, inputs,
+                outputs, target, stride,
+            )  # fmt: skip
+        return
+    inputs, size = (2 * s.side + 1) * s.channels, (s.columns + 2 * s.side) * s.channels
+    for i in range(s.side):
+        begin = rows_at + ((layer - 1) * s.side + (row + i) % s.side) * size
+        matmul(
+            rows, begin, s.channels, s.columns, packed.matrices, at + i * inputs * outputs, inputs, outputs,
+            target, stride,
+        )  # fmt: skip
+
+
+@inline
+def _keep_row(s, scratch, rows, at):
+    """Put the current features in the place of the row that no one needs any more."""
+    begin = s.side * s.channels
+    copy(scratch.current, begin, rows, at + begin, s.columns * s.channels)
+
+
+@inline
+def _gate_column(s, scratch, w):
+    """The vertical features of a column from its sums."""
+    sums = w * s.vertical
+    gate(scratch.up, sums, sums + s.wide, scratch.current, (w + s.side) * s.channels, s.channels)

@@ -1,0 +1,18 @@
+"""The reference sampler of PixelCNN auto-encoders: that of their decoder, conditioned on the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqgen.checkpoint import Weights
+from seqgen.engines.base import Request
+from seqgen.models.pixel_cnn.torch_engine import PixelCNNEngine
+from seqgen.parts import part_weights
+
+
+class PixelCNNAutoEncoderEngine(PixelCNNEngine):
+    """Samples `PixelCNNAutoEncoder`s with PyTorch; the condition of a sample is its code."""
+
+    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
+        decoder = None if model is None else model.decoder
+        super().__init__(part_weights(weights, "decoder", "pixel-cnn"), request, model=decoder)

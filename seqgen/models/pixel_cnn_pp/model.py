@@ -1,0 +1,156 @@
+"""PixelCNN++ (Salimans, Karpathy, Chen, Kingma 2017, arXiv 1701.05517; seed 002, "PixelCNN++"): an image model with
+few parameters a pixel instead of one for each level.
+
+It conditions on whole pixels, works at several resolutions with short-cut connections, and states of each pixel a
+mixture of discretized logistics. The vertical stream knows the rows above, the horizontal one also the pixels to the
+left. Differences from the authors' program: plain instead of normalised weights, up-sampling from one place to the
+2×2 below it in both streams, and any image size. Shapes: B batch, C colours, H rows, W columns, L levels, F channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import elu
+
+from seqgen.checks import seed_number
+from seqgen.codecs.pixels import Pixels
+from seqgen.conditions.image import Conditions
+from seqgen.errors import integer, real
+from seqgen.image.model import ImageModel, dropper, scaled
+from seqgen.models.pixel_cnn_pp.layers import ShiftedConv, module_of, padded
+from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture, groups
+from seqgen.models.pixel_cnn_pp.plan import places, plan
+
+
+class PixelCNNpp(ImageModel):
+    """An autoregressive image model of many levels, with an exact likelihood of every sub-pixel.
+
+    Args:
+        shape: (colours, rows, columns) of the images; any size.
+        levels: values a pixel may take, 0 to levels - 1; 2 to 256.
+        channels: width F of both streams.
+        blocks: gated residual blocks at each resolution of the first half.
+        scales: resolutions, each with half the rows and columns of the one before.
+        classes: number of classes to condition on, or None.
+        condition_size: length of a vector to condition on, or None.
+        mixtures: components of a pixel's distribution.
+        dropout: probability of dropping an element within a block, in training only.
+        seed: of the initial weights.
+
+    Example:
+        >>> model = PixelCNNpp((3, 4, 4), levels=8, channels=8, blocks=1, scales=2, mixtures=2)
+        >>> model.log_prob([[[[0] * 4] * 4] * 3]).shape
+        torch.Size([1])
+        >>> model.sample(2, seed=1).shape
+        (2, 3, 4, 4)
+    """
+
+    family = "pixel-cnn-pp"
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (3, 32, 32),
+        levels: int = 256,
+        channels: int = 32,
+        blocks: int = 2,
+        scales: int = 3,
+        classes: int | None = None,
+        *,
+        condition_size: int | None = None,
+        mixtures: int = 10,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.codec = Pixels(shape, levels)
+        colours = self.codec.shape[0]
+        self.channels = integer("channels", channels, low=1)
+        self.blocks = integer("blocks", blocks, low=1)
+        self.scales = integer("scales", scales, low=1)
+        self.mixtures = integer("mixtures", mixtures, low=1)
+        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
+        self.conditions = Conditions.checked(self.codec, classes, condition_size, None)
+        self.plan = plan(self.blocks, self.scales)
+        features = self.conditions.features
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_number(seed))
+            self.layers = nn.ModuleList(
+                module_of(layer, colours, self.channels, features) for layer in self.plan
+            )
+            self.head = nn.Conv2d(self.channels, groups(colours) * self.mixtures, 1)
+        assert self.head.bias is not None
+        start = self.head.bias.data.unflatten(0, (groups(colours), self.mixtures))
+        # components begin apart, each about as wide as what is between them
+        start[1 : 1 + colours] = torch.linspace(-1, 1, self.mixtures + 2)[1:-1]
+        start[1 + colours : 1 + 2 * colours] = -2.0
+
+    # ---- computing ------------------------------------------------------------------------------------
+
+    def network(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The parameters (B, P, H, W) of every pixel's mixture, which `LogisticMixture` reads; see `forward`."""
+        features = (condition or {}).get("features")
+        drop = dropper(self.dropout, dropout_generator)
+        image = self.with_ones(x).to(memory_format=torch.channels_last)
+        rows, columns = x.shape[2:]
+        maps: list[Tensor] = []
+        for layer, module in zip(self.plan, self.layers, strict=True):
+            source = image if layer.kind == "input" else maps[layer.source]
+            if layer.kind == "block":
+                made = module(source, [maps[k] for k in layer.shortcuts], features, drop)
+            elif isinstance(module, ShiftedConv):
+                made = module(padded(module, source))
+            elif layer.kind == "up":
+                made = module(source)[:, :, : places(rows, layer.scale), : places(columns, layer.scale)]
+            else:
+                made = module(source)
+            maps.append(made)
+        result: Tensor = self.head(elu(maps[-1]))
+        return result
+
+    def with_ones(self, x: Tensor) -> Tensor:
+        """Levels (B, C, H, W) as numbers from -1 to 1 with a channel of ones, which tells the image from padding."""
+        image = scaled(x, self.codec.levels, self.head.weight)
+        return torch.cat([image, torch.ones_like(image[:, :1])], 1)
+
+    def mixture(self, raw: Tensor) -> LogisticMixture:
+        """The distributions that the output of `network` stands for."""
+        return LogisticMixture(raw, self.codec.shape[0], self.codec.levels)
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Normalised log-probabilities (B, C, L, H, W) of all levels of every sub-pixel, in at least float32."""
+        raw = self.network(x, condition, dropout_generator=dropout_generator)
+        mixture = self.mixture(raw.double() if dropout_generator is None else raw.float())
+        return torch.stack([mixture.level_log_probs(x, colour) for colour in range(self.codec.shape[0])], 1)
+
+    def pixel_log_probs(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        raw = self.network(x, condition, dropout_generator=dropout_generator)
+        # the likelihood itself is never computed in bfloat16, whatever the convolutions are computed in
+        return self.mixture(raw.double() if dropout_generator is None else raw.float()).log_probs(x)
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given, as JSON values."""
+        return {
+            "codec": self.codec.config(),
+            "channels": self.channels,
+            "blocks": self.blocks,
+            "scales": self.scales,
+            "classes": self.conditions.classes,
+            "condition_size": self.conditions.vector,
+            "mixtures": self.mixtures,
+            "dropout": self.dropout,
+        }

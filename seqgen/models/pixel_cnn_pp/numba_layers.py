@@ -1,0 +1,269 @@
+"""The network of PixelCNN++, compiled: the vertical stream a row at a time, the horizontal one a pixel at a time.
+
+`pixel_cnn_pp_packed` says how everything lies in memory. A lane's sums depend on its own values alone, and their
+order is fixed: bias, the row above, the vertical stream, the own row, the short-cut.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.kernels.compile import inline
+from seqgen.kernels.outline import stay_outlined
+from seqgen.models.pixel_cnn_pp.numba_packing import BLOCK, DOWN, INPUT, UP
+from seqgen.models.pixel_cnn_pp.numba_parts import (
+    AT_START,
+    concat_elu,
+    concat_elu_row,
+    copy,
+    fill,
+    fill_conditioned,
+    gate,
+    pad,
+    product,
+    quarter,
+)
+
+_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+
+
+@inline
+def read_rows(image, row, levels, pixels):
+    """Write rows row - 2 and row - 1 of an image (C, H, W) to `pixels`: [2][W + 2][C + 1], zeros outside of it."""
+    colours, _, columns = image.shape
+    inputs = colours + 1
+    step = 2.0 / (levels - 1)
+    pixels[:] = _ZERO
+    for part in range(2):
+        r = row - 2 + part
+        if r < 0:
+            continue
+        for c in range(columns):
+            at = (part * (columns + 2) + c + 1) * inputs
+            for colour in range(colours):
+                pixels[at + colour] = image[colour, r, c] * step - 1.0
+            pixels[at + colours] = _ONE
+
+
+@inline
+def vertical_row(
+    table, count, width, columns, row, own, base, weights, biases, condition, inputs, pixels, maps, sums, work
+):  # fmt: skip
+    """Run the first `count` layers of the table, the vertical stream, for one row of one lane.
+
+    Args:
+        own: the lanes' kept rows, this lane's from `base` on. condition: of this lane.
+        pixels: from `read_rows`. maps: results. sums, work: scratch.
+    """
+    stay_outlined()
+    once, twice = pad(width), pad(2 * width)
+    for k in range(count):
+        layer = table[k]
+        scale = layer.scale
+        here = (columns + (1 << scale) - 1) >> scale
+        kept = base + layer.row
+        runs = row & ((1 << scale) - 1) == 0
+        if layer.kind == INPUT:
+            fill(sums, AT_START, here, once, biases, layer.bias)
+            above = (columns + 2) * inputs
+            product(
+                pixels, AT_START, inputs, here, weights, layer.above, 3 * inputs, once, sums, AT_START, once
+            )
+            product(pixels, above, inputs, here, weights, layer.own, 3 * inputs, once, sums, AT_START, once)
+            copy(sums, AT_START, once, maps, layer.map, width, here, width)
+        elif layer.kind == BLOCK and runs:
+            source, double = table[layer.source].map, 2 * width
+            fill(sums, AT_START, here, once, biases, layer.bias)
+            product(own, kept, double, here, weights, layer.above, 3 * double, once, sums, AT_START, once)
+            concat_elu_row(maps, source, width, own, kept + double, here, width)
+            product(own, kept, double, here, weights, layer.own, 3 * double, once, sums, AT_START, once)
+            if layer.shortcut >= 0:
+                concat_elu_row(maps, table[layer.shortcut].map, width, work, AT_START, here, width)
+                product(
+                    work,
+                    AT_START,
+                    double,
+                    here,
+                    weights,
+                    layer.shortcut_weight,
+                    double,
+                    once,
+                    sums,
+                    AT_START,
+                    once,
+                )
+            kept = base + layer.second_row
+            fill_conditioned(
+                work, AT_START, here, twice, biases, layer.second_bias, condition, layer.condition, double
+            )
+            product(
+                own,
+                kept,
+                double,
+                here,
+                weights,
+                layer.second_above,
+                3 * double,
+                twice,
+                work,
+                AT_START,
+                twice,
+            )
+            concat_elu_row(sums, AT_START, once, own, kept + double, here, width)
+            product(
+                own, kept, double, here, weights, layer.second_own, 3 * double, twice, work, AT_START, twice
+            )
+            for place in range(here):
+                gate(
+                    work, place * twice, maps, source + place * width, maps, layer.map + place * width, width
+                )
+        elif layer.kind == DOWN and row & ((1 << (scale - 1)) - 1) == 0:
+            if runs:
+                fill(sums, AT_START, here, once, biases, layer.bias)
+                product(
+                    own, kept, 2 * width, here, weights, layer.above, 3 * width, once, sums, AT_START, once
+                )
+            finer = (columns + (1 << (scale - 1)) - 1) >> (scale - 1)
+            copy(maps, table[layer.source].map, width, own, kept + width, width, finer, width)
+            if runs:
+                product(own, kept, 2 * width, here, weights, layer.own, 3 * width, once, sums, AT_START, once)
+                copy(sums, AT_START, once, maps, layer.map, width, here, width)
+        elif layer.kind == UP and runs:
+            if row & ((1 << (scale + 1)) - 1) == 0:
+                coarser = (columns + (1 << (scale + 1)) - 1) >> (scale + 1)
+                wide = pad(4 * width)
+                fill(sums, AT_START, coarser, wide, biases, layer.bias)
+                source = table[layer.source].map
+                product(maps, source, width, coarser, weights, layer.own, width, wide, sums, AT_START, wide)
+                copy(sums, AT_START, wide, own, kept, 4 * width, coarser, 4 * width)
+            for place in range(here):
+                at = kept + quarter(row >> scale, place, width)
+                copy(own, at, width, maps, layer.map + place * width, width, AT_START + 1, width)
+
+
+@inline
+def row_above(
+    table, first, width, columns, row, own, base, weights, biases, condition, inputs, pixels, maps, sums, sums_at,
+    work,
+):  # fmt: skip
+    """Begin the sums of the horizontal stream, layers `first` and on, for one row of one lane: bias, condition, the
+    taps on the row above and the vertical stream. The lane's sums begin at `sums_at`."""
+    stay_outlined()
+    once, twice, double = pad(width), pad(2 * width), 2 * width
+    for k in range(first, len(table)):
+        layer = table[k]
+        scale = layer.scale
+        if row & ((1 << scale) - 1) != 0 or layer.kind == UP:
+            continue
+        here = (columns + (1 << scale) - 1) >> scale
+        kept, begin = base + layer.row, sums_at + layer.sums
+        fill(sums, begin, here, once, biases, layer.bias)
+        if layer.kind == INPUT:
+            above = (columns + 2) * inputs
+            product(pixels, above, inputs, here, weights, layer.above, 3 * inputs, once, sums, begin, once)
+        elif layer.kind == DOWN:
+            product(own, kept, double, here, weights, layer.above, double, once, sums, begin, once)
+        else:
+            product(own, kept, double, here, weights, layer.above, 2 * double, once, sums, begin, once)
+            concat_elu_row(maps, table[layer.twin].map, width, work, AT_START, here, width)
+            product(work, AT_START, double, here, weights, layer.twin_weight, double, once, sums, begin, once)
+            kept, begin = base + layer.second_row, sums_at + layer.second_sums
+            fill_conditioned(
+                sums, begin, here, twice, biases, layer.second_bias, condition, layer.condition, double
+            )
+            product(
+                own, kept, double, here, weights, layer.second_above, 2 * double, twice, sums, begin, twice
+            )
+
+
+@inline
+def one_pixel(
+    table, first, width, row, column, lanes, own, stride, weights, biases, inputs, left, sums, sums_stride, values,
+    work,
+):  # fmt: skip
+    """Run the horizontal stream, layers `first` and on, at one pixel of `lanes` lanes.
+
+    Args:
+        own: kept rows, those of lane m from m * stride on. sums: begun by `row_above`, likewise.
+        left: (lanes, C + 1), the pixel before. values: (layers, lanes, F), results. work: scratch.
+    """
+    stay_outlined()
+    once, twice, double = pad(width), pad(2 * width), 2 * width
+    for k in range(first, len(table)):
+        layer = table[k]
+        scale = layer.scale
+        place = column >> scale
+        runs = (row | column) & ((1 << scale) - 1) == 0
+        source, result = (layer.source - first) * lanes * width, (k - first) * lanes * width
+        kept, begin = layer.row, layer.sums + place * once
+        if layer.kind == INPUT:
+            product(left, AT_START, inputs, lanes, weights, layer.own, inputs, once, sums, begin, sums_stride)
+            copy(sums, begin, sums_stride, values, result, width, lanes, width)
+        elif layer.kind == BLOCK and runs:
+            for m in range(lanes):
+                at = m * stride + kept + (place + 1) * double
+                concat_elu(values, source + m * width, own, at, width)
+            at = kept + place * double
+            product(own, at, stride, lanes, weights, layer.own, 2 * double, once, sums, begin, sums_stride)
+            if layer.shortcut >= 0:
+                joined = (layer.shortcut - first) * lanes * width
+                for m in range(lanes):
+                    concat_elu(values, joined + m * width, work, m * double, width)
+                product(
+                    work,
+                    AT_START,
+                    double,
+                    lanes,
+                    weights,
+                    layer.shortcut_weight,
+                    double,
+                    once,
+                    sums,
+                    begin,
+                    sums_stride,
+                )
+            kept, second = layer.second_row, layer.second_sums + place * twice
+            for m in range(lanes):
+                at = m * stride + kept + (place + 1) * double
+                concat_elu(sums, m * sums_stride + begin, own, at, width)
+            at = kept + place * double
+            product(
+                own,
+                at,
+                stride,
+                lanes,
+                weights,
+                layer.second_own,
+                2 * double,
+                twice,
+                sums,
+                second,
+                sums_stride,
+            )
+            for m in range(lanes):
+                gate(
+                    sums,
+                    m * sums_stride + second,
+                    values,
+                    source + m * width,
+                    values,
+                    result + m * width,
+                    width,
+                )
+        elif layer.kind == DOWN and (row | column) & ((1 << (scale - 1)) - 1) == 0:
+            finer = column >> (scale - 1)
+            copy(values, source, width, own, kept + (finer + 1) * width, stride, lanes, width)
+            if runs:
+                at = kept + 2 * place * width
+                product(own, at, stride, lanes, weights, layer.own, double, once, sums, begin, sums_stride)
+                copy(sums, begin, sums_stride, values, result, width, lanes, width)
+        elif layer.kind == UP and runs:
+            if (row | column) & ((1 << (scale + 1)) - 1) == 0:
+                wide = pad(4 * width)
+                fill(work, AT_START, lanes, wide, biases, layer.bias)
+                product(values, source, width, lanes, weights, layer.own, width, wide, work, AT_START, wide)
+                at = kept + (place >> 1) * 4 * width
+                copy(work, AT_START, wide, own, at, stride, lanes, 4 * width)
+            at = kept + quarter(row >> scale, place, width)
+            copy(own, at, stride, values, result, width, lanes, width)

@@ -1,0 +1,145 @@
+"""PixelRNN: every pixel's levels from two-dimensional LSTMs over the pixels before it (seed 004, "PixelRNN and
+PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759).
+
+A masked convolution (mask A), LSTM layers with residual connections, and 1×1 convolutions (mask B) to a softmax
+over the levels. The order is raster order, and R, G, B within a pixel.
+Shapes: B batch, C colours, H rows, W columns, L levels, F units of an LSTM, D = 2F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from seqgen.checks import multiple, odd, seed_number
+from seqgen.codecs.pixels import Pixels
+from seqgen.conditions.image import Conditions
+from seqgen.errors import choice, integer, real
+from seqgen.image.model import ImageModel, dropper, scaled
+from seqgen.models.pixel_cnn.layers import MaskedConv
+from seqgen.models.pixel_rnn.layers import DiagonalBiLSTM, RowLSTM
+
+KINDS = ("row", "diagonal")
+
+
+class PixelRNN(ImageModel):
+    """An autoregressive image model of recurrent layers, with an exact likelihood.
+
+    Args:
+        shape: (colours, rows, columns) of the images.
+        levels: values a pixel may take, 0 to levels - 1; 2 to 256.
+        channels: units F of each LSTM, a multiple of the number of colours; the maps between layers have 2F.
+        layers: number of LSTM layers.
+        kind: "row", an LSTM from top to bottom (H steps in training), whose context above a pixel is a triangle:
+            with every row it widens by half a kernel, and what lies beside is never seen; or "diagonal", two LSTMs
+            along the diagonals (H + W - 1 steps) whose context is all of the pixels before.
+        kernel_size: of the Row LSTM's convolutions, odd; the diagonal kind has none.
+        first_kernel_size: of the first convolution, odd, at least 3.
+        head_channels: width of the hidden layer of the output; None is 2F.
+        dropout: probability of dropping a state on its way out of an LSTM, in training only.
+        seed: of the initial weights.
+
+    Example:
+        >>> model = PixelRNN((1, 4, 4), levels=2, channels=4, layers=1, kind="diagonal")
+        >>> model.log_prob([[0] * 16] * 3).shape
+        torch.Size([3])
+        >>> model.sample(2, seed=1).shape
+        (2, 1, 4, 4)
+    """
+
+    family = "pixel-rnn"
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (1, 28, 28),
+        levels: int = 2,
+        channels: int = 32,
+        layers: int = 2,
+        *,
+        kind: str = "row",
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head_channels: int | None = None,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.codec = Pixels(shape, levels)
+        self.conditions = Conditions.checked(self.codec)
+        colours = self.codec.shape[0]
+        self.channels = multiple("channels", channels, colours)
+        features = 2 * self.channels
+        head = features if head_channels is None else multiple("head_channels", head_channels, colours)
+        self.head_channels = head
+        self.kind = choice("kind", kind, KINDS)
+        self.kernel_size = odd("kernel_size", kernel_size, low=1)
+        self.first_kernel_size = odd("first_kernel_size", first_kernel_size, low=3)
+        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
+        depth = integer("layers", layers, low=1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_number(seed))
+            self.first = FirstConv(colours, features, self.first_kernel_size)
+            self.layers = nn.ModuleList(
+                RowLSTM(colours, self.channels, self.kernel_size)
+                if self.kind == "row"
+                else DiagonalBiLSTM(colours, self.channels)
+                for _ in range(depth)
+            )
+            self.hidden = MaskedConv(features, head, (1, 1), colours)
+            self.output = MaskedConv(head, colours * self.codec.levels, (1, 1), colours)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
+        return scaled(x, self.codec.levels, self.output.weight)
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
+        drop = dropper(self.dropout, dropout_generator)
+        image = self.scale(x)
+        features = self.first(image)
+        for layer in self.layers:
+            features = layer(features, image, drop)
+        return self.head(features)
+
+    def head(self, features: Tensor) -> Tensor:
+        """Logits (B, C, L, H, W) from the last layer's features (B, D, H, W)."""
+        logits = self.output(relu(self.hidden(relu(features))))
+        return logits.unflatten(1, (self.codec.shape[0], self.codec.levels))
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given, as JSON values."""
+        return {
+            "codec": self.codec.config(),
+            "channels": self.channels,
+            "layers": len(self.layers),
+            "kind": self.kind,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_channels": self.head_channels,
+            "dropout": self.dropout,
+        }
+
+
+class FirstConv(nn.Module):
+    """A k × k convolution with mask A, in two parts: the rows above a pixel, and its own row up to itself."""
+
+    def __init__(self, colours: int, features: int, kernel: int) -> None:
+        super().__init__()
+        self.side = kernel // 2
+        self.above = nn.Conv2d(colours, features, (self.side, kernel))
+        self.beside = MaskedConv(colours, features, (1, self.side + 1), colours, strict=True, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The features (B, D, H, W) of an image (B, C, H, W)."""
+        side = self.side
+        above = self.above(pad(image, (side, side, side, 0))[:, :, :-1])
+        return above + self.beside(pad(image, (side, 0, 0, 0)))

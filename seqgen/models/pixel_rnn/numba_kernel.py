@@ -1,0 +1,201 @@
+"""The kernel of `PixelRNNEngine`: rows of several lanes, pixel by pixel and colour by colour.
+
+Legend: M lanes of a thread, C colours, W columns, F units, D = 2F features. Everything is one-dimensional, because
+`matmul` wants it so; `s` are the `Sizes`, `p` the `Packed` weights.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.draw import draw
+from seqgen.kernels.random import uniform
+from seqgen.kernels.vector import matmul
+from seqgen.models.pixel_rnn.numba_packing import Packed, Sizes
+from seqgen.models.pixel_rnn.numba_parts import (
+    add,
+    copy,
+    copy_positive,
+    copy_window,
+    lstm,
+    tile,
+    to_the_left,
+)
+from seqgen.rng import Purpose
+
+_TOKEN = int(Purpose.TOKEN)
+_ZERO = np.float32(0.0)
+
+
+@kernel
+def draw_rows(
+    lanes, counts, seed, sizes, packed, row, index, image, known, states, cells, left,
+    reshapes, parameters, allowed, seen, log_probs, made,
+):  # fmt: skip
+    """Draw counts[m] rows of lane lanes[m], most rows first, from row[lane] on.
+
+    Args:
+        sizes, packed: the fields of `Sizes` and of `Packed`.
+        image, known: (B, C, H, W). states, cells, left: the lanes' memory, flat, as the engine says.
+        log_probs: (2, B, N, C, W), N = 0 if nobody wants them.
+        made: (B,), lowered to the rows that were finished where nothing could be drawn.
+    """
+    s, p = Sizes(*sizes), Packed(*packed)
+    many = len(lanes)
+    size_states, size_cells = len(states) // len(row), len(cells) // len(row)
+    one_states, one_cells = size_states // s.layers, size_cells // s.layers
+    size_left = s.columns * s.units if s.diagonal else 0
+    cell_step = 0 if s.diagonal else s.units
+    features = 2 * s.units
+    group, unit_group, head_group = features // s.colours, s.units // s.colours, s.head // s.colours
+    line = (s.columns + 2 * s.first_side) * s.colours
+    window = (s.first_side + 1) * line
+    place = s.lead + (s.columns + 1) * s.stride
+    all_gates, all_features = s.colours * s.gates, s.colours * s.features
+    want_log_probs = log_probs.shape[2] > 0
+    # the rows that the first convolution sees, zeros around them
+    pixels = np.zeros(many * window, np.float32)
+    above = np.empty((many, s.columns * all_features), np.float32)
+    # the inputs of every layer along the row, and what its gates get from the row above
+    inputs = np.zeros(s.layers * many * place, np.float32)
+    base = np.empty((s.layers * many, s.columns * all_gates), np.float32)
+    x = np.empty(many * s.features, np.float32)
+    gates = np.empty(many * all_gates, np.float32)
+    # a layer's states of the present pixel, of all colours so far
+    out = np.empty(s.layers * many * s.units, np.float32)
+    top = np.empty(many * features, np.float32)
+    sums = np.empty(many * s.hidden, np.float32)
+    hidden = np.empty(many * s.head, np.float32)
+    outputs = np.empty(many * s.logits, np.float32)
+    going_cells = np.empty(many * s.units, np.float32)
+    logits = np.empty(s.levels, np.float64)
+    work = np.empty((2, s.levels), np.float64)
+    order = np.empty(s.levels, np.int64)
+    running = many
+    for t in range(counts[0]):
+        while counts[running - 1] <= t:
+            running -= 1
+        for m in range(running):
+            lane = lanes[m]
+            copy_window(s, p, image, lane, row[lane] + t, pixels, m * window, line)
+            tile(above[m], p.first.reshape(-1), s.columns)
+            for k in range(max(0, s.first_side - row[lane] - t), s.first_side):
+                matmul(
+                    pixels, m * window + k * line, s.colours, s.columns, p.matrices, p.above_at[k],
+                    (2 * s.first_side + 1) * s.colours, all_features, above[m], all_features,
+                )  # fmt: skip
+            for layer in range(s.layers):
+                tile(base[layer * many + m], p.inputs[layer].reshape(-1), s.columns)
+                if row[lane] + t > 0:
+                    at = lane * size_states + layer * one_states
+                    matmul(
+                        states, at, s.units, s.columns, p.matrices, p.states_at[layer],
+                        (2 * s.side + 1) * s.units, all_gates, base[layer * many + m], all_gates,
+                    )  # fmt: skip
+            if s.diagonal:
+                for j in range(size_cells):
+                    cells[lane * size_cells + j] = _ZERO
+        for column in range(s.columns):
+            for colour in range(s.colours):
+                for m in range(running):
+                    at = column * all_features + colour * s.features
+                    copy(x, m * s.features, above[m], at, s.features)
+                matmul(
+                    pixels, s.first_side * line + column * s.colours, window, running, p.matrices,
+                    p.beside_at[colour], s.first_side * s.colours + colour, s.features, x, s.features,
+                )  # fmt: skip
+                for layer in range(s.layers):
+                    begin = layer * many * place + column * s.stride
+                    for m in range(running):
+                        at = begin + m * place + s.lead + colour * group
+                        copy(inputs, at, x, m * s.features, group)
+                        at = column * all_gates + colour * s.gates
+                        copy(gates, m * s.gates, base[layer * many + m], at, s.gates)
+                    matmul(
+                        inputs, begin, place, running, p.matrices, p.inputs_at[layer, colour],
+                        s.lead + (colour + 1) * group, s.gates, gates, s.gates,
+                    )  # fmt: skip
+                    for m in range(running):
+                        lane = lanes[m]
+                        first = colour * unit_group
+                        cell_at = lane * size_cells + layer * one_cells + column * cell_step + first
+                        at = (layer * many + m) * s.units + first
+                        lstm(gates, m * s.gates, s.wide, unit_group, cells, cell_at, out, at)
+                        kept = lane * size_states + layer * one_states + (column + s.side) * s.units + first
+                        copy(states, kept, out, at, unit_group)
+                        if s.diagonal:
+                            copy(inputs, begin + m * place + s.stride + first, out, at, unit_group)
+                            beside = (lane * s.layers + layer) * size_left + column * s.units + first
+                            add(out, at, left, beside, unit_group)
+                        add(x, m * s.features, p.up[layer, colour], 0, s.features)
+                    matmul(
+                        out, layer * many * s.units, s.units, running, p.matrices, p.up_at[layer, colour],
+                        (colour + 1) * unit_group, s.features, x, s.features,
+                    )  # fmt: skip
+                wanted = False
+                for m in range(running):
+                    copy_positive(top, m * features + colour * group, x, m * s.features, group)
+                    copy(sums, m * s.hidden, p.hidden[colour], 0, s.hidden)
+                    copy(outputs, m * s.logits, p.output[colour], 0, s.logits)
+                    wanted |= not known[lanes[m], colour, row[lanes[m]] + t, column]
+                # a later colour of the pixel reads the hidden channels of this one, so a known one needs them too
+                if wanted or colour + 1 < s.colours:
+                    matmul(
+                        top, 0, features, running, p.matrices, p.hidden_at[colour],
+                        (colour + 1) * group, s.hidden, sums, s.hidden,
+                    )  # fmt: skip
+                    for m in range(running):
+                        copy_positive(
+                            hidden, m * s.head + colour * head_group, sums, m * s.hidden, head_group
+                        )
+                if wanted:
+                    matmul(
+                        hidden, 0, s.head, running, p.matrices, p.output_at[colour],
+                        (colour + 1) * head_group, s.logits, outputs, s.logits,
+                    )  # fmt: skip
+                for m in range(running):
+                    lane = lanes[m]
+                    now = row[lane] + t
+                    if not known[lane, colour, now, column]:
+                        for j in range(s.levels):
+                            logits[j] = outputs[m * s.logits + j]
+                        position = np.uint64((now * s.columns + column) * s.colours + colour)
+                        u = uniform(seed, index[lane], position, _TOKEN)
+                        if s.levels == 2 and not reshapes[lane] and not want_log_probs:
+                            level = _draw_two(logits, u)
+                        else:
+                            level, log_prob, log_prob_drawn = draw(
+                                logits, reshapes[lane], parameters[lane], allowed[lane], seen[lane], order, work,
+                                u, want_log_probs,
+                            )  # fmt: skip
+                            if want_log_probs:
+                                log_probs[0, lane, t, colour, column] = log_prob
+                                log_probs[1, lane, t, colour, column] = log_prob_drawn
+                        if level < 0:
+                            made[lane] = min(made[lane], t)
+                            level = 0
+                        image[lane, colour, now, column] = level
+                    value = p.scale[image[lane, colour, now, column]]
+                    at = m * window + s.first_side * line + (s.first_side + column) * s.colours + colour
+                    pixels[at] = value
+                    if s.diagonal:
+                        for layer in range(s.layers):
+                            at = (layer * many + m) * place + column * s.stride
+                            inputs[at + s.units + features + colour] = value
+        if s.diagonal:
+            for layer in range(s.layers):
+                to_the_left(
+                    s, p, layer, lanes, running, many, place, inputs, base, gates, out, going_cells, left, size_left,
+                )  # fmt: skip
+
+
+@inline
+def _draw_two(logits, u):
+    """One of two levels, as `draw` gives it without controls."""
+    top = max(logits[0], logits[1])
+    none, one = math.exp(logits[0] - top), math.exp(logits[1] - top)
+    return 0 if none > u * (none + one) else 1

@@ -1,0 +1,166 @@
+"""RNADE, the real-valued NADE (Uria, Murray and Larochelle 2013, arXiv 1306.0186; seed 004 for NADE): every number of
+a vector has a mixture of Gaussians whose parameters depend on the numbers before it,
+
+    h_d = relu(ρ_d (c + Σ_{j<d} w_j x_j)),
+    p(x_d | x_<d) = Σ_k softmax(A_d h_d + a_d)_k N(x_d; M_d h_d + m_d, exp(S_d h_d + s_d)²).
+
+The factors ρ_d, which are learnt, hold the activations in one range while more and more terms are added up; they begin
+as 1/√d. Shapes: B batch, D dimensions, F hidden units, K components.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from seqgen.arrays import as_array
+from seqgen.checkpoint import Weights
+from seqgen.checks import seed_number
+from seqgen.codecs import Vectors
+from seqgen.errors import integer
+from seqgen.generator import Generator
+from seqgen.torch_model import NamedArrays
+
+_MOST_UNITS = 1 << 24
+_FARTHEST = 1e30  # the sums of the network, which are in float32, stay finite
+_HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class RNADE(NamedArrays, Generator):
+    """A neural autoregressive density of real vectors.
+
+    A sample is a vector of D float64 numbers; a `prompt` is a vector (an array or tuple) whose first numbers are known
+    and the others NaN.
+
+    Args:
+        dimensions: D.
+        hidden_size: F.
+        components: K, Gaussians in the mixture of each number.
+        seed: of the initial weights.
+
+    Example:
+        >>> model = RNADE(3, 8, 2)
+        >>> model.log_prob([[0.0, 1.0, -1.0]]).shape
+        torch.Size([1])
+        >>> model.sample(2, seed=1, prompt=(0.5, math.nan, math.nan))[:, 0].tolist()
+        [0.5, 0.5]
+    """
+
+    family = "rnade"
+
+    def __init__(
+        self, dimensions: int, hidden_size: int = 50, components: int = 10, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.codec = Vectors()
+        self.dimensions = size = integer("dimensions", dimensions, low=1)
+        self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
+        self.components = kinds = integer("components", components, low=1)
+        generator = torch.Generator().manual_seed(seed_number(seed))
+        self.input = nn.Parameter(torch.randn(size, hidden, generator=generator))
+        self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
+        self.rescaling = nn.Parameter(1.0 / torch.arange(1.0, size + 1.0).sqrt())
+        # for each number the logits of the components, their means, and the logarithms of their deviations
+        spread = 0.5 * hidden**-0.5
+        output = spread * torch.randn(size, 3, kinds, hidden, generator=generator)
+        output[:, 2] *= 0.1  # deviations that depend much on large numbers would make larger ones
+        self.output = nn.Parameter(output)
+        bias = torch.zeros(size, 3, kinds)
+        bias[:, 1] = torch.randn(size, kinds, generator=generator)
+        self.output_bias = nn.Parameter(bias)
+        self.register_buffer("location", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def standardise(self, data: Any) -> Self:
+        """Let the network see numbers of mean 0 and deviation 1, from (B, D) data; before training."""
+        vectors = self.vectors(data)
+        spread = vectors.std(0)
+        with torch.no_grad():
+            for name, value in (
+                ("location", vectors.mean(0)),
+                ("scale", np.where(spread > 0, spread, 1.0)),
+            ):
+                self.get_buffer(name).copy_(torch.as_tensor(value))
+        return self
+
+    def vectors(self, x: Any) -> np.ndarray:
+        """One vector (D,) or several (B, D) as checked float64 (B, D)."""
+        array = as_array("vectors", x)
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"vectors must be numbers, got {array.dtype}")
+        if array.ndim not in (1, 2) or array.shape[-1] != self.dimensions:
+            raise ValueError(
+                f"vectors must have the shape (B, {self.dimensions}) or ({self.dimensions},), got {array.shape}"
+            )
+        vectors = np.atleast_2d(array).astype(np.float64)
+        if not len(vectors):
+            raise ValueError(
+                f"vectors must hold at least one vector, got an array of the shape {array.shape}"
+            )
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"vectors must be finite, got {vectors[~np.isfinite(vectors)][0]}")
+        return vectors
+
+    # ---- computing ------------------------------------------------------------------------------------
+
+    def hidden(self, sums: Tensor, rescaling: Tensor) -> Tensor:
+        """Hidden units (..., F) from their sums and the factors (..., 1)."""
+        return relu(sums * rescaling)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Logits, means and log deviations (B, D, 3, K) of each number of standardised z (B, D) given those before."""
+        steps = z[:, :, None] * self.input
+        before = pad(steps.cumsum(1)[:, :-1], (0, 0, 1, 0)) + self.input_bias
+        hidden = self.hidden(before, self.rescaling[:, None])
+        return torch.einsum("bdf,dpkf->bdpk", hidden, self.output) + self.output_bias
+
+    def log_prob(self, x: Any, *, grad: bool = False) -> Tensor:
+        """Exact log-density of each vector in nats, (B,) float64.
+
+        Args:
+            x: one vector (D,) or vectors (B, D) of finite numbers.
+            grad: whether the result can be differentiated with respect to the parameters.
+        """
+        given = torch.as_tensor(self.vectors(x), device=self.input.device)
+        location, scale = self.get_buffer("location").double(), self.get_buffer("scale").double()
+        z = (given - location) / scale
+        if float(z.abs().max()) > _FARTHEST:
+            raise ValueError(
+                f"vectors must be within {_FARTHEST:g} deviations of the model's mean, got {float(z.abs().max()):g}"
+            )
+        step = max(1, _MOST_UNITS // (self.dimensions * self.hidden_size))
+        parts = []
+        with torch.set_grad_enabled(grad), torch.autocast(given.device.type, enabled=False):
+            for block in z.split(step):
+                parameters = self(block.to(self.input.dtype)).double()
+                parts.append(mixture_log_density(block, parameters).sum(1))
+        return torch.cat(parts) - scale.log().sum()
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given, as JSON values."""
+        return {
+            "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
+            "components": self.components,
+        }  # fmt: skip
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        config = {name: value for name, value in weights.config.items() if name != "codec"}
+        model = cls(**config)
+        model.take_arrays(weights)
+        return model
+
+
+def mixture_log_density(z: Tensor, parameters: Tensor) -> Tensor:
+    """Log-density of numbers (...) under mixtures of Gaussians (..., 3, K): logits, means and log deviations."""
+    logits, means, log_deviations = parameters.unbind(-2)
+    distance = (z[..., None] - means) * torch.exp(-log_deviations)
+    densities = -0.5 * distance**2 - log_deviations - _HALF_LOG_2_PI
+    return torch.logsumexp(torch.log_softmax(logits, -1) + densities, -1)

@@ -1,0 +1,123 @@
+"""Two scales: a small image first, then the large one of which it is every s-th pixel (multi-scale PixelRNN,
+van den Oord et al. 2016, arXiv 1601.06759, section 3.6; seed 002, "Improving PixelCNN performance").
+
+The small image is a part of the large one, so nothing is summed out: p(x) = p(small) · p(the other pixels | small).
+Both factors are PixelCNNs; the large one looks at the small image as its guide and holds its pixels as known.
+Shapes: B batch, C colours, H rows, W columns, L levels; the small image has H/r rows and W/s columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqgen.checkpoint import Weights
+from seqgen.conditions.image import Conditions
+from seqgen.image.model import ImageModel
+from seqgen.models.pixel_cnn.model import PixelCNN
+from seqgen.parts import part_weights
+
+
+class TwoScale(ImageModel):
+    """A small PixelCNN and a large one that is guided by its image, as one model with an exact likelihood.
+
+    A sample is the large image. Pixel (r·i, s·j) of it is pixel (i, j) of the small image. The small image is drawn
+    first, then the other pixels in raster order. Both networks get the class or the vector of the condition.
+
+    Attributes:
+        completes: "coarse-first": known pixels must come first in the order in which they are drawn. So the small
+            image may be known up to any pixel in raster order; and if it is known as a whole, so may the others be
+            up to any pixel.
+
+    Args:
+        small: without a guide.
+        large: with the shape of the small images as guide; colours, levels, classes and vector as in `small`.
+
+    Raises:
+        ValueError: if the two do not fit together. TypeError: if one of them is no `PixelCNN`.
+
+    Example:
+        >>> small = PixelCNN((1, 2, 2), channels=4, layers=1)
+        >>> large = PixelCNN((1, 4, 6), channels=4, layers=1, guide=(1, 2, 2))
+        >>> TwoScale(small, large).sample(3, seed=1).shape
+        (3, 1, 4, 6)
+    """
+
+    family = "two-scale"
+    completes = "coarse-first"
+
+    def __init__(self, small: PixelCNN, large: PixelCNN) -> None:
+        super().__init__()
+        _require_fitting(small, large)
+        self.small, self.large = small, large
+        self.codec = large.codec
+        self.conditions = small.conditions
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """(r, s): the small image is every r-th row and every s-th column of the large one."""
+        _, rows, columns = self.small.codec.shape
+        return self.codec.shape[1] // rows, self.codec.shape[2] // columns
+
+    def subsample(self, images: Any) -> np.ndarray:
+        """The small images (B, C, H/r, W/s) uint8 of large ones."""
+        down, across = self.steps
+        return self.codec.images(images)[:, :, ::down, ::across]
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
+        *, dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Logits (B, C, L, H, W) of every pixel given those drawn before it; see `ImageModel.forward`."""
+        down, across = self.steps
+        small = x[:, :, ::down, ::across].contiguous()
+        given = dict(condition or {})
+        coarse = self.small(small, given, dropout_generator=dropout_generator)
+        logits = self.large(x, given | {"guide": small}, dropout_generator=dropout_generator).clone()
+        logits[..., ::down, ::across] = coarse
+        return logits
+
+    def config(self) -> dict[str, Any]:
+        """The configurations of both networks, as JSON values."""
+        return {
+            "codec": self.codec.config(),
+            "small": self.small.config(),
+            "large": self.large.config(),
+        }
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        small, large = (
+            PixelCNN.from_weights(part_weights(weights, name, PixelCNN.family)) for name in ("small", "large")
+        )
+        return cls(small, large)
+
+
+def _require_fitting(small: PixelCNN, large: PixelCNN) -> None:
+    for name, model in (("small", small), ("large", large)):
+        if not isinstance(model, PixelCNN):
+            raise TypeError(f"{name} must be a PixelCNN, got {type(model).__name__}")
+    if small.conditions.guide is not None:
+        raise ValueError(f"small must not have a guide, got one of {small.conditions.guide}")
+    if large.conditions.guide != small.codec.shape:
+        raise ValueError(
+            f"large must have the small images as guide: guide={small.codec.shape}, got {large.conditions.guide}"
+        )
+    if small.codec.shape[0] != large.codec.shape[0] or small.codec.levels != large.codec.levels:
+        raise ValueError(
+            f"small and large must have the same colours and levels, got {small.codec.shape[0]} colours of "
+            f"{small.codec.levels} levels and {large.codec.shape[0]} of {large.codec.levels}"
+        )
+    wanted = Conditions(
+        small.conditions.classes, small.conditions.vector, small.codec.shape, small.codec.levels
+    )
+    if large.conditions != wanted:
+        raise ValueError(
+            "small and large must have the same classes and condition_size, got "
+            f"{small.conditions.classes} and {small.conditions.vector} for small, "
+            f"{large.conditions.classes} and {large.conditions.vector} for large"
+        )

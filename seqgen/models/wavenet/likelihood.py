@@ -1,0 +1,82 @@
+"""The exact likelihood of recordings under a WaveNet, in blocks of time, so that memory is bounded.
+
+Shapes: B recordings of T samples, F frames of M features, H local channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from seqgen.conditions.audio import ArrayFrames, FrameSource
+from seqgen.errors import SeqgenError
+from seqgen.models.wavenet.layers import Past
+from seqgen.models.wavenet.outputs import log_probs
+
+if TYPE_CHECKING:
+    from seqgen.models.wavenet.model import WaveNet
+
+_MOST_NUMBERS = 1 << 24
+
+Condition = tuple[np.ndarray, FrameSource | None]
+
+
+def score(model: WaveNet, given: np.ndarray, rows: np.ndarray, conditions: Sequence[Condition]) -> Tensor:
+    """Log-probabilities (B,) float64 of symbols `rows` (B, T), each after `given` and under its condition."""
+    like = model.skip.weight
+    count, length = rows.shape
+    fixed = None
+    if model.conditions.globals:
+        fixed = torch.as_tensor(np.stack([fixed for fixed, _ in conditions])).to(like)
+    hop = model.hop or 1
+    frames = (
+        None if model.hop is None else _frames(model, [source for _, source in conditions], -(-length // hop))
+    )
+    widest = max(len(model.layers) * model.gate_channels, model.output.out_features)
+    block = max(1024, _MOST_NUMBERS // (count * widest))
+    block += -block % hop
+    past: Past | None = None
+    for begin in range(0, len(given), block):
+        before = torch.as_tensor(given[begin : begin + block], device=like.device).expand(count, -1)
+        past = model.advance(before, past, fixed)[1]
+    total = torch.zeros(count, dtype=torch.float64, device=like.device)
+    for begin in range(0, length, block):
+        x = torch.as_tensor(rows[:, begin : begin + block], device=like.device)
+        raw, past = model.advance(x, past, fixed, None if frames is None else frames[:, begin // hop :])
+        total = total + log_probs(model.output_kind, raw.double(), x).sum(1)
+    return total
+
+
+def _frames(model: WaveNet, sources: Sequence[FrameSource | None], wanted: int) -> Tensor:
+    """The first `wanted` frames as the layers see them, and the one after them or the last again: (B, F + 1, H)."""
+    taken = []
+    for source in sources:
+        assert source is not None
+        # two more, as a frame is seen through its neighbours
+        if isinstance(source, ArrayFrames):
+            array = source.array[: wanted + 2]
+        else:
+            array = model.conditions.checked_frames(np.asarray(source.read(0, wanted + 2)))
+        if len(array) < wanted:
+            raise SeqgenError(
+                f"condition's features end early: {len(array)} frames of {model.hop} samples, the recording needs "
+                f"{wanted}"
+            )
+        tensor = torch.as_tensor(array).to(model.skip.weight)
+        seen = model.frame_channels(pad(tensor, (0, 0, 1, 1))[None])[0]
+        after = min(wanted, len(array) - 1)
+        taken.append(torch.cat([seen[:wanted], seen[after : after + 1]]))
+    return torch.stack(taken)
+
+
+def of_equal_length(rows: Sequence[np.ndarray]) -> list[list[int]]:
+    """The numbers of the rows, those of one length together."""
+    by_length: dict[int, list[int]] = {}
+    for number, row in enumerate(rows):
+        by_length.setdefault(len(row), []).append(number)
+    return list(by_length.values())

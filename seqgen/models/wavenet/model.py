@@ -1,0 +1,349 @@
+"""WaveNet (van den Oord et al. 2016, arXiv 1609.03499; seeds 002 and 004): sound sample by sample, each predicted from
+those before it by dilated causal convolutions,
+
+    h₀[t] = b + Σ_j V_j x[t - 1 - j],
+    z_l = W_l [h_l[t - (k-1) d_l], …, h_l[t - d_l], h_l[t]] + b_l + conditions,   g_l = tanh(z_l,1) σ(z_l,2),
+    h_{l+1} = h_l + R_l g_l,   output = A relu(B relu(S [g_0, …, g_{L-1}])),
+
+with the dilations d_l = 1, 2, 4, … in cycles. Before the start every h is zero, in training as in sampling.
+Shapes: B batch, T time, L layers, R residual, G gate and S skip channels, k kernel size, O outputs, K components,
+M features of a frame, H local channels, F frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from seqgen.checkpoint import Weights
+from seqgen.checks import seed_number
+from seqgen.codecs import PCM16, MuLaw, Waveform
+from seqgen.codecs.audio import PCM_SCALE, Audio
+from seqgen.conditions.audio import AudioConditions
+from seqgen.errors import SeqgenError, choice, integer, real
+from seqgen.generator import Generator
+from seqgen.image.model import dropper
+from seqgen.models.wavenet.fast_pass import skip_sums
+from seqgen.models.wavenet.layers import Input, Layer, Past, Upsample, begin_with_units, gate, upsampled
+from seqgen.models.wavenet.likelihood import of_equal_length, score
+from seqgen.models.wavenet.outputs import OUTPUTS
+from seqgen.torch_model import NamedArrays
+
+
+class WaveNet(NamedArrays, Generator):
+    """A WaveNet with an exact likelihood, a parallel pass and any conditions.
+
+    Args:
+        layers: L. cycle: layers after which dilations begin again at 1; layer l has 2^(l mod cycle).
+        residual_channels, gate_channels, skip_channels: R, G (both halves of the gate together, even) and S.
+        kernel_size: k, taps of every convolution.
+        levels: of the mu-law, for a categorical output.
+        sample_rate: of the sound, in samples a second.
+        output: "categorical" (a softmax over mu-law codes), "logistics" (mixture of discretized logistics over 16
+            bits) or "gaussian" (mixture of Gaussians; its likelihood is a density).
+        mixtures: K, components of a mixture; 1 for a categorical output.
+        classes: number of classes a sample may be of. condition_size: length of a vector it may have. Both hold for
+            the whole sample.
+        mels: M, numbers in a frame of features (for example mel bands) that go along with the sound.
+        hop: samples in a frame. local_channels: H, of the network that sees the frames.
+        upsampling: "nearest" (a frame is the same for all its samples) or "learned" (each of its samples has its own
+            mixture of the frame and the next; begins as linear interpolation).
+        dropout: probability of dropping a layer's input, in training only.
+        seed: of the initial weights.
+
+    Example:
+        >>> model = WaveNet(4, 2, 8, 16, 8, levels=16)
+        >>> model.receptive_field
+        8
+        >>> model.log_prob(np.zeros(100, np.float32)).shape
+        torch.Size([1])
+    """
+
+    family = "wavenet"
+    codec: Audio
+
+    def __init__(
+        self,
+        layers: int = 20,
+        cycle: int = 10,
+        residual_channels: int = 64,
+        gate_channels: int = 128,
+        skip_channels: int = 256,
+        kernel_size: int = 2,
+        levels: int = 256,
+        sample_rate: int = 16000,
+        *,
+        output: str = "categorical",
+        mixtures: int = 1,
+        classes: int | None = None,
+        condition_size: int | None = None,
+        mels: int | None = None,
+        hop: int | None = None,
+        local_channels: int = 64,
+        upsampling: str = "nearest",
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        depth = integer("layers", layers, low=1)
+        self.cycle = integer("cycle", cycle, low=1, high=24)
+        self.residual_channels = channels = integer("residual_channels", residual_channels, low=1)
+        self.gate_channels = gates = integer("gate_channels", gate_channels, low=2)
+        if gates % 2:
+            raise ValueError(f"gate_channels must be even, as they are the two halves of a gate, got {gates}")
+        self.skip_channels = skips = integer("skip_channels", skip_channels, low=1)
+        self.kernel_size = taps = integer("kernel_size", kernel_size, low=1)
+        self.output_kind = choice("output", output, OUTPUTS)
+        self.mixtures = integer("mixtures", mixtures, low=1)
+        if output == "categorical" and self.mixtures > 1:
+            raise ValueError(
+                f"mixtures is for the outputs 'logistics' and 'gaussian', got {mixtures} for {output!r}"
+            )
+        if output == "categorical":
+            self.codec = MuLaw(levels, sample_rate)
+        else:
+            self.codec = PCM16(sample_rate) if output == "logistics" else Waveform(sample_rate)
+        self.conditions = AudioConditions.checked(classes, condition_size, mels)
+        if (hop is None) != (mels is None):
+            raise ValueError(f"mels and hop must be given together, got mels={mels} and hop={hop}")
+        self.hop = None if hop is None else integer("hop", hop, low=1)
+        self.local_channels = local = integer("local_channels", local_channels, low=1)
+        self.upsampling = choice("upsampling", upsampling, ("nearest", "learned"))
+        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
+        symbols = self.codec.size or 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_number(seed))
+            self.input = Input(taps, symbols, channels)
+            self.layers = nn.ModuleList(
+                Layer(channels, gates, taps, 2 ** (number % cycle), last=number == depth - 1)
+                for number in range(depth)
+            )
+            self.skip = nn.Linear(depth * gates // 2, skips)
+            self.hidden = nn.Linear(skips, skips)
+            self.output = nn.Linear(skips, self.codec.size or 3 * self.mixtures)
+            if self.conditions.globals:
+                self.globals = nn.Linear(self.conditions.globals, depth * gates, bias=False)
+            if mels is not None and hop is not None:
+                self.frames = nn.Conv1d(mels, local, 3)
+                self.local = nn.Linear(local, depth * gates, bias=False)
+                if upsampling == "learned":
+                    self.upsample = Upsample(hop)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Initial weights that keep the size of what goes through the layers."""
+        for layer in self.gated_layers:
+            begin_with_units(layer.dilated)
+            if layer.residual is not None:
+                begin_with_units(layer.residual)
+        # gates are about a third, and a relu halves the squares
+        begin_with_units(self.skip, 2.0**1.5)
+        begin_with_units(self.hidden, 2.0**0.5)
+        begin_with_units(self.output, 0.3)
+        for name in ("globals", "local"):
+            if hasattr(self, name):
+                begin_with_units(getattr(self, name), 0.5)
+
+    @property
+    def receptive_field(self) -> int:
+        """How many samples before it a prediction depends on: k + Σ_l (k - 1) d_l."""
+        return self.kernel_size + sum(layer.reach for layer in self.gated_layers)
+
+    @property
+    def gated_layers(self) -> list[Layer]:
+        """The L layers, typed."""
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
+
+    # ---- computing ------------------------------------------------------------------------------------
+
+    def forward(self, x: Tensor, condition: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Raw outputs (B, T, O) of every sample of x given those before it.
+
+        Args:
+            x: (B, T) symbols, or for a Gaussian output values.
+            condition: "globals" (B, K') one-hot class and vector side by side, and "features" (B, F, M) with
+                F hop >= T.
+        """
+        given = condition or {}
+        frames = None
+        if "features" in given:
+            frames = self.frame_channels(pad(given["features"], (0, 0, 1, 1)))
+        return self.from_start(x, given.get("globals"), frames)
+
+    def from_start(
+        self,
+        x: Tensor,
+        fixed: Tensor | None = None,
+        frames: Tensor | None = None,
+        *,
+        dropout_generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Raw outputs (B, T, O) of whole samples; the arguments are those of `advance`.
+
+        On the CPU, under autocast to bfloat16 and without dropout, this is the fast pass of `wavenet_stack`.
+        """
+        h, _ = self._first(x, None)
+        dropping = dropout_generator is not None and self.dropout > 0.0
+        if h.dtype != torch.bfloat16 or h.device.type != "cpu" or dropping:
+            return self.advance(x, None, fixed, frames, dropout_generator=dropout_generator)[0]
+        base = torch.stack([layer.dilated.bias for layer in self.gated_layers]).expand(len(x), -1, -1)
+        if fixed is not None:
+            base = base + self.globals(fixed).unflatten(-1, base.shape[1:])
+        local = None if frames is None else self.local(self._followed(frames, x.shape[1]))
+        mixing = None if frames is None else self._mixing()
+        sums = skip_sums(h, self.gated_layers, base, self.skip.weight, local, mixing, self.hop or 0)
+        return self._head(sums + self.skip.bias)
+
+    def advance(
+        self,
+        x: Tensor,
+        past: Past | None = None,
+        fixed: Tensor | None = None,
+        frames: Tensor | None = None,
+        *,
+        dropout_generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Past]:
+        """Raw outputs (B, T, O) of samples that follow on from `past`, and the past of those after them.
+
+        Args:
+            x: (B, T) as in `forward`. past: None is the start.
+            fixed: (B, K') one-hot class and vector, for a model that takes them.
+            frames: (B, F, H) from `frame_channels`, the first being that of x[:, 0:hop]; after the last frame
+                of T samples there may be one more, which "learned" upsampling needs; where there is none, the last
+                one is repeated. None leaves the local condition out.
+            dropout_generator: random source of the dropout masks; None turns dropout off.
+        """
+        drop = dropper(self.dropout, dropout_generator)
+        h, inputs = self._first(x, past)
+        everywhere = None if fixed is None else self.globals(fixed)
+        local = None if frames is None else self.local(self._followed(frames, x.shape[1]))
+        gates, hidden = [], []
+        for number, layer in enumerate(self.gated_layers):
+            part = slice(number * self.gate_channels, (number + 1) * self.gate_channels)
+            taps, kept = layer.taps(drop(h), None if past is None else past.hidden[number])
+            hidden.append(kept)
+            z = layer.dilated(taps)
+            if everywhere is not None:
+                z = z + everywhere[:, None, part]
+            if local is not None and self.hop is not None:
+                z = z + upsampled(local[..., part], self.hop, self._mixing(), x.shape[1])
+            gates.append(gate(z))
+            if layer.residual is not None:
+                h = h + layer.residual(gates[-1])
+        before = inputs[:, inputs.shape[1] - self.kernel_size :]
+        return self._head(self.skip(torch.cat(gates, -1))), Past(before, hidden)
+
+    def _first(self, x: Tensor, past: Past | None) -> tuple[Tensor, Tensor]:
+        """The input (B, T, R) of the first layer, and the inputs (B, k + T) of the network."""
+        values = self.input_values(x)
+        start = values.new_full((len(x), self.kernel_size), 0 if values.is_floating_point() else -1)
+        inputs = torch.cat([start if past is None else past.inputs.to(values.dtype), values], 1)
+        h = self.input(inputs[:, :-1])
+        if torch.is_autocast_enabled(h.device.type):
+            h = h.to(torch.get_autocast_dtype(h.device.type))
+        return h, inputs
+
+    def _head(self, sums: Tensor) -> Tensor:
+        """Raw outputs (B, T, O) from the sums (B, T, S) over all layers."""
+        raw: Tensor = self.output(relu(self.hidden(relu(sums))))
+        return raw
+
+    def _mixing(self) -> Tensor | None:
+        return self.upsample.weight if self.upsampling == "learned" else None
+
+    def input_values(self, x: Tensor) -> Tensor:
+        """What the network sees of symbols: themselves, or for 16-bit numbers and values, numbers from -1 to 1."""
+        if self.output_kind == "categorical":
+            return x
+        return x.to(self.skip.weight.dtype) / (PCM_SCALE if self.output_kind == "logistics" else 1.0)
+
+    def frame_channels(self, features: Tensor) -> Tensor:
+        """The frames as the layers see them, (B, F, H).
+
+        Args:
+            features: (B, F + 2, M), with one frame before and one after those that are wanted (zeros at the ends
+                of a sample).
+        """
+        return relu(self.frames(features.transpose(1, 2))).transpose(1, 2)
+
+    def _followed(self, frames: Tensor, length: int) -> Tensor:
+        """Frames for `length` samples and one more, the last one again if there is none."""
+        assert self.hop is not None
+        count = -(-length // self.hop) + 1
+        return frames[:, :count] if frames.shape[1] >= count else torch.cat([frames, frames[:, -1:]], 1)
+
+    # ---- likelihood -----------------------------------------------------------------------------------
+
+    def log_prob(self, x: Any, *, prompt: Any = None, condition: Any = None, grad: bool = False) -> Tensor:
+        """Exact log-probability of each recording in nats, (B,) float64; for Gaussian outputs a log-density.
+
+        Args:
+            x: one recording (T,), several (B, T), or a list of recordings of any lengths: floats in [-1, 1], int16
+                samples, or the model's symbols.
+            prompt: what stands before every recording and is not scored. It has no features of its own.
+            condition: what the recordings are conditioned on: one for all, or a list or array with one for each.
+            grad: whether the result can be differentiated with respect to the parameters.
+        """
+        given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
+        rows = self.codec.encode_batch(x)
+        parsed = [self.conditions.parse(item) for item in self.conditions.each(condition, len(rows))]
+        like = self.skip.weight
+        scores = torch.zeros(len(rows), dtype=torch.float64, device=like.device)
+        with torch.set_grad_enabled(grad), torch.autocast(like.device.type, enabled=False):
+            for numbers in of_equal_length(rows):
+                some = np.stack([rows[n] for n in numbers])
+                scored = score(self, given, some, [parsed[n] for n in numbers])
+                scores = scores.index_put((torch.tensor(numbers, device=like.device),), scored)
+        return scores
+
+    # ---- features -------------------------------------------------------------------------------------
+
+    def features(self, audio: Any, sample_rate: int | None = None) -> np.ndarray:
+        """The mel features (F, M) of a recording, as this model is conditioned on: see `seqgen.data.mel`.
+
+        Args:
+            audio: (T,) floats in [-1, 1] or int16. sample_rate: of the recording; None is the model's own.
+        """
+        from seqgen.data.mel import mel_features
+
+        if self.conditions.mels is None or self.hop is None:
+            raise SeqgenError("this model is not conditioned on features")
+        rate = self.codec.sample_rate
+        if sample_rate is not None and integer("sample_rate", sample_rate, low=1) != rate:
+            raise SeqgenError(
+                f"the recording has {sample_rate} samples a second, the model {rate}; "
+                f"seqgen.data.audio.resample(audio, {sample_rate}, {rate}) converts it"
+            )
+        return mel_features(audio, rate, hop=self.hop, mels=self.conditions.mels)
+
+    # ---- the generator contract -----------------------------------------------------------------------
+
+    @property
+    def ends(self) -> bool:
+        """A sample ends with its features; without any it is endless."""
+        return self.conditions.mels is not None
+
+    def config(self) -> dict[str, Any]:
+        """What the constructor was given, as JSON values."""
+        return {
+            "codec": self.codec.config(), "layers": len(self.layers), "cycle": self.cycle,
+            "residual_channels": self.residual_channels, "gate_channels": self.gate_channels,
+            "skip_channels": self.skip_channels, "kernel_size": self.kernel_size, "output": self.output_kind,
+            "mixtures": self.mixtures, "classes": self.conditions.classes, "condition_size": self.conditions.vector,
+            "mels": self.conditions.mels, "hop": self.hop, "local_channels": self.local_channels,
+            "upsampling": self.upsampling, "dropout": self.dropout,
+        }  # fmt: skip
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Self:
+        """The model that `weights` describe."""
+        config = dict(weights.config)
+        codec = {name: value for name, value in config.pop("codec").items() if name != "name"}
+        model = cls(**config, **codec)
+        model.take_arrays(weights)
+        return model.eval()

@@ -1,0 +1,65 @@
+"""What goes into a layer of the fused WaveNet: the samples before, what its ring holds, biases and conditions.
+
+Every layer's inputs of the last (k - 1) d steps lie in a ring of a power of two rows, which is never shifted: the row
+of step t is t modulo its size. A row is read by the step that overwrites it.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.kernels.compile import inline
+from seqgen.kernels.loops import copy
+
+_ZERO = np.float32(0.0)
+
+
+@inline
+def begin_gates(s, packed, base, local, local_at, frame, within, layer, target, target_at):
+    """Biases and conditions of a layer's gates at one step, which is sample `within` of `frame` of the features."""
+    first = layer * s.gates
+    if len(local) == 0:
+        copy(base, first, target, target_at, s.gates)
+        return
+    one, other = packed.upsample[0, within], packed.upsample[1, within]
+    here = local_at + frame * s.layers * s.gates + first
+    # the nearest frame is not mixed with the next, which may not be there
+    after = here + s.layers * s.gates if other != _ZERO else here
+    for j in range(s.gates):
+        mixed = one * local[np.uintp(here + j)] + other * local[np.uintp(after + j)]
+        target[np.uintp(target_at + j)] = base[np.uintp(first + j)] + mixed
+
+
+@inline
+def read_past(s, packed, rings, lane, clock, layer, target, target_at):
+    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first."""
+    begin, mask, dilation = packed.ring_at[layer], packed.ring_mask[layer], packed.dilations[layer]
+    for j in range(s.taps - 1):
+        row = (clock - (s.taps - 1 - j) * dilation) & mask
+        copy(rings, lane * s.ring + begin + row * s.channels, target, target_at + j * s.channels, s.channels)
+
+
+@inline
+def keep_input(s, packed, rings, lane, clock, layer, source, source_at):
+    """Write the input of a layer at `clock` into its ring."""
+    row = clock & packed.ring_mask[layer]
+    copy(source, source_at, rings, lane * s.ring + packed.ring_at[layer] + row * s.channels, s.channels)
+
+
+@inline
+def read_inputs(s, packed, inputs, target, target_at):
+    """The causal convolution over the last inputs (k,), the newest first."""
+    for i in range(s.channels):
+        target[target_at + i] = packed.input_bias[i]
+    for j in range(s.taps):
+        value = inputs[j]
+        if s.kind == 0:
+            if value >= 0:
+                row = packed.input[j, int(value)]
+                for i in range(s.channels):
+                    target[np.uintp(target_at + i)] += row[i]
+        else:
+            scale, row = np.float32(value), packed.input[j, 0]
+            for i in range(s.channels):
+                target[np.uintp(target_at + i)] += scale * row[i]

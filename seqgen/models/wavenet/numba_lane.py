@@ -1,0 +1,208 @@
+"""One lane of the fused WaveNet sampler, alone or on two cores: one leads through the layers, the other follows.
+
+A layer of dilation d reads inputs that are at least d steps old. Where d >= T = 4 its products with them are computed
+for T steps at once, which reads the weights once instead of T times.
+
+The layers are a chain, in which each needs the one before. Their skip products, which are as much work, are not part
+of it: the assistant makes each as soon as its layer's gates are there, and then both make half of the columns of the
+two matrices behind. Every sum is the same chain of additions as in `wavenet_kernel.advance`, whoever makes it, so the
+bits are the same. Where the assistant comes late, because other work has its core, the leader goes on alone, and takes
+it back when it is there again.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+import numpy as np
+
+from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.loops import copy, gate, relu
+from seqgen.kernels.signals import look, publish, reached, reached_while, read, write
+from seqgen.kernels.vector import BLOCK, matmul, matvec
+from seqgen.models.wavenet.numba_draw import draw_next
+from seqgen.models.wavenet.numba_inputs import begin_gates, keep_input, read_inputs, read_past
+from seqgen.models.wavenet.numba_packing import HIDDEN, OUTPUT, PAST, PRESENT, RESIDUAL, SKIP, Packed, Sizes
+
+_AHEAD = 4
+# the signals: the rounds for which the assistant is there and is wanted, what the leader has done in this one and the
+# assistant in all, and the round; the next begins when the assistant was late, and with -1 - rounds it is over
+READY, WANTED, LED, ASSISTED, ROUND = 0, 1, 2, 3, 4
+SIGNALS = 5
+MOST_ROUNDS = 8
+_PATIENCE = 3000  # looks of some 25 ns
+
+
+def dismiss(numbers: np.ndarray) -> None:
+    """Let the assistant end, whatever became of its leader."""
+    write(numbers, ROUND, min(read(numbers, ROUND), -1))
+
+
+@kernel
+def lead(
+    sizes, packed_weights, count, seed, base, local, first_frame, rings, history, clock, position, index, reshape,
+    parameters, allowed, seen, symbols, log_probs, gated, skipped, hidden, logits, numbers,
+):  # fmt: skip
+    """Draw `count` samples of a lane; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`. Arguments: those of `advance`, of one lane.
+
+    Args:
+        gated, skipped, hidden, logits: float32, what the two share. numbers: their signals, 0 at first; the leader
+            is on its own if no assistant comes.
+    """
+    s, packed = Sizes(*sizes), Packed(*packed_weights)
+    width = (s.taps - 1) * s.channels
+    delayed = np.zeros(_AHEAD * width, np.float32)
+    waiting = np.zeros(s.layers * _AHEAD * s.gates, np.float32)
+    sums = np.zeros(s.gates, np.float32)
+    h = np.zeros(s.channels_wide, np.float32)
+    own_skipped, own_hidden = np.zeros(s.skip_wide, np.float32), np.zeros(s.skip_wide, np.float32)
+    own_logits = np.zeros(s.outputs_wide, np.float32)
+    values, order = np.empty(s.outputs, np.float64), np.empty(s.symbols, np.int64)
+    work = np.empty((2, s.outputs), np.float64)
+    wide_hop = max(s.hop, 1)
+    matrices = packed.matrices
+    together, joined, settled, rounds = False, 0, 0, 0
+    for begin in range(0, count, _AHEAD):
+        ahead = min(_AHEAD, count - begin)
+        for layer in range(s.layers):
+            if packed.dilations[layer] < _AHEAD:
+                continue
+            own = waiting[layer * _AHEAD * s.gates : (layer + 1) * _AHEAD * s.gates]
+            for k in range(ahead):
+                place = position + begin + k
+                frame = place // wide_hop - first_frame
+                begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, own, k * s.gates)
+                read_past(s, packed, rings, 0, clock + begin + k, layer, delayed, k * width)
+            matmul(delayed, 0, width, _AHEAD, matrices, packed.at[layer, PAST], width, s.gates, own, s.gates)
+        for k in range(ahead):
+            t = begin + k
+            if not together and rounds < MOST_ROUNDS and look(numbers, READY) == rounds + 1:
+                together, joined, settled = True, t, look(numbers, ASSISTED)
+                publish(numbers, LED, 0)
+                publish(numbers, WANTED, rounds + 1)
+            led = (t - joined) * (s.layers + 1)
+            read_inputs(s, packed, history, h, 0)
+            for layer in range(s.layers):
+                if packed.dilations[layer] >= _AHEAD:
+                    copy(waiting, (layer * _AHEAD + k) * s.gates, sums, 0, s.gates)
+                else:
+                    place = position + t
+                    frame = place // wide_hop - first_frame
+                    begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, sums, 0)
+                    read_past(s, packed, rings, 0, clock + t, layer, delayed, 0)
+                    matvec(delayed, 0, matrices, packed.at[layer, PAST], width, s.gates, sums)
+                matvec(h, 0, matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
+                keep_input(s, packed, rings, 0, clock + t, layer, h, 0)
+                gate(sums, 0, s.half_wide, gated, layer * s.half, s.half)
+                if together:
+                    publish(numbers, LED, led + layer + 1)
+                if layer + 1 < s.layers:
+                    for i in range(s.channels):
+                        h[i] += packed.residual[layer, i]
+                    residual_at = packed.at[layer, RESIDUAL]
+                    matvec(gated, layer * s.half, matrices, residual_at, s.half, s.channels_wide, h)
+            if together:
+                assisted = settled + 3 * (t - joined)
+                led += s.layers
+                together = _share_head(s, packed, skipped, hidden, logits, own_logits, numbers, led, assisted)
+                if not together:
+                    rounds += 1
+                    publish(numbers, ROUND, rounds)
+            if not together:
+                _make_head(s, packed, gated, own_skipped, own_hidden, own_logits)
+            place = np.uint64(position + t)
+            for v in range(s.outputs):
+                values[v] = own_logits[v]
+            code = draw_next(
+                s, values, order, work, seed, index, place, reshape, parameters, allowed, seen, history, symbols,
+                log_probs, t,
+            )  # fmt: skip
+            if code != 0:
+                publish(numbers, ROUND, -1 - rounds)
+                return code
+    publish(numbers, ROUND, -1 - rounds)
+    return 0
+
+
+@inline
+def _make_head(s, packed, gated, skipped, hidden, logits):
+    """From the gates of all layers to the raw outputs."""
+    copy(packed.skip, 0, skipped, 0, s.skip_wide)
+    copy(packed.hidden, 0, hidden, 0, s.skip_wide)
+    copy(packed.output, 0, logits, 0, s.outputs_wide)
+    for layer in range(s.layers):
+        matvec(gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped)
+    relu(skipped, 0, skipped, 0, s.skip_wide)
+    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_wide, hidden)
+    relu(hidden, 0, hidden, 0, s.skip_wide)
+    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_wide, logits)
+
+
+@inline
+def _share_head(s, packed, skipped, hidden, others, logits, numbers, led, assisted):
+    """The leader's part of the same, the first columns; false if the assistant is late with the rest."""
+    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
+    if not reached(numbers, ASSISTED, assisted + 1, _PATIENCE):
+        return False
+    copy(packed.hidden, 0, hidden, 0, hidden_cut)
+    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, hidden_cut, hidden)
+    relu(hidden, 0, hidden, 0, hidden_cut)
+    publish(numbers, LED, led + 1)
+    if not reached(numbers, ASSISTED, assisted + 2, _PATIENCE):
+        return False
+    copy(packed.output, 0, logits, 0, logits_cut)
+    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, logits_cut, logits)
+    if not reached(numbers, ASSISTED, assisted + 3, _PATIENCE):
+        return False
+    copy(others, logits_cut, logits, logits_cut, s.outputs_wide - logits_cut)
+    return True
+
+
+@inline
+def _cut(columns):
+    """The column from which on they are the assistant's."""
+    return columns // BLOCK // 2 * BLOCK
+
+
+@kernel
+def assist(sizes, packed_weights, gated, skipped, hidden, logits, numbers):
+    """Follow `lead`, with which it shares the arrays, until that is over."""
+    s, packed = Sizes(*sizes), Packed(*packed_weights)
+    turn = look(numbers, ROUND)
+    while turn >= 0:
+        publish(numbers, READY, turn + 1)
+        if reached_while(numbers, WANTED, turn + 1, ROUND, turn):
+            _follow(s, packed, gated, skipped, hidden, logits, numbers, turn)
+        turn = look(numbers, ROUND)
+
+
+@inline
+def _follow(s, packed, gated, skipped, hidden, logits, numbers, turn):
+    """Make the assistant's part of sample after sample, until the round ends."""
+    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
+    hidden_rest, logits_rest = s.skip_wide - hidden_cut, s.outputs_wide - logits_cut
+    own_hidden, own_logits = hidden[hidden_cut:], logits[logits_cut:]
+    led, assisted = 0, look(numbers, ASSISTED)
+    while True:
+        copy(packed.skip, 0, skipped, 0, s.skip_wide)
+        for layer in range(s.layers):
+            led += 1
+            if not reached_while(numbers, LED, led, ROUND, turn):
+                return
+            matvec(
+                gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped
+            )
+        relu(skipped, 0, skipped, 0, s.skip_wide)
+        publish(numbers, ASSISTED, assisted + 1)
+        copy(packed.hidden, hidden_cut, own_hidden, 0, hidden_rest)
+        begin = packed.head_at[HIDDEN] + hidden_cut * s.skip
+        matvec(skipped, 0, packed.matrices, begin, s.skip, hidden_rest, own_hidden)
+        relu(own_hidden, 0, own_hidden, 0, hidden_rest)
+        publish(numbers, ASSISTED, assisted + 2)
+        led += 1
+        if not reached_while(numbers, LED, led, ROUND, turn):
+            return
+        copy(packed.output, logits_cut, own_logits, 0, logits_rest)
+        begin = packed.head_at[OUTPUT] + logits_cut * s.skip
+        matvec(hidden, 0, packed.matrices, begin, s.skip, logits_rest, own_logits)
+        assisted += 3
+        publish(numbers, ASSISTED, assisted)

@@ -1,0 +1,188 @@
+"""A WaveNet's weights in the order in which the fused sampler reads them.
+
+Legend: L layers, k kernel size, R residual channels, G/2 = `half` channels of a gate, Z = L · `gates` columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
+from seqgen.kernels.vector import pack, padded
+
+# columns of `Packed.at`
+PAST, PRESENT, RESIDUAL, SKIP = 0, 1, 2, 3
+# entries of `Packed.head_at`
+HIDDEN, OUTPUT = 0, 1
+KINDS = {"categorical": 0, "logistics": 1, "gaussian": 2}
+
+
+class Sizes(NamedTuple):
+    """Numbers that the kernels need; what is "wide" is rounded up to whole vectors or blocks.
+
+    Attributes:
+        layers, taps, channels: L, k and R; channels_wide: columns of a residual product.
+        half, half_wide: channels of each half of a gate, and the column at which the second half begins.
+        gates: columns of a layer's gate product. skip, skip_wide, outputs, outputs_wide: of the head.
+        kind: of the output, as in `KINDS`. symbols: levels of a categorical output. mixtures: components of others.
+        hop: samples in a frame, 0 for none. ring: numbers in the rings of a lane.
+    """
+
+    layers: int
+    taps: int
+    channels: int
+    channels_wide: int
+    half: int
+    half_wide: int
+    gates: int
+    skip: int
+    skip_wide: int
+    outputs: int
+    outputs_wide: int
+    kind: int
+    symbols: int
+    mixtures: int
+    hop: int
+    ring: int
+
+
+class Packed(NamedTuple):
+    """The weights.
+
+    Attributes:
+        matrices: all packed matrices, one after another; at: (L, 4) int64, where those of a layer begin: of the
+            taps before, of the present one, of the residual and of the skips; head_at: (2,) those of the head.
+        input: (k, levels or 1, R) float32. input_bias: (R,). base: (Z,) float32, the biases of the gates.
+        residual: (L, R) float32 biases. skip, hidden, output: biases, padded.
+        dilations, ring_at, ring_mask: (L,) int64; the ring of a layer begins at ring_at and has ring_mask + 1 rows.
+        upsample: (2, hop) float32, how a frame and the next are mixed; (1, 0) everywhere for the nearest frame.
+    """
+
+    matrices: np.ndarray
+    at: np.ndarray
+    head_at: np.ndarray
+    input: np.ndarray
+    input_bias: np.ndarray
+    base: np.ndarray
+    residual: np.ndarray
+    skip: np.ndarray
+    hidden: np.ndarray
+    output: np.ndarray
+    dilations: np.ndarray
+    ring_at: np.ndarray
+    ring_mask: np.ndarray
+    upsample: np.ndarray
+
+
+class Conditioning(NamedTuple):
+    """What turns conditions into gate columns, packed for `matmul`.
+
+    Attributes:
+        everywhere: (K, Z), of class and vector. frames: (3 M, padded H), bias (padded H), of the convolution.
+        local: (H, Z).
+    """
+
+    everywhere: np.ndarray
+    frames: np.ndarray
+    frames_bias: np.ndarray
+    local: np.ndarray
+
+
+def pack_wavenet(
+    arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], precision: str
+) -> tuple[Sizes, Packed, Conditioning]:
+    """Sizes and packed weights of a checkpoint's arrays.
+
+    Args:
+        precision: "bfloat16" rounds all parameters to it; "auto" packs matrices in it that are exactly so.
+    """
+    layers, taps = int(config["layers"]), int(config["kernel_size"])
+    channels, half = int(config["residual_channels"]), int(config["gate_channels"]) // 2
+    skip, hop = int(config["skip_channels"]), int(config["hop"] or 0)
+    single = {name: _float32(array, precision) for name, array in arrays.items()}
+    exact = all(is_bfloat16(array) for array in single.values())
+    packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
+    half_wide = -(-half // 16) * 16
+    gates = padded(2 * half_wide)
+    outputs = len(single["output.bias"])
+    categorical = config["output"] == "categorical"
+
+    def spread(matrix: np.ndarray) -> np.ndarray:
+        """(inputs, 2 half) as (inputs, gates), each half from a whole vector on."""
+        wide = np.zeros((len(matrix), gates), np.float32)
+        wide[:, :half], wide[:, half_wide : half_wide + half] = matrix[:, :half], matrix[:, half:]
+        return wide
+
+    parts: list[np.ndarray] = []
+    length = 0
+
+    def put(matrix: np.ndarray) -> int:
+        """Append a matrix (inputs, outputs); where it begins, counted in weights."""
+        nonlocal length
+        begin = length
+        parts.append(pack(matrix, packing))
+        length += len(matrix) * padded(matrix.shape[1])
+        return begin
+
+    at = np.zeros((layers, 4), np.int64)
+    base = np.zeros(layers * gates, np.float32)
+    residual = np.zeros((layers, channels), np.float32)
+    for number in range(layers):
+        name = f"layers.{number}."
+        dilated = spread(single[name + "dilated.weight"].T)
+        at[number, PAST], at[number, PRESENT] = put(dilated[:-channels]), put(dilated[-channels:])
+        base[number * gates : (number + 1) * gates] = spread(single[name + "dilated.bias"][None])[0]
+        if number < layers - 1:
+            at[number, RESIDUAL] = put(single[name + "residual.weight"].T)
+            residual[number] = single[name + "residual.bias"]
+        at[number, SKIP] = put(single["skip.weight"].T[number * half : (number + 1) * half])
+    head_at = np.array([put(single[f"{name}.weight"].T) for name in ("hidden", "output")])
+    dilations = 2 ** (np.arange(layers) % int(config["cycle"]))
+    # a row is read before it is written, so that a ring of exactly the reach is enough
+    rows = np.array([_power_of_two(max(1, (taps - 1) * int(d))) for d in dilations])
+    upsample = np.zeros((2, max(hop, 1)), np.float32)
+    upsample[0] = 1.0
+    if "upsample.weight" in single:
+        upsample[:] = single["upsample.weight"]
+    packed = Packed(
+        np.concatenate(parts), at, head_at, np.ascontiguousarray(single["input.weight"]), single["input.bias"], base,
+        residual, _wide(single["skip.bias"]), _wide(single["hidden.bias"]), _wide(single["output.bias"]),
+        dilations.astype(np.int64), np.concatenate([[0], np.cumsum(rows * channels)[:-1]]), rows - 1, upsample,
+    )  # fmt: skip
+    sizes = Sizes(
+        layers, taps, channels, padded(channels), half, half_wide, gates, skip, padded(skip), outputs, padded(outputs),
+        KINDS[config["output"]], outputs if categorical else 1, int(config["mixtures"]), hop,
+        int(rows.sum()) * channels,
+    )  # fmt: skip
+
+    def columns(name: str) -> np.ndarray:
+        """(L · 2 half, inputs) packed as (inputs, Z); nothing where the model has none."""
+        if name not in single:
+            return np.zeros(0, np.float32)
+        matrix = single[name].reshape(layers, 2 * half, -1)
+        return pack(np.concatenate([spread(layer.T) for layer in matrix], 1), packing)
+
+    frames = single.get("frames.weight", np.zeros((1, 1, 3), np.float32))
+    conditioning = Conditioning(
+        columns("globals.weight"), pack(frames.transpose(2, 1, 0).reshape(-1, len(frames)), packing),
+        _wide(single.get("frames.bias", np.zeros(1, np.float32))), columns("local.weight"),
+    )  # fmt: skip
+    return sizes, packed, conditioning
+
+
+def _float32(array: np.ndarray, precision: str) -> np.ndarray:
+    single = np.asarray(array, np.float32)
+    return from_bfloat16(to_bfloat16(single)).reshape(single.shape) if precision == "bfloat16" else single
+
+
+def _wide(bias: np.ndarray) -> np.ndarray:
+    whole = np.zeros(padded(len(bias)), np.float32)
+    whole[: len(bias)] = bias
+    return whole
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()

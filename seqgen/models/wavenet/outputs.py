@@ -1,0 +1,98 @@
+"""The distributions of one sample of sound, as a WaveNet states them: softmax, logistics over 16 bits, Gaussians.
+
+Logistics and Gaussians are mixtures of K components, whose parameters come group by group: logits of the components,
+means, and logarithms of their scales, in units in which the sound is from -1 to 1. The mass of a 16-bit number s
+is that of the logistic distribution between (s - 1/2) / 32768 and (s + 1/2) / 32768; the lowest and the highest number
+also take the tails, so that all 65536 sum to one (after arXiv 1701.05517, section 2.1).
+Shapes: ... any, K components.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
+
+OUTPUTS = ("categorical", "logistics", "gaussian")
+LOWEST_LOG_SCALE = {"logistics": -9.0, "gaussian": -7.0}
+HIGHEST_LOG_SCALE = 20.0
+_HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def log_probs(output: str, raw: Tensor, symbols: Tensor) -> Tensor:
+    """Log-probability (...) of symbols (...), a density for "gaussian", from the network's raw outputs (..., O).
+
+    Outputs in bfloat16 are widened first.
+    """
+    if output == "categorical":
+        flat, wanted = raw.flatten(0, -2), symbols.flatten()
+        if raw.dtype == torch.bfloat16 and raw.device.type == "cpu":
+            return torch.as_tensor(_NarrowLogits.apply(flat, wanted)).reshape(symbols.shape)
+        return -cross_entropy(flat, wanted, reduction="none").reshape(symbols.shape)
+    weights, means, log_scales = mixture(output, raw.float() if raw.dtype == torch.bfloat16 else raw)
+    each = log_mass if output == "logistics" else log_density
+    return torch.logsumexp(weights + each(symbols[..., None], means, log_scales), -1)
+
+
+class _NarrowLogits(torch.autograd.Function):
+    """Log-probabilities (N,) float32 of symbols (N,) from logits (N, V) in bfloat16, on the CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, symbols: Tensor) -> Tensor:
+        from seqgen.kernels import cross_entropy as compiled
+
+        logits = logits.contiguous()
+        normalizers, out = torch.empty(len(logits)), torch.empty(len(logits))
+        compiled.log_probs(bits(logits), symbols.numpy(), normalizers.numpy(), out.numpy())
+        ctx.save_for_backward(logits, symbols, normalizers)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        from seqgen.kernels import cross_entropy as compiled
+
+        logits, symbols, normalizers = ctx.saved_tensors
+        out = torch.empty_like(logits)
+        given = upstream.contiguous().numpy()
+        compiled.gradients(bits(logits), symbols.numpy(), normalizers.numpy(), given, bits(out))
+        return out, None
+
+
+def mixture(output: str, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalised log-weights, means and clamped log-scales (..., K) from raw outputs (..., 3K)."""
+    weights, means, log_scales = raw.unflatten(-1, (3, -1)).unbind(-2)
+    clamped = log_scales.clamp(LOWEST_LOG_SCALE[output], HIGHEST_LOG_SCALE)
+    return torch.log_softmax(weights, -1), means, clamped
+
+
+def log_mass(symbols: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
+    """Log of the mass that a logistic distribution gives 16-bit numbers, of the common shape.
+
+    With a and b the ends of the interval in units of the scale, σ(b) - σ(a) = σ(b) σ(-a) (1 - e^(a - b)): a product
+    without cancellation, whose logarithm and gradient are finite however far the number is from the mean.
+    """
+    half = 0.5 / PCM_SCALE
+    precision = torch.exp(-log_scales)
+    centred = symbols.to(means.dtype) / PCM_SCALE - means
+    first, last = symbols == LOWEST, symbols == HIGHEST
+    zero = torch.zeros_like(means)
+    below_top = torch.where(last, zero, logsigmoid((centred + half) * precision))
+    above_bottom = torch.where(first, zero, logsigmoid((half - centred) * precision))
+    width = torch.log(-torch.expm1(-2.0 * half * precision))
+    return below_top + above_bottom + torch.where(first | last, zero, width)
+
+
+def log_density(values: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
+    """Log-density of numbers under Gaussians, of the common shape."""
+    distance = (values.to(means.dtype) - means) * torch.exp(-log_scales)
+    return -0.5 * distance**2 - log_scales - _HALF_LOG_2_PI
+
+
+def bits(x: Tensor) -> Any:
+    """A tensor of bfloat16 as an array of uint16 that shares its memory."""
+    return x.detach().view(torch.uint16).numpy()

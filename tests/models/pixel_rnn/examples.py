@@ -1,0 +1,16 @@
+"""Small PixelRNNs of both kinds that are far from flat."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqgen.models.pixel_rnn.model import KINDS, PixelRNN
+
+both_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def sharp(model: PixelRNN, factor: float = 2.5) -> PixelRNN:
+    """The model with larger weights."""
+    for parameter in model.parameters():
+        parameter.data *= factor
+    return model

@@ -1,0 +1,86 @@
+"""The engines of RNADE against the equations with the same noise, and prompts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgen import Controls, SeqgenError, rng
+from seqgen.models.rnade.model import RNADE
+from tests.models.nade.cases import in_float64
+
+
+def make() -> RNADE:
+    return RNADE(6, 8, 3, seed=4).standardise(np.random.default_rng(0).normal(3.0, 2.0, (30, 6)))
+
+
+def sample(model: RNADE, seed: int, index: int, given: np.ndarray | None = None) -> np.ndarray:
+    """One vector by the equations, with the library's noise."""
+    p = {name: array.astype(np.float64) for name, array in model.arrays().items()}
+    x, sums = np.zeros(6), p["input_bias"].copy()
+    for d in range(6):
+        hidden = np.maximum(p["rescaling"][d] * sums, 0.0)
+        logits, means, deviations = p["output"][d] @ hidden + p["output_bias"][d]
+        word = rng.numbered_words(seed, index, d, rng.Purpose.COMPONENT)
+        k = rng.categorical(np.exp(logits - logits.max()), rng.to_uniform(word))
+        z = means[k] + np.exp(deviations[k]) * rng.normals(seed, index, d, rng.Purpose.EMISSION)[0]
+        x[d] = p["location"][d] + p["scale"][d] * z
+        if given is not None and not np.isnan(given[d]):
+            x[d] = given[d]
+        sums += (x[d] - p["location"][d]) / p["scale"][d] * p["input"][d]
+    return x
+
+
+@pytest.mark.parametrize("known", [0, 2, 6])
+def test_engines_draw_what_the_equations_draw(known: int) -> None:
+    model = make()
+    given = np.where(np.arange(6) < known, 1.5, np.nan)
+    expected = [sample(in_float64(model), 3, 5 + k, given) for k in range(4)]
+    for engine, one, tolerance in (("torch", in_float64(model), 1e-12), ("numba", model, 1e-4)):
+        samples = one.sample(4, seed=3, start=5, prompt=given, engine=engine)
+        np.testing.assert_allclose(samples, expected, atol=tolerance)
+        assert np.array_equal(samples[:, :known], np.full((4, known), 1.5))
+
+
+def test_log_probs_add_up_to_the_density() -> None:
+    model = make()
+    with model.stream(3, chunk=4, batch=2, log_probs=True, engine="numba") as stream:
+        samples = stream.collect()
+    for chunks in samples.values():
+        assert [len(chunk.data) for chunk in chunks] == [4, 2]
+        assert chunks[-1].extra["reason"] == "end"
+        x = np.concatenate([chunk.data for chunk in chunks])
+        total = sum(float(chunk.extra["log_prob"].sum()) for chunk in chunks)
+        assert total == pytest.approx(float(model.log_prob(x)[0]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "message"),
+    [
+        ({"prompt": (1.0, 2.0)}, ValueError, "vector of 6 numbers, NaN where"),
+        ({"prompt": [1.0] * 6}, ValueError, "a list is taken as one prompt for each sample"),
+        (
+            {"prompt": (math.nan, 1.0, *[math.nan] * 4)},
+            SeqgenError,
+            "number 1 of the prompt is known, but 0 is not",
+        ),
+        ({"prompt": (math.inf, *[math.nan] * 5)}, ValueError, "prompt must be finite"),
+        ({"condition": 1}, SeqgenError, "condition cannot act on this model"),
+        ({"controls": Controls(temperature=0.5)}, SeqgenError, "temperature cannot act on this model"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_bad_requests(engine: str, request_: dict[str, Any], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        make().sample(1, engine=engine, **request_)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_numbers_that_run_away_are_an_error(engine: str) -> None:
+    model = make()
+    model.output_bias.data[3, 2] = 1000.0
+    with pytest.raises(SeqgenError, match="drew a number that is not finite"):
+        model.sample(1, engine=engine)
