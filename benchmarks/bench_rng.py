@@ -42,7 +42,7 @@ def bench_uniforms(benchmark: Any) -> None:
     side_by_side(
         benchmark, family="rng", work="Philox uniforms, one core", unit="numbers", ours=ours, peer=peer,
         peer_name="numpy Generator(Philox).random", target_rate=100e6,
-        note="ours keeps 32 bits a number (Philox4x32), numpy 53 (Philox4x64)",
+        note="ours keeps 32 bits per number (Philox4x32), numpy 53 (Philox4x64)",
     )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def check_same_model(model: CharRNN, step: Step, length: int = 64) -> None:
 
 
 def loss_of_rounding(hidden_size: int) -> float:
-    """Nats a symbol that bfloat16 weights lose against these float32 weights: the mean of the Kullback–Leibler
+    """Nats per symbol that bfloat16 weights lose against these float32 weights: the mean of the Kullback–Leibler
     divergence of the next symbol's distribution, along samples of the float32 model."""
     model = model_of(hidden_size, "float32")
     rounded = CharRNN(VOCABULARY, cell="lstm", hidden_size=hidden_size, layers=2).eval()
@@ -171,7 +171,7 @@ def measure_lstm(benchmark: Any, hidden_size: int, precision: str, **arguments: 
     measure(benchmark, model_of(hidden_size, precision), name, precision=precision, **arguments)
     if precision == "bfloat16":
         loss = loss_of_rounding(hidden_size)
-        benchmark.extra_info["note"] = f"rounding the weights to bfloat16 costs {loss:.1e} nats a symbol"
+        benchmark.extra_info["note"] = f"rounding the weights to bfloat16 costs {loss:.1e} nats per symbol"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -52,7 +52,7 @@ class Pipeline(Generic[Item]):
         return Pipeline(Batch(self.stage, size, partial=partial))
 
     def paced(self: Pipeline[Chunk], rate: float, *, lead: float = 0.2) -> Pipeline[Chunk]:
-        """Chunks in real time, `rate` symbols a second and at most `lead` seconds early; `stage` counts late ones."""
+        """Chunks in real time, `rate` symbols per second and at most `lead` seconds early; `stage` counts late ones."""
         return Pipeline(Paced(self.stage, rate, lead=lead))
 
     def write(self: Pipeline[Chunk], sink: Sink) -> int:

@@ -28,7 +28,7 @@ class Spectrogram:
     than 2048 columns, pairs are averaged, so that an hour takes no more room than half a minute.
 
     Args:
-        sample_rate: samples a second.
+        sample_rate: samples per second.
 
     Example:
         >>> time = np.arange(16000) / 16000
@@ -140,7 +140,7 @@ def _coloured(bright: np.ndarray) -> np.ndarray:
 
 
 def _ticks(end: float, most: int) -> list[float]:
-    """Round numbers from 0 up to `end`, about `most` of them."""
+    """StepOutput numbers from 0 up to `end`, about `most` of them."""
     if end <= 0:
         return []
     rough = end / most

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.engines.base import Round
+from seqgen.engines.base import StepOutput
 
 
 def digest(state: Mapping[str, Any]) -> str:
@@ -31,14 +31,14 @@ def unpack(packed: Mapping[str, Any]) -> np.ndarray:
     return np.frombuffer(data, np.dtype(packed["dtype"])).reshape(packed["shape"])
 
 
-def rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> Round | None:
+def rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> StepOutput | None:
     """A round that holds just the pieces that were not delivered."""
     if not waiting:
         return None
     symbols = _ragged([(p["lane"], unpack(p["symbols"])) for p in waiting], lanes)
     names = waiting[0]["extra"]
     extra = {name: _ragged([(p["lane"], unpack(p["extra"][name])) for p in waiting], lanes) for name in names}
-    return Round(symbols, np.zeros(lanes, np.int64), np.zeros(lanes, bool), extra)
+    return StepOutput(symbols, np.zeros(lanes, np.int64), np.zeros(lanes, bool), extra)
 
 
 def _ragged(rows: list[tuple[int, np.ndarray]], lanes: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, Decoder, codec_from_config
-from seqgen.engines.base import Engine, Request, Round, usable_threads
+from seqgen.engines.base import Engine, Request, StepOutput, usable_threads
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
 from seqgen.registry import ENGINES, family
@@ -140,7 +140,7 @@ class Stream:
         self._decoders: list[Decoder] = [self.codec.decoder() for _ in range(lanes)]
         self._stops: list[tuple[tuple[int, ...], ...]] = [()] * lanes
         self._tails: list[list[int]] = [[] for _ in range(lanes)]
-        self._round: Round | None = None
+        self._output: StepOutput | None = None
         self._pieces: list[_Piece] = []
         self._cursor = 0
 
@@ -181,12 +181,12 @@ class Stream:
         if plan.length is not None:
             counts = np.where(running, np.minimum(counts, plan.length - self._offset), 0)
         made = engine.advance(counts)
-        self._round, self._cursor, self._pieces = made, 0, []
+        self._output, self._cursor, self._pieces = made, 0, []
         for lane in np.flatnonzero(running):
             self._pieces.append(self._cut(int(lane), made, int(counts[lane])))
         return True
 
-    def _cut(self, lane: int, made: Round, asked: int) -> _Piece:
+    def _cut(self, lane: int, made: StepOutput, asked: int) -> _Piece:
         """The piece that a round gives a lane, cut at the first stop sequence; moves the lane on."""
         count, offset, index = int(made.counts[lane]), int(self._offset[lane]), int(self._index[lane])
         reason = "end" if made.ended[lane] else "stuck" if count < asked else None
@@ -237,7 +237,7 @@ class Stream:
                 self._tails[lane] = []
 
     def _deliver(self, piece: _Piece) -> Chunk:
-        made = self._round
+        made = self._output
         assert made is not None
         if piece.reason == "stuck":
             raise SeqgenError(
@@ -270,14 +270,14 @@ class Stream:
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, as JSON values: after the last chunk that was delivered."""
         waiting = []
-        if self._round is not None:
+        if self._output is not None:
             for piece in self._pieces[self._cursor :]:
                 row = slice(0, piece.count)
-                arrays = {name: a[piece.lane, row] for name, a in self._round.extra.items()}
+                arrays = {name: a[piece.lane, row] for name, a in self._output.extra.items()}
                 waiting.append(
                     {
                         **piece._asdict(),
-                        "symbols": pack(self._round.symbols[piece.lane, row]),
+                        "symbols": pack(self._output.symbols[piece.lane, row]),
                         "extra": {name: pack(a) for name, a in arrays.items()},
                     }
                 )
@@ -361,7 +361,7 @@ class Stream:
             "_stops": stops,
             "_pieces": pieces,
             "_cursor": 0,
-            "_round": rebuild(state["waiting"], lanes),
+            "_output": rebuild(state["waiting"], lanes),
         }
 
     # ---- ending -----------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ class Stream:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
-            self._pieces, self._cursor, self._round = [], 0, None
+            self._pieces, self._cursor, self._output = [], 0, None
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ class Paced(Stage[Chunk]):
 
     Args:
         source: of chunks of one sample after another.
-        rate: symbols a second.
+        rate: symbols per second.
         lead: how many seconds a chunk may end before its time; a longer chunk is given when the one before ends.
         clock, sleep: for tests; like time.monotonic and time.sleep.
 

@@ -13,7 +13,7 @@ from seqgen.errors import SeqgenError
 
 
 class PNMSink(ImageSink):
-    """Writes each image, when it is whole, as "P5" (grey) or "P6" (RGB) with 8 bits a colour, back to back.
+    """Writes each image, when it is whole, as "P5" (grey) or "P6" (RGB) with 8 bits per colour, back to back.
 
     Unfinished images are left out, so that a stream of them can be cut anywhere between two.
     """

@@ -97,7 +97,7 @@ class RecordingFile:
 
     Args:
         path: the file.
-        sample_rate: samples a second.
+        sample_rate: samples per second.
         suffix: which format, one of `KINDS`; None is the suffix of the name.
         encoding: "pcm16", "pcm24" or "float32", if the format can hold it; None is its usual one.
 

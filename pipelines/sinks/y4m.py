@@ -26,7 +26,7 @@ class Y4MSink(ImageSink):
         path: the file, or "-" for standard output.
         codec: of the model.
         scale: every pixel becomes a square of so many; None makes a frame at least 224 pixels wide.
-        fps: frames a second.
+        fps: frames per second.
         frames: "rows" gives a frame for every row of every image, as it is drawn; "images" one an image.
     """
 

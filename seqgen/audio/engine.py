@@ -16,7 +16,7 @@ from seqgen.audio.frames import FrameWindow
 from seqgen.checkpoint import Weights
 from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
-from seqgen.engines.base import Engine, Request, Round, Start, require_finite
+from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 
@@ -37,7 +37,7 @@ class Local(NamedTuple):
 
 
 class SoundEngine(Engine):
-    """Base of the two. They implement `_condition`, `_prime`, `_project` and `_draw`, and add caches to `state`.
+    """Base of the two. They implement `_condition`, `_prefill`, `_project` and `_draw`, and add caches to `state`.
 
     Attributes:
         history: (B, k) float64, the last inputs, the newest first; -1 stands for a symbol before the start, 0 for a
@@ -63,7 +63,7 @@ class SoundEngine(Engine):
         self.index = np.zeros(lanes, np.uint64)
         self.controls = LaneControls(lanes, self.codec.size or 1)
         self._windows: list[FrameWindow | None] = [None] * lanes
-        self._primed: tuple[Start, dict[str, np.ndarray]] | None = None
+        self._prefilled: tuple[Start, dict[str, np.ndarray]] | None = None
 
     def state(self) -> dict[str, np.ndarray]:
         names = ("history", "clock", "position", "index")
@@ -74,28 +74,28 @@ class SoundEngine(Engine):
         categorical = self.output == "categorical"
         self.controls.begin(lanes, start.controls, start.prompt if categorical else None)
         self.index[lanes], self.position[lanes] = indices, 0
-        if self._primed is None or self._primed[0] is not start:
+        if self._prefilled is None or self._prefilled[0] is not start:
             first = lanes[:1]
             self.history[first], self.clock[first] = self._before, 0
             self._condition(first, self._conditions.parse(start.condition)[0])
             if start.prompt is not None:
-                self._prime(int(first[0]), start.prompt)
+                self._prefill(int(first[0]), start.prompt)
                 self.clock[first] = len(start.prompt)
                 values = self._values(start.prompt)[::-1][: self.history.shape[1]]
                 self.history[first, : len(values)] = values
-            self._primed = (
+            self._prefilled = (
                 start,
                 {name: array[first].copy() for name, array in self._network_state().items()},
             )
         for name, array in self._network_state().items():
-            array[lanes] = self._primed[1][name]
+            array[lanes] = self._prefilled[1][name]
 
     def attach(self, lanes: np.ndarray, start: Start) -> None:
         _, source = self._conditions.parse(start.condition)
         for lane in lanes:
             self._windows[lane] = None if source is None else FrameWindow(source, self._conditions)
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes = len(counts)
         longest = int(counts.max(initial=0))
         symbols = np.zeros((lanes, longest))
@@ -113,7 +113,7 @@ class SoundEngine(Engine):
         if self.request.log_probs:
             extra = {"log_prob": log_probs[:, :, 0], "log_prob_drawn": log_probs[:, :, 1]}
         whole = symbols if self.output == "gaussian" else symbols.astype(np.int64)
-        return Round(whole, made, ended, extra)
+        return StepOutput(whole, made, ended, extra)
 
     def _features(self, counts: np.ndarray, ended: np.ndarray) -> Local:
         """The projected frames of the next counts[b] samples; cuts `counts` and sets `ended` where they end."""
@@ -150,11 +150,11 @@ class SoundEngine(Engine):
         """Everything that a prompt and a condition decide, by name, each (B, ...)."""
 
     @abstractmethod
-    def _condition(self, lanes: np.ndarray, fixed: np.ndarray) -> None:
-        """Put the network of lanes at its start, under one-hot class and vector `fixed` (K,)."""
+    def _condition(self, lanes: np.ndarray, global_condition: np.ndarray) -> None:
+        """Put the network of lanes at its start, under one-hot class and vector `global_condition` (K,)."""
 
     @abstractmethod
-    def _prime(self, lane: int, prompt: np.ndarray) -> None:
+    def _prefill(self, lane: int, prompt: np.ndarray) -> None:
         """Take a lane through the symbols of a prompt by a parallel pass."""
 
     @abstractmethod

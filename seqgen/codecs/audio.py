@@ -17,7 +17,7 @@ LOWEST, HIGHEST = -32768, 32767
 class Audio(Codec):
     """Base of the codecs of one channel of sound.
 
-    They take floats in [-1, 1], int16 samples, and tensors of either; `sample_rate` is in samples a second.
+    They take floats in [-1, 1], int16 samples, and tensors of either; `sample_rate` is in samples per second.
     """
 
     unit = "samples"

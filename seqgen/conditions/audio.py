@@ -75,27 +75,27 @@ class AudioConditions:
         return cls(config.get("classes"), config.get("condition_size"), config.get("mels"))
 
     @property
-    def globals(self) -> int:
+    def global_width(self) -> int:
         """K, the length of one-hot class and vector together."""
-        return self._fixed.features
+        return self._global.features
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The keys of a condition, in order."""
-        return self._fixed.kinds + (() if self.mels is None else ("features",))
+        return self._global.kinds + (() if self.mels is None else ("features",))
 
     def parse(self, condition: Any) -> tuple[np.ndarray, FrameSource | None]:
-        """One condition as globals (K,) float32, and features (None for a model that takes none).
+        """One condition as the global condition (K,) float32, and features (None for a model that takes none).
 
         Raises:
             SeqgenError: if a condition is missing, or given to a model that takes none.
             ValueError, TypeError: if it is out of range, or of another width than the model's.
         """
         if self.mels is None:
-            return self._fixed.parse(condition)[0], None
+            return self._global.parse(condition)[0], None
         if condition is None:
             raise SeqgenError(f"this model is conditioned on {self._wanted()}; give condition")
-        if not self._fixed.kinds:
+        if not self._global.kinds:
             return np.zeros(0, np.float32), self.frames(_only(condition, "features"))
         if not isinstance(condition, Mapping) or set(condition) != set(self.kinds):
             got = list(condition) if isinstance(condition, Mapping) else type(condition).__name__
@@ -103,8 +103,8 @@ class AudioConditions:
                 f"condition must be {self._wanted()} as a mapping with the keys "
                 f"{', '.join(map(repr, self.kinds))}, got {got}"
             )
-        fixed = {kind: condition[kind] for kind in self._fixed.kinds}
-        return self._fixed.parse(fixed)[0], self.frames(condition["features"])
+        global_condition = {kind: condition[kind] for kind in self._global.kinds}
+        return self._global.parse(global_condition)[0], self.frames(condition["features"])
 
     def frames(self, value: Any) -> FrameSource:
         """Features as a source, checked."""
@@ -155,7 +155,7 @@ class AudioConditions:
         return items
 
     @property
-    def _fixed(self) -> Conditions:
+    def _global(self) -> Conditions:
         return Conditions(self.classes, self.vector, None, 2)
 
     def _wanted(self) -> str:

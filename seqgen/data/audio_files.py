@@ -21,7 +21,7 @@ class Recording:
     """One channel of sound.
 
     Attributes:
-        name: of the file. samples: (T,) float32 in [-1, 1]. sample_rate: in samples a second.
+        name: of the file. samples: (T,) float32 in [-1, 1]. sample_rate: in samples per second.
         conversions: what was done to it when it was read, in words.
     """
 

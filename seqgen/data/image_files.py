@@ -27,7 +27,7 @@ def read_image_file(
         colours: 1 for grey, 3 for RGB; None is as the file has it.
 
     Raises:
-        SeqgenError: if it is missing, no image, truncated, or has more than 8 bits a colour.
+        SeqgenError: if it is missing, no image, truncated, or has more than 8 bits per colour.
     """
     from PIL import Image, ImageOps
 
@@ -43,7 +43,7 @@ def read_image_file(
             with Image.open(path) as opened:
                 if opened.mode in _WIDE:
                     raise SeqgenError(
-                        f"{path} has more than 8 bits a pixel (mode {opened.mode}); convert it to 8 bits"
+                        f"{path} has more than 8 bits per pixel (mode {opened.mode}); convert it to 8 bits"
                     )
                 picture = ImageOps.exif_transpose(opened)
                 if colours is None:

@@ -27,7 +27,7 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
     0.475 of the sample rate, with his normalisation.
 
     Args:
-        audio: (T,) floats in [-1, 1] or int16. sample_rate: in samples a second.
+        audio: (T,) floats in [-1, 1] or int16. sample_rate: in samples per second.
         hop: samples in a frame; 200 is 12.5 ms of 16 kHz. mels: M, number of bands.
 
     Raises:

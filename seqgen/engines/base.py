@@ -54,7 +54,7 @@ class Start:
     controls: BoundControls = field(default_factory=BoundControls)
 
 
-class Round(NamedTuple):
+class StepOutput(NamedTuple):
     """What one `advance` made.
 
     Attributes:
@@ -81,7 +81,7 @@ class Engine(ABC):
         """Put each of `lanes` at position 0 of the sample with the corresponding one of `indices`."""
 
     @abstractmethod
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         """Make `counts[b]` more symbols in lane b; lanes with 0 rest."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import UNKNOWN, Pixels
-from seqgen.engines.base import Engine, Request, Round, Start, require_finite
+from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 
@@ -70,7 +70,7 @@ class PixelEngine(Engine):
             self.image[lanes] = np.where(known, start.prompt, 0).astype(np.uint8)
         self._begin(lanes, start)
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         rows = self.codec.shape[1]
         asked = np.minimum(counts, rows - self.row)
         longest = int(asked.max(initial=0))
@@ -91,7 +91,7 @@ class PixelEngine(Engine):
         extra = {}
         if self.request.log_probs:
             extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
-        return Round(symbols, made, (self.row == rows) & (counts > 0), extra)
+        return StepOutput(symbols, made, (self.row == rows) & (counts > 0), extra)
 
     @abstractmethod
     def _begin(self, lanes: np.ndarray, start: Start) -> None:

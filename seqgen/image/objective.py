@@ -68,7 +68,7 @@ class ImageObjective:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> float:
-        """The held-out score: nats an image for two levels, bits a dimension for more."""
+        """The held-out score: nats per image for two levels, bits per dimension for more."""
         labels = self._held_out_labels if self._conditional else None
         return score(model, self._held_out, labels, self._levels)
 

@@ -274,6 +274,6 @@ def refuse_classes(family: str, classes: int | None) -> None:
 
 
 def test_score(model: Any, splits: Splits, levels: int, seed: int, conditional: bool) -> float:
-    """The score of the test images: nats an image for two levels, bits a dimension for more."""
+    """The score of the test images: nats per image for two levels, bits per dimension for more."""
     images = fixed_levels(splits.test.images, levels, seed + 1)
     return score(model, images, splits.test.labels if conditional else None, levels)

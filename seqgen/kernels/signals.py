@@ -39,7 +39,7 @@ def _place(context, builder, kind, array, at):
 
 
 @intrinsic
-def publish(typingctx, numbers, at, value):
+def store_release(typingctx, numbers, at, value):
     """Set number `at`, after everything that stands before."""
     signature = types.void(numbers, types.intp, types.int64)
 
@@ -52,7 +52,7 @@ def publish(typingctx, numbers, at, value):
 
 
 @intrinsic
-def look(typingctx, numbers, at):
+def load_acquire(typingctx, numbers, at):
     """Number `at`; what stands behind comes after it."""
     signature = types.int64(numbers, types.intp)
 
@@ -81,7 +81,7 @@ def pause(typingctx):
 def reached(numbers, at, value, patience):
     """Whether number `at` is `value` or more, looked at `patience` times."""
     for _ in range(patience):
-        if look(numbers, at) >= value:
+        if load_acquire(numbers, at) >= value:
             return True
         pause()
     return False
@@ -90,8 +90,8 @@ def reached(numbers, at, value, patience):
 @inline
 def reached_while(numbers, at, value, kept, as_it_is):
     """Wait until number `at` is `value` or more; false if number `kept` is another than `as_it_is` before."""
-    while look(numbers, at) < value:
-        if look(numbers, kept) != as_it_is:
+    while load_acquire(numbers, at) < value:
+        if load_acquire(numbers, kept) != as_it_is:
             return False
         pause()
     return True

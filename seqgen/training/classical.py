@@ -21,7 +21,7 @@ from seqgen.training.settings import split_settings
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """Settings of EM: at most `iterations`, ending when one gains less than `tolerance` nats an observation."""
+    """Settings of EM: at most `iterations`, ending when one gains less than `tolerance` nats per observation."""
 
     iterations: int = 100
     tolerance: float = 1e-5

@@ -15,7 +15,15 @@ import numpy as np
 
 from seqgen.checkpoint import Weights, from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.codecs import codec_from_config
-from seqgen.engines.base import Engine, Request, Round, Start, Workers, require_finite, require_no_condition
+from seqgen.engines.base import (
+    Engine,
+    Request,
+    Start,
+    StepOutput,
+    Workers,
+    require_finite,
+    require_no_condition,
+)
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.kernels import activations
@@ -53,7 +61,7 @@ class RNNEngine(Engine):
         self._index = np.zeros(lanes, np.uint64)
         self._controls = LaneControls(lanes, self._symbols)
         self._workers = Workers(request.threads)
-        self._primed: tuple[Start, np.ndarray, np.ndarray] | None = None
+        self._prefilled: tuple[Start, np.ndarray, np.ndarray] | None = None
         say_compiling("recurrent network")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -76,7 +84,7 @@ class RNNEngine(Engine):
             self._cells[lanes] = 0
             self._previous[lanes] = -1
             return
-        if self._primed is None or self._primed[0] is not start:
+        if self._prefilled is None or self._prefilled[0] is not start:
             first = lanes[:1]
             self._states[first] = 0
             self._cells[first] = 0
@@ -84,13 +92,13 @@ class RNNEngine(Engine):
             before = np.concatenate([[-1], start.prompt[:-1]]).astype(np.int64)
             self._run(first, np.array([len(before)]), before, np.zeros((1, 0), np.int64), np.zeros((1, 0, 2)))
             self._position[first] = 0
-            self._primed = (start, self._states[lanes[0]].copy(), self._cells[lanes[0]].copy())
-        _, states, cells = self._primed
+            self._prefilled = (start, self._states[lanes[0]].copy(), self._cells[lanes[0]].copy())
+        _, states, cells = self._prefilled
         self._states[lanes] = states
         self._cells[lanes] = cells
         self._previous[lanes] = start.prompt[-1]
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes = len(counts)
         longest = int(counts.max())
         symbols = np.zeros((lanes, longest), np.int64)
@@ -116,7 +124,7 @@ class RNNEngine(Engine):
         extra = {}
         if self._request.log_probs:
             extra = {"log_prob": log_probs[:, :, 0], "log_prob_drawn": log_probs[:, :, 1]}
-        return Round(symbols, counts.copy(), np.zeros(lanes, bool), extra)
+        return StepOutput(symbols, counts.copy(), np.zeros(lanes, bool), extra)
 
     def _run(
         self,
@@ -227,7 +235,7 @@ def _advance(
     lanes, counts, forced, seed, cell, hidden, layers, table, recurrent, biases, head, head_bias,
     states, cells, previous, position, index, reshapes, parameters, allowed, seen, symbols, log_probs,
 ):  # fmt: skip
-    """Advance `lanes` (most symbols first) by `counts`; `forced` inputs prime the first lane instead.
+    """Advance `lanes` (most symbols first) by `counts`; `forced` inputs prefill the first lane instead.
 
     Returns False if the controls of some lane leave nothing to draw.
     """

@@ -1,6 +1,6 @@
 """The likelihood objective for text: nats per character over windows that follow on from each other.
 
-The text is cut into B rows that are read side by side, T characters a step; the hidden state is carried from
+The text is cut into B rows that are read side by side, T characters per step; the hidden state is carried from
 window to window (truncated back-propagation through time). Each pass over the text begins at another offset with
 the zero state and the start symbol, as sampling does. Legend: B rows, T window.
 """

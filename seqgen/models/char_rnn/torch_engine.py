@@ -15,7 +15,7 @@ import torch
 from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Engine, Request, Round, Start, require_finite, require_no_condition
+from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite, require_no_condition
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.reference_model import private_model
 
@@ -67,7 +67,7 @@ class RNNEngine(Engine):
             self._previous[lanes] = start.prompt[-1]
 
     @torch.no_grad()
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         symbols = np.zeros((len(counts), int(counts.max())), np.int64)
         log_probs = np.zeros((2, *symbols.shape))
         for t in range(symbols.shape[1]):
@@ -87,7 +87,7 @@ class RNNEngine(Engine):
         extra = {}
         if self._request.log_probs:
             extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
-        return Round(symbols, counts.copy(), np.zeros(len(counts), bool), extra)
+        return StepOutput(symbols, counts.copy(), np.zeros(len(counts), bool), extra)
 
     def _step(self, lanes: np.ndarray) -> np.ndarray:
         """Advance the hidden state of `lanes` by their previous symbols; the logits (lanes, V) in float64."""

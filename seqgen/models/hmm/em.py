@@ -42,7 +42,7 @@ class FitOptions:
             real(name, getattr(self, name), low=0.0)
 
 
-def climb(
+def expectation_maximization(
     expect: Callable[[], tuple[float, Statistics]],
     maximise: Callable[[Statistics], None],
     options: FitOptions,

@@ -15,7 +15,7 @@ from seqgen.codecs import Codec, Integers, Vectors
 from seqgen.errors import choice, integer
 from seqgen.models.hmm import inference as hmm_inference
 from seqgen.models.hmm.discrete import Categorical, Poisson
-from seqgen.models.hmm.em import FitHistory, FitOptions, Progress, climb
+from seqgen.models.hmm.em import FitHistory, FitOptions, Progress, expectation_maximization
 from seqgen.models.hmm.emission import Emission, kept_where_empty
 from seqgen.models.hmm.gaussian import Gaussian, finite_vectors
 from seqgen.models.hmm.inference import Chain, Expectation
@@ -75,7 +75,7 @@ def baum_welch(
         chain = Chain(start, transition)
         update(chain, emission)
 
-    return climb(expect, maximise, chosen, observations=len(x), progress=progress)
+    return expectation_maximization(expect, maximise, chosen, observations=len(x), progress=progress)
 
 
 def initial_parts(

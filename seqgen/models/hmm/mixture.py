@@ -16,7 +16,7 @@ from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, Vectors
 from seqgen.errors import SeqgenError, integer
 from seqgen.generator import Generator
-from seqgen.models.hmm.em import FitHistory, FitOptions, Progress, climb
+from seqgen.models.hmm.em import FitHistory, FitOptions, Progress, expectation_maximization
 from seqgen.models.hmm.emission import Emission, kept_where_empty
 from seqgen.models.hmm.gaussian import (
     Gaussian,
@@ -105,7 +105,9 @@ class GaussianMixture(Emission, Generator):
         def maximise(_: None) -> None:
             self._set(*self._estimate(x, ones, regularisation))
 
-        self.history = climb(expect, maximise, options, observations=len(x), progress=progress)
+        self.history = expectation_maximization(
+            expect, maximise, options, observations=len(x), progress=progress
+        )
         return self
 
     # ---- a model of its own -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Round, Start, Workers
+from seqgen.engines.base import Engine, Request, Start, StepOutput, Workers
 from seqgen.kernels.compile import say_compiling
 from seqgen.models.hmm import numba_sampling as loops
 from seqgen.models.hmm.emissions import GaussianMixture, parts
@@ -39,7 +39,7 @@ class HMMEngine(Engine):
         self._hidden, self._first_log_prob = np.zeros(lanes, np.int64), np.zeros(lanes)
         self._ended = np.zeros(lanes, np.bool_)
         self._workers = Workers(request.threads)
-        self._primed: tuple[Start, np.ndarray, GuideTable] | None = None
+        self._prefilled: tuple[Start, np.ndarray, GuideTable] | None = None
         say_compiling("hidden Markov model")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -56,10 +56,10 @@ class HMMEngine(Engine):
         self._observe.restored()
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
-        if self._primed is None or self._primed[0] is not start:
+        if self._prefilled is None or self._prefilled[0] is not start:
             first = self._first_state(start)
-            self._primed = (start, first, guide_table([first]))
-        _, first, table = self._primed
+            self._prefilled = (start, first, guide_table([first]))
+        _, first, table = self._prefilled
         self._observe.begin(lanes, start)
         states = np.empty(len(lanes), np.int64)
         loops.first_states(self._seed, indices, table.thresholds, table.guide, table.bits, states)
@@ -76,7 +76,7 @@ class HMMEngine(Engine):
         observations = self._emission.check(start.prompt)
         return last_filtered(self._chain, self._emission, observations, "prompt") @ self._chain.transition
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes = counts.nonzero()[0]
         states = np.zeros((len(counts), int(counts.max())), np.int64)
         before = self._hidden.copy() if self._wants_log_probs else self._hidden
@@ -100,7 +100,7 @@ class HMMEngine(Engine):
             extra |= self._log_probs(lanes, counts, before, states, drawn)
         self._position += counts
         symbols = drawn["symbols"] if self._emission.dimensions else drawn["symbols"][:, :, 0]
-        return Round(symbols, counts.copy(), self._ended, extra)
+        return StepOutput(symbols, counts.copy(), self._ended, extra)
 
     def _log_probs(
         self,

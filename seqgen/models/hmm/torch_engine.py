@@ -16,7 +16,7 @@ from torch import Tensor, distributions
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Round, Start
+from seqgen.engines.base import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.models.hmm.emissions import Categorical, Poisson, parts
@@ -74,7 +74,7 @@ class HMMEngine(Engine):
             raise SeqgenError("prompt has probability 0 under the model")
         return log_filter.softmax(0) @ self._transition
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, longest = len(counts), int(counts.max())
         dims = max(1, self._emission.dimensions)
         dtype = np.int64 if self._emission.discrete else np.float64
@@ -94,7 +94,7 @@ class HMMEngine(Engine):
         kept = [] if self._plain else ["states"]
         kept += ["components"] if self._emission.name == "gaussian-mixture" else []
         kept += ["log_prob", "log_prob_drawn"] if self._wants_log_probs else []
-        return Round(symbols, counts.copy(), np.zeros(lanes, bool), {name: extra[name] for name in kept})
+        return StepOutput(symbols, counts.copy(), np.zeros(lanes, bool), {name: extra[name] for name in kept})
 
     def _step(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
         """Draw states and observations at the present position of `lanes`, with their log-probabilities."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Round, Workers
+from seqgen.engines.base import Request, StepOutput, Workers
 from seqgen.kernels.compile import inline, kernel, say_compiling
 from seqgen.kernels.draw import draw
 from seqgen.models.markov.automaton import Automaton
@@ -34,9 +34,9 @@ class MarkovEngine(MarkovLanes):
         self._fields, self._records = tuple(self._automaton), tuple(self._chain.tables)
         self._workers = Workers(request.threads)
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, longest = len(counts), int(counts.max())
-        made = Round(
+        made = StepOutput(
             np.zeros((lanes, longest), np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.bool_), {}
         )
         log_probs = np.zeros((lanes, longest if self._request.log_probs else 0, 2))

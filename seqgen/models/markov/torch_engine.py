@@ -13,7 +13,7 @@ import torch
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Round
+from seqgen.engines.base import Request, StepOutput
 from seqgen.errors import SeqgenError
 from seqgen.models.markov.automaton import ROOT
 from seqgen.models.markov.lanes import MarkovLanes
@@ -30,7 +30,7 @@ class MarkovEngine(MarkovLanes):
         super().__init__(weights, request, model=model)
         self._cumulative = torch.from_numpy(self._automaton.cumulative)
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, longest = len(counts), int(counts.max())
         symbols = np.zeros((lanes, longest), np.int32)
         log_probs = np.zeros((2, lanes, longest))
@@ -54,7 +54,7 @@ class MarkovEngine(MarkovLanes):
         extra = {}
         if self._request.log_probs:
             extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
-        return Round(symbols, made, ended, extra)
+        return StepOutput(symbols, made, ended, extra)
 
     def _draw(self, lane: int) -> tuple[int, int, float, float]:
         """The next symbol, the state after it, and its log-probabilities under the model and as drawn."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgen.kernels.compile import inline
-from seqgen.kernels.outline import stay_outlined
+from seqgen.kernels.noinline import noinline
 from seqgen.models.pixel_cnn_pp.numba_packing import BLOCK, DOWN, INPUT, UP
 from seqgen.models.pixel_cnn_pp.numba_parts import (
     AT_START,
@@ -56,7 +56,7 @@ def vertical_row(
         own: the lanes' kept rows, this lane's from `base` on. condition: of this lane.
         pixels: from `read_rows`. maps: results. sums, work: scratch.
     """
-    stay_outlined()
+    noinline()
     once, twice = pad(width), pad(2 * width)
     for k in range(count):
         layer = table[k]
@@ -149,7 +149,7 @@ def row_above(
 ):  # fmt: skip
     """Begin the sums of the horizontal stream, layers `first` and on, for one row of one lane: bias, condition, the
     taps on the row above and the vertical stream. The lane's sums begin at `sums_at`."""
-    stay_outlined()
+    noinline()
     once, twice, double = pad(width), pad(2 * width), 2 * width
     for k in range(first, len(table)):
         layer = table[k]
@@ -188,7 +188,7 @@ def one_pixel(
         own: kept rows, those of lane m from m * stride on. sums: begun by `row_above`, likewise.
         left: (lanes, C + 1), the pixel before. values: (layers, lanes, F), results. work: scratch.
     """
-    stay_outlined()
+    noinline()
     once, twice, double = pad(width), pad(2 * width), 2 * width
     for k in range(first, len(table)):
         layer = table[k]

@@ -7,7 +7,7 @@ import numpy as np
 
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline
-from seqgen.kernels.outline import stay_outlined
+from seqgen.kernels.noinline import noinline
 from seqgen.kernels.vector import matmul, padded
 
 pad = inline(padded)
@@ -18,7 +18,7 @@ AT_START = np.int64(0)  # a plain 0 would be a type of its own, and every helper
 @inline
 def product(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_at, y_stride):
     """`matmul` with rows of y that begin at y_at; compiled once for its many callers."""
-    stay_outlined()
+    noinline()
     matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y[y_at:], y_stride)
 
 

@@ -11,7 +11,7 @@ from abc import abstractmethod
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Round, Start, require_finite, require_no_condition
+from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite, require_no_condition
 from seqgen.errors import SeqgenError
 
 
@@ -68,7 +68,7 @@ class RealVectorEngine(Engine):
             raise ValueError("prompt must be finite, or NaN where a number is to be generated, got infinity")
         return count
 
-    def advance(self, counts: np.ndarray) -> Round:
+    def advance(self, counts: np.ndarray) -> StepOutput:
         asked = np.minimum(counts, self.dimensions - self.position)
         longest = int(asked.max(initial=0))
         log_probs = np.zeros((len(counts), longest if self.request.log_probs else 0))
@@ -79,7 +79,7 @@ class RealVectorEngine(Engine):
         for lane in np.flatnonzero(asked):
             symbols[lane, : asked[lane]] = self.values[lane, first[lane] : self.position[lane]]
         extra = {"log_prob": log_probs, "log_prob_drawn": log_probs.copy()} if self.request.log_probs else {}
-        return Round(symbols, asked, (self.position == self.dimensions) & (counts > 0), extra)
+        return StepOutput(symbols, asked, (self.position == self.dimensions) & (counts > 0), extra)
 
     @abstractmethod
     def _draw(self, counts: np.ndarray, log_probs: np.ndarray) -> None:

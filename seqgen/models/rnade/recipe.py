@@ -78,7 +78,7 @@ def train_rnade(
 
 
 class VectorObjective:
-    """Vectors for any model with `log_prob(vectors, grad=True)`; the score is in nats a vector.
+    """Vectors for any model with `log_prob(vectors, grad=True)`; the score is in nats per vector.
 
     Args:
         train, held_out: (N, D) float64. batch: vectors in a step. seed: of their order.

@@ -15,7 +15,7 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import UNKNOWN
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Round, Start
+from seqgen.engines.base import Request, Start, StepOutput
 from seqgen.errors import SeqgenError
 from seqgen.image.engine import PixelEngine
 from seqgen.parts import part_weights
@@ -118,7 +118,9 @@ class TwoScaleLanes(PixelEngine):
         down, across = self._steps
         return image[:, ::down, ::across]
 
-    def _give_log_probs(self, lane: int, first: int, count: int, made: Round, log_probs: np.ndarray) -> None:
+    def _give_log_probs(
+        self, lane: int, first: int, count: int, made: StepOutput, log_probs: np.ndarray
+    ) -> None:
         """The log-probabilities of rows of the large image, with those of the small image in their places."""
         down, across = self._steps
         for kind, name in enumerate(("log_prob", "log_prob_drawn")):

@@ -30,9 +30,11 @@ def score(model: WaveNet, given: np.ndarray, rows: np.ndarray, conditions: Seque
     """Log-probabilities (B,) float64 of symbols `rows` (B, T), each after `given` and under its condition."""
     like = model.skip.weight
     count, length = rows.shape
-    fixed = None
-    if model.conditions.globals:
-        fixed = torch.as_tensor(np.stack([fixed for fixed, _ in conditions])).to(like)
+    global_condition = None
+    if model.conditions.global_width:
+        global_condition = torch.as_tensor(
+            np.stack([global_condition for global_condition, _ in conditions])
+        ).to(like)
     hop = model.hop or 1
     frames = (
         None if model.hop is None else _frames(model, [source for _, source in conditions], -(-length // hop))
@@ -43,11 +45,13 @@ def score(model: WaveNet, given: np.ndarray, rows: np.ndarray, conditions: Seque
     past: Past | None = None
     for begin in range(0, len(given), block):
         before = torch.as_tensor(given[begin : begin + block], device=like.device).expand(count, -1)
-        past = model.advance(before, past, fixed)[1]
+        past = model.advance(before, past, global_condition)[1]
     total = torch.zeros(count, dtype=torch.float64, device=like.device)
     for begin in range(0, length, block):
         x = torch.as_tensor(rows[:, begin : begin + block], device=like.device)
-        raw, past = model.advance(x, past, fixed, None if frames is None else frames[:, begin // hop :])
+        raw, past = model.advance(
+            x, past, global_condition, None if frames is None else frames[:, begin // hop :]
+        )
         total = total + log_probs(model.output_kind, raw.double(), x).sum(1)
     return total
 

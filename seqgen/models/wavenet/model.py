@@ -43,7 +43,7 @@ class WaveNet(NamedArrays, Generator):
         residual_channels, gate_channels, skip_channels: R, G (both halves of the gate together, even) and S.
         kernel_size: k, taps of every convolution.
         levels: of the mu-law, for a categorical output.
-        sample_rate: of the sound, in samples a second.
+        sample_rate: of the sound, in samples per second.
         output: "categorical" (a softmax over mu-law codes), "logistics" (mixture of discretized logistics over 16
             bits) or "gaussian" (mixture of Gaussians; its likelihood is a density).
         mixtures: K, components of a mixture; 1 for a categorical output.
@@ -126,8 +126,8 @@ class WaveNet(NamedArrays, Generator):
             self.skip = nn.Linear(depth * gates // 2, skips)
             self.hidden = nn.Linear(skips, skips)
             self.output = nn.Linear(skips, self.codec.size or 3 * self.mixtures)
-            if self.conditions.globals:
-                self.globals = nn.Linear(self.conditions.globals, depth * gates, bias=False)
+            if self.conditions.global_width:
+                self.globals = nn.Linear(self.conditions.global_width, depth * gates, bias=False)
             if mels is not None and hop is not None:
                 self.frames = nn.Conv1d(mels, local, 3)
                 self.local = nn.Linear(local, depth * gates, bias=False)
@@ -178,7 +178,7 @@ class WaveNet(NamedArrays, Generator):
     def from_start(
         self,
         x: Tensor,
-        fixed: Tensor | None = None,
+        global_condition: Tensor | None = None,
         frames: Tensor | None = None,
         *,
         dropout_generator: torch.Generator | None = None,
@@ -190,10 +190,10 @@ class WaveNet(NamedArrays, Generator):
         h, _ = self._first(x, None)
         dropping = dropout_generator is not None and self.dropout > 0.0
         if h.dtype != torch.bfloat16 or h.device.type != "cpu" or dropping:
-            return self.advance(x, None, fixed, frames, dropout_generator=dropout_generator)[0]
+            return self.advance(x, None, global_condition, frames, dropout_generator=dropout_generator)[0]
         base = torch.stack([layer.dilated.bias for layer in self.gated_layers]).expand(len(x), -1, -1)
-        if fixed is not None:
-            base = base + self.globals(fixed).unflatten(-1, base.shape[1:])
+        if global_condition is not None:
+            base = base + self.globals(global_condition).unflatten(-1, base.shape[1:])
         local = None if frames is None else self.local(self._followed(frames, x.shape[1]))
         mixing = None if frames is None else self._mixing()
         sums = skip_sums(h, self.gated_layers, base, self.skip.weight, local, mixing, self.hop or 0)
@@ -203,7 +203,7 @@ class WaveNet(NamedArrays, Generator):
         self,
         x: Tensor,
         past: Past | None = None,
-        fixed: Tensor | None = None,
+        global_condition: Tensor | None = None,
         frames: Tensor | None = None,
         *,
         dropout_generator: torch.Generator | None = None,
@@ -212,7 +212,7 @@ class WaveNet(NamedArrays, Generator):
 
         Args:
             x: (B, T) as in `forward`. past: None is the start.
-            fixed: (B, K') one-hot class and vector, for a model that takes them.
+            global_condition: (B, K') one-hot class and vector, for a model that takes them.
             frames: (B, F, H) from `frame_channels`, the first being that of x[:, 0:hop]; after the last frame
                 of T samples there may be one more, which "learned" upsampling needs; where there is none, the last
                 one is repeated. None leaves the local condition out.
@@ -220,7 +220,7 @@ class WaveNet(NamedArrays, Generator):
         """
         drop = dropper(self.dropout, dropout_generator)
         h, inputs = self._first(x, past)
-        everywhere = None if fixed is None else self.globals(fixed)
+        projected = None if global_condition is None else self.globals(global_condition)
         local = None if frames is None else self.local(self._followed(frames, x.shape[1]))
         gates, hidden = [], []
         for number, layer in enumerate(self.gated_layers):
@@ -228,8 +228,8 @@ class WaveNet(NamedArrays, Generator):
             taps, kept = layer.taps(drop(h), None if past is None else past.hidden[number])
             hidden.append(kept)
             z = layer.dilated(taps)
-            if everywhere is not None:
-                z = z + everywhere[:, None, part]
+            if projected is not None:
+                z = z + projected[:, None, part]
             if local is not None and self.hop is not None:
                 z = z + upsampled(local[..., part], self.hop, self._mixing(), x.shape[1])
             gates.append(gate(z))
@@ -316,7 +316,7 @@ class WaveNet(NamedArrays, Generator):
         rate = self.codec.sample_rate
         if sample_rate is not None and integer("sample_rate", sample_rate, low=1) != rate:
             raise SeqgenError(
-                f"the recording has {sample_rate} samples a second, the model {rate}; "
+                f"the recording has {sample_rate} samples per second, the model {rate}; "
                 f"seqgen.data.audio.resample(audio, {sample_rate}, {rate}) converts it"
             )
         return mel_features(audio, rate, hop=self.hop, mels=self.conditions.mels)

@@ -17,7 +17,7 @@ from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.signals import signals
 from seqgen.kernels.trial import Trial
 from seqgen.models.wavenet.numba_draw import NOTHING_TO_DRAW
-from seqgen.models.wavenet.numba_kernel import advance, prime, project
+from seqgen.models.wavenet.numba_kernel import advance, prefill, project
 from seqgen.models.wavenet.numba_lane import SIGNALS, assist, dismiss, lead
 from seqgen.models.wavenet.numba_packing import Sizes, pack_wavenet
 
@@ -58,16 +58,18 @@ class WaveNetEngine(SoundEngine):
         names = ("history", "clock", "rings", "base")
         return {name: getattr(self, name) for name in names}
 
-    def _condition(self, lanes: np.ndarray, fixed: np.ndarray) -> None:
+    def _condition(self, lanes: np.ndarray, global_condition: np.ndarray) -> None:
         self.rings[lanes] = 0
         self.base[lanes] = self._biases
-        if len(fixed):
-            matrix = self._conditioning.everywhere
-            self.base[lanes] = project(fixed, len(fixed), 1, len(fixed), matrix, self._biases, False)
+        if len(global_condition):
+            matrix = self._conditioning.global_condition
+            self.base[lanes] = project(
+                global_condition, len(global_condition), 1, len(global_condition), matrix, self._biases, False
+            )
 
-    def _prime(self, lane: int, prompt: np.ndarray) -> None:
+    def _prefill(self, lane: int, prompt: np.ndarray) -> None:
         inputs = np.concatenate([self.history[lane], self._values(prompt)])
-        prime(self._sizes, self._packed, self.base[lane], self.rings[lane], inputs)
+        prefill(self._sizes, self._packed, self.base[lane], self.rings[lane], inputs)
 
     def _project(self, frames: np.ndarray) -> np.ndarray:
         count, width = len(frames) - 2, frames.shape[1]
@@ -128,7 +130,7 @@ class WaveNetEngine(SoundEngine):
     def _shared(self) -> Shared:
         """New arrays for the two sides of a pair, as an assistant may still be at work on those of the last time."""
         s = Sizes(*self._sizes)
-        lengths = (s.layers * s.half, s.skip_wide, s.skip_wide, s.outputs_wide)
+        lengths = (s.layers * s.half, s.skip_padded, s.skip_padded, s.outputs_padded)
         return (*(np.zeros(length, np.float32) for length in lengths), signals(SIGNALS))
 
     def close(self) -> None:

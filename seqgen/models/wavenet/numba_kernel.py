@@ -40,11 +40,11 @@ def advance(
     flat_rings, flat_local = rings.reshape(-1), local.reshape(-1)
     delayed = np.zeros(many * past, np.float32)
     sums = np.zeros(many * s.gates, np.float32)
-    h = np.zeros(many * s.channels_wide, np.float32)
+    h = np.zeros(many * s.channels_padded, np.float32)
     gated = np.zeros(many * s.half, np.float32)
-    skipped = np.zeros(many * s.skip_wide, np.float32)
-    hidden = np.zeros(many * s.skip_wide, np.float32)
-    logits = np.zeros(many * s.outputs_wide, np.float32)
+    skipped = np.zeros(many * s.skip_padded, np.float32)
+    hidden = np.zeros(many * s.skip_padded, np.float32)
+    logits = np.zeros(many * s.outputs_padded, np.float32)
     values, order = np.empty(s.outputs, np.float64), np.empty(s.symbols, np.int64)
     work = np.empty((2, s.outputs), np.float64)
     frames, wide_hop = local.shape[1] * local.shape[2], max(s.hop, 1)
@@ -53,8 +53,8 @@ def advance(
         while running > 0 and counts[running - 1] <= t:
             running -= 1
         for m in range(running):
-            read_inputs(s, packed, history[lanes[m]], h, m * s.channels_wide)
-            copy(packed.skip, 0, skipped, m * s.skip_wide, s.skip_wide)
+            read_inputs(s, packed, history[lanes[m]], h, m * s.channels_padded)
+            copy(packed.skip, 0, skipped, m * s.skip_padded, s.skip_padded)
         for layer in range(s.layers):
             for m in range(running):
                 lane = lanes[m]
@@ -73,7 +73,7 @@ def advance(
                     m * s.gates,
                 )
                 read_past(s, packed, flat_rings, lane, clock[lane] + t, layer, delayed, m * past)
-                keep_input(s, packed, flat_rings, lane, clock[lane] + t, layer, h, m * s.channels_wide)
+                keep_input(s, packed, flat_rings, lane, clock[lane] + t, layer, h, m * s.channels_padded)
             matmul(
                 delayed,
                 0,
@@ -87,40 +87,40 @@ def advance(
                 s.gates,
             )
             matmul(
-                h, 0, s.channels_wide, running, packed.matrices, packed.at[layer, PRESENT], s.channels, s.gates,
+                h, 0, s.channels_padded, running, packed.matrices, packed.at[layer, PRESENT], s.channels, s.gates,
                 sums, s.gates,
             )  # fmt: skip
             for m in range(running):
-                gate(sums, m * s.gates, m * s.gates + s.half_wide, gated, m * s.half, s.half)
+                gate(sums, m * s.gates, m * s.gates + s.half_padded, gated, m * s.half, s.half)
             matmul(
-                gated, 0, s.half, running, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped,
-                s.skip_wide,
+                gated, 0, s.half, running, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_padded, skipped,
+                s.skip_padded,
             )  # fmt: skip
             if layer + 1 < s.layers:
                 for m in range(running):
                     for i in range(s.channels):
-                        h[m * s.channels_wide + i] += packed.residual[layer, i]
+                        h[m * s.channels_padded + i] += packed.residual[layer, i]
                 matmul(
-                    gated, 0, s.half, running, packed.matrices, packed.at[layer, RESIDUAL], s.half, s.channels_wide,
-                    h, s.channels_wide,
+                    gated, 0, s.half, running, packed.matrices, packed.at[layer, RESIDUAL], s.half, s.channels_padded,
+                    h, s.channels_padded,
                 )  # fmt: skip
         for m in range(running):
-            copy(packed.hidden, 0, hidden, m * s.skip_wide, s.skip_wide)
-            copy(packed.output, 0, logits, m * s.outputs_wide, s.outputs_wide)
-        relu(skipped, 0, skipped, 0, running * s.skip_wide)
+            copy(packed.hidden, 0, hidden, m * s.skip_padded, s.skip_padded)
+            copy(packed.output, 0, logits, m * s.outputs_padded, s.outputs_padded)
+        relu(skipped, 0, skipped, 0, running * s.skip_padded)
         matmul(
-            skipped, 0, s.skip_wide, running, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_wide, hidden,
-            s.skip_wide,
+            skipped, 0, s.skip_padded, running, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_padded, hidden,
+            s.skip_padded,
         )  # fmt: skip
-        relu(hidden, 0, hidden, 0, running * s.skip_wide)
+        relu(hidden, 0, hidden, 0, running * s.skip_padded)
         matmul(
-            hidden, 0, s.skip_wide, running, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_wide, logits,
-            s.outputs_wide,
+            hidden, 0, s.skip_padded, running, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_padded,
+            logits, s.outputs_padded,
         )  # fmt: skip
         for m in range(running):
             lane = lanes[m]
             for v in range(s.outputs):
-                values[v] = logits[m * s.outputs_wide + v]
+                values[v] = logits[m * s.outputs_padded + v]
             code = draw_next(
                 s, values, order, work, seed, index[lane], np.uint64(position[lane] + t), reshapes[lane],
                 parameters[lane], allowed[lane], seen[lane], history[lane], symbols[lane], log_probs[lane], t,
@@ -131,7 +131,7 @@ def advance(
 
 
 @kernel
-def prime(sizes, packed_weights, base, rings, inputs):
+def prefill(sizes, packed_weights, base, rings, inputs):
     """Take a lane's rings (ring,) from its start through the prompt, many steps at a time, to the same bits.
 
     Args:
@@ -142,7 +142,7 @@ def prime(sizes, packed_weights, base, rings, inputs):
     past = (s.taps - 1) * s.channels
     delayed = np.zeros(_PARALLEL * past, np.float32)
     sums = np.zeros(_PARALLEL * s.gates, np.float32)
-    h = np.zeros(_PARALLEL * s.channels_wide, np.float32)
+    h = np.zeros(_PARALLEL * s.channels_padded, np.float32)
     gated = np.zeros(_PARALLEL * s.half, np.float32)
     newest = np.zeros(s.taps)
     none = np.zeros(0, np.float32)
@@ -151,29 +151,29 @@ def prime(sizes, packed_weights, base, rings, inputs):
         for k in range(many):
             for j in range(s.taps):
                 newest[j] = inputs[begin + k + s.taps - 1 - j]
-            read_inputs(s, packed, newest, h, k * s.channels_wide)
+            read_inputs(s, packed, newest, h, k * s.channels_padded)
         for layer in range(s.layers):
             for k in range(many):
                 # a row of the ring is read by the step that overwrites it, and inputs of this block are in it by then
                 begin_gates(s, packed, base, none, 0, 0, 0, layer, sums, k * s.gates)
                 read_past(s, packed, rings, 0, begin + k, layer, delayed, k * past)
-                keep_input(s, packed, rings, 0, begin + k, layer, h, k * s.channels_wide)
+                keep_input(s, packed, rings, 0, begin + k, layer, h, k * s.channels_padded)
             matmul(
                 delayed, 0, past, many, packed.matrices, packed.at[layer, PAST], past, s.gates, sums, s.gates
             )
             matmul(
-                h, 0, s.channels_wide, many, packed.matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums,
+                h, 0, s.channels_padded, many, packed.matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums,
                 s.gates,
             )  # fmt: skip
             if layer + 1 == s.layers:
                 continue
             for k in range(many):
-                gate(sums, k * s.gates, k * s.gates + s.half_wide, gated, k * s.half, s.half)
+                gate(sums, k * s.gates, k * s.gates + s.half_padded, gated, k * s.half, s.half)
                 for i in range(s.channels):
-                    h[k * s.channels_wide + i] += packed.residual[layer, i]
+                    h[k * s.channels_padded + i] += packed.residual[layer, i]
             matmul(
-                gated, 0, s.half, many, packed.matrices, packed.at[layer, RESIDUAL], s.half, s.channels_wide, h,
-                s.channels_wide,
+                gated, 0, s.half, many, packed.matrices, packed.at[layer, RESIDUAL], s.half, s.channels_padded, h,
+                s.channels_padded,
             )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from seqgen.kernels.compile import inline, kernel
 from seqgen.kernels.loops import copy, gate, relu
-from seqgen.kernels.signals import look, publish, reached, reached_while, read, write
+from seqgen.kernels.signals import load_acquire, reached, reached_while, read, store_release, write
 from seqgen.kernels.vector import BLOCK, matmul, matvec
 from seqgen.models.wavenet.numba_draw import draw_next
 from seqgen.models.wavenet.numba_inputs import begin_gates, keep_input, read_inputs, read_past
@@ -53,9 +53,9 @@ def lead(
     delayed = np.zeros(_AHEAD * width, np.float32)
     waiting = np.zeros(s.layers * _AHEAD * s.gates, np.float32)
     sums = np.zeros(s.gates, np.float32)
-    h = np.zeros(s.channels_wide, np.float32)
-    own_skipped, own_hidden = np.zeros(s.skip_wide, np.float32), np.zeros(s.skip_wide, np.float32)
-    own_logits = np.zeros(s.outputs_wide, np.float32)
+    h = np.zeros(s.channels_padded, np.float32)
+    own_skipped, own_hidden = np.zeros(s.skip_padded, np.float32), np.zeros(s.skip_padded, np.float32)
+    own_logits = np.zeros(s.outputs_padded, np.float32)
     values, order = np.empty(s.outputs, np.float64), np.empty(s.symbols, np.int64)
     work = np.empty((2, s.outputs), np.float64)
     wide_hop = max(s.hop, 1)
@@ -75,10 +75,10 @@ def lead(
             matmul(delayed, 0, width, _AHEAD, matrices, packed.at[layer, PAST], width, s.gates, own, s.gates)
         for k in range(ahead):
             t = begin + k
-            if not together and rounds < MOST_ROUNDS and look(numbers, READY) == rounds + 1:
-                together, joined, settled = True, t, look(numbers, ASSISTED)
-                publish(numbers, LED, 0)
-                publish(numbers, WANTED, rounds + 1)
+            if not together and rounds < MOST_ROUNDS and load_acquire(numbers, READY) == rounds + 1:
+                together, joined, settled = True, t, load_acquire(numbers, ASSISTED)
+                store_release(numbers, LED, 0)
+                store_release(numbers, WANTED, rounds + 1)
             led = (t - joined) * (s.layers + 1)
             read_inputs(s, packed, history, h, 0)
             for layer in range(s.layers):
@@ -92,21 +92,21 @@ def lead(
                     matvec(delayed, 0, matrices, packed.at[layer, PAST], width, s.gates, sums)
                 matvec(h, 0, matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
                 keep_input(s, packed, rings, 0, clock + t, layer, h, 0)
-                gate(sums, 0, s.half_wide, gated, layer * s.half, s.half)
+                gate(sums, 0, s.half_padded, gated, layer * s.half, s.half)
                 if together:
-                    publish(numbers, LED, led + layer + 1)
+                    store_release(numbers, LED, led + layer + 1)
                 if layer + 1 < s.layers:
                     for i in range(s.channels):
                         h[i] += packed.residual[layer, i]
                     residual_at = packed.at[layer, RESIDUAL]
-                    matvec(gated, layer * s.half, matrices, residual_at, s.half, s.channels_wide, h)
+                    matvec(gated, layer * s.half, matrices, residual_at, s.half, s.channels_padded, h)
             if together:
                 assisted = settled + 3 * (t - joined)
                 led += s.layers
                 together = _share_head(s, packed, skipped, hidden, logits, own_logits, numbers, led, assisted)
                 if not together:
                     rounds += 1
-                    publish(numbers, ROUND, rounds)
+                    store_release(numbers, ROUND, rounds)
             if not together:
                 _make_head(s, packed, gated, own_skipped, own_hidden, own_logits)
             place = np.uint64(position + t)
@@ -117,43 +117,43 @@ def lead(
                 log_probs, t,
             )  # fmt: skip
             if code != 0:
-                publish(numbers, ROUND, -1 - rounds)
+                store_release(numbers, ROUND, -1 - rounds)
                 return code
-    publish(numbers, ROUND, -1 - rounds)
+    store_release(numbers, ROUND, -1 - rounds)
     return 0
 
 
 @inline
 def _make_head(s, packed, gated, skipped, hidden, logits):
     """From the gates of all layers to the raw outputs."""
-    copy(packed.skip, 0, skipped, 0, s.skip_wide)
-    copy(packed.hidden, 0, hidden, 0, s.skip_wide)
-    copy(packed.output, 0, logits, 0, s.outputs_wide)
+    copy(packed.skip, 0, skipped, 0, s.skip_padded)
+    copy(packed.hidden, 0, hidden, 0, s.skip_padded)
+    copy(packed.output, 0, logits, 0, s.outputs_padded)
     for layer in range(s.layers):
-        matvec(gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped)
-    relu(skipped, 0, skipped, 0, s.skip_wide)
-    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_wide, hidden)
-    relu(hidden, 0, hidden, 0, s.skip_wide)
-    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_wide, logits)
+        matvec(gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_padded, skipped)
+    relu(skipped, 0, skipped, 0, s.skip_padded)
+    matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_padded, hidden)
+    relu(hidden, 0, hidden, 0, s.skip_padded)
+    matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_padded, logits)
 
 
 @inline
 def _share_head(s, packed, skipped, hidden, others, logits, numbers, led, assisted):
     """The leader's part of the same, the first columns; false if the assistant is late with the rest."""
-    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
+    hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
     if not reached(numbers, ASSISTED, assisted + 1, _PATIENCE):
         return False
     copy(packed.hidden, 0, hidden, 0, hidden_cut)
     matvec(skipped, 0, packed.matrices, packed.head_at[HIDDEN], s.skip, hidden_cut, hidden)
     relu(hidden, 0, hidden, 0, hidden_cut)
-    publish(numbers, LED, led + 1)
+    store_release(numbers, LED, led + 1)
     if not reached(numbers, ASSISTED, assisted + 2, _PATIENCE):
         return False
     copy(packed.output, 0, logits, 0, logits_cut)
     matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, logits_cut, logits)
     if not reached(numbers, ASSISTED, assisted + 3, _PATIENCE):
         return False
-    copy(others, logits_cut, logits, logits_cut, s.outputs_wide - logits_cut)
+    copy(others, logits_cut, logits, logits_cut, s.outputs_padded - logits_cut)
     return True
 
 
@@ -167,37 +167,37 @@ def _cut(columns):
 def assist(sizes, packed_weights, gated, skipped, hidden, logits, numbers):
     """Follow `lead`, with which it shares the arrays, until that is over."""
     s, packed = Sizes(*sizes), Packed(*packed_weights)
-    turn = look(numbers, ROUND)
+    turn = load_acquire(numbers, ROUND)
     while turn >= 0:
-        publish(numbers, READY, turn + 1)
+        store_release(numbers, READY, turn + 1)
         if reached_while(numbers, WANTED, turn + 1, ROUND, turn):
             _follow(s, packed, gated, skipped, hidden, logits, numbers, turn)
-        turn = look(numbers, ROUND)
+        turn = load_acquire(numbers, ROUND)
 
 
 @inline
 def _follow(s, packed, gated, skipped, hidden, logits, numbers, turn):
     """Make the assistant's part of sample after sample, until the round ends."""
-    hidden_cut, logits_cut = _cut(s.skip_wide), _cut(s.outputs_wide)
-    hidden_rest, logits_rest = s.skip_wide - hidden_cut, s.outputs_wide - logits_cut
+    hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
+    hidden_rest, logits_rest = s.skip_padded - hidden_cut, s.outputs_padded - logits_cut
     own_hidden, own_logits = hidden[hidden_cut:], logits[logits_cut:]
-    led, assisted = 0, look(numbers, ASSISTED)
+    led, assisted = 0, load_acquire(numbers, ASSISTED)
     while True:
-        copy(packed.skip, 0, skipped, 0, s.skip_wide)
+        copy(packed.skip, 0, skipped, 0, s.skip_padded)
         for layer in range(s.layers):
             led += 1
             if not reached_while(numbers, LED, led, ROUND, turn):
                 return
             matvec(
-                gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_wide, skipped
+                gated, layer * s.half, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_padded, skipped
             )
-        relu(skipped, 0, skipped, 0, s.skip_wide)
-        publish(numbers, ASSISTED, assisted + 1)
+        relu(skipped, 0, skipped, 0, s.skip_padded)
+        store_release(numbers, ASSISTED, assisted + 1)
         copy(packed.hidden, hidden_cut, own_hidden, 0, hidden_rest)
         begin = packed.head_at[HIDDEN] + hidden_cut * s.skip
         matvec(skipped, 0, packed.matrices, begin, s.skip, hidden_rest, own_hidden)
         relu(own_hidden, 0, own_hidden, 0, hidden_rest)
-        publish(numbers, ASSISTED, assisted + 2)
+        store_release(numbers, ASSISTED, assisted + 2)
         led += 1
         if not reached_while(numbers, LED, led, ROUND, turn):
             return
@@ -205,4 +205,4 @@ def _follow(s, packed, gated, skipped, hidden, logits, numbers, turn):
         begin = packed.head_at[OUTPUT] + logits_cut * s.skip
         matvec(hidden, 0, packed.matrices, begin, s.skip, logits_rest, own_logits)
         assisted += 3
-        publish(numbers, ASSISTED, assisted)
+        store_release(numbers, ASSISTED, assisted)

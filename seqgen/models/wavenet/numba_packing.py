@@ -24,9 +24,9 @@ class Sizes(NamedTuple):
     """Numbers that the kernels need; what is "wide" is rounded up to whole vectors or blocks.
 
     Attributes:
-        layers, taps, channels: L, k and R; channels_wide: columns of a residual product.
-        half, half_wide: channels of each half of a gate, and the column at which the second half begins.
-        gates: columns of a layer's gate product. skip, skip_wide, outputs, outputs_wide: of the head.
+        layers, taps, channels: L, k and R; channels_padded: columns of a residual product.
+        half, half_padded: channels of each half of a gate, and the column at which the second half begins.
+        gates: columns of a layer's gate product. skip, skip_padded, outputs, outputs_padded: of the head.
         kind: of the output, as in `KINDS`. symbols: levels of a categorical output. mixtures: components of others.
         hop: samples in a frame, 0 for none. ring: numbers in the rings of a lane.
     """
@@ -34,14 +34,14 @@ class Sizes(NamedTuple):
     layers: int
     taps: int
     channels: int
-    channels_wide: int
+    channels_padded: int
     half: int
-    half_wide: int
+    half_padded: int
     gates: int
     skip: int
-    skip_wide: int
+    skip_padded: int
     outputs: int
-    outputs_wide: int
+    outputs_padded: int
     kind: int
     symbols: int
     mixtures: int
@@ -81,11 +81,11 @@ class Conditioning(NamedTuple):
     """What turns conditions into gate columns, packed for `matmul`.
 
     Attributes:
-        everywhere: (K, Z), of class and vector. frames: (3 M, padded H), bias (padded H), of the convolution.
+        global_condition: (K, Z), of class and vector. frames: (3 M, padded H), bias (padded H), of the convolution.
         local: (H, Z).
     """
 
-    everywhere: np.ndarray
+    global_condition: np.ndarray
     frames: np.ndarray
     frames_bias: np.ndarray
     local: np.ndarray
@@ -105,15 +105,15 @@ def pack_wavenet(
     single = {name: _float32(array, precision) for name, array in arrays.items()}
     exact = all(is_bfloat16(array) for array in single.values())
     packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
-    half_wide = -(-half // 16) * 16
-    gates = padded(2 * half_wide)
+    half_padded = -(-half // 16) * 16
+    gates = padded(2 * half_padded)
     outputs = len(single["output.bias"])
     categorical = config["output"] == "categorical"
 
     def spread(matrix: np.ndarray) -> np.ndarray:
         """(inputs, 2 half) as (inputs, gates), each half from a whole vector on."""
         wide = np.zeros((len(matrix), gates), np.float32)
-        wide[:, :half], wide[:, half_wide : half_wide + half] = matrix[:, :half], matrix[:, half:]
+        wide[:, :half], wide[:, half_padded : half_padded + half] = matrix[:, :half], matrix[:, half:]
         return wide
 
     parts: list[np.ndarray] = []
@@ -149,11 +149,12 @@ def pack_wavenet(
         upsample[:] = single["upsample.weight"]
     packed = Packed(
         np.concatenate(parts), at, head_at, np.ascontiguousarray(single["input.weight"]), single["input.bias"], base,
-        residual, _wide(single["skip.bias"]), _wide(single["hidden.bias"]), _wide(single["output.bias"]),
+        residual, _padded(single["skip.bias"]), _padded(single["hidden.bias"]), _padded(single["output.bias"]),
         dilations.astype(np.int64), np.concatenate([[0], np.cumsum(rows * channels)[:-1]]), rows - 1, upsample,
     )  # fmt: skip
     sizes = Sizes(
-        layers, taps, channels, padded(channels), half, half_wide, gates, skip, padded(skip), outputs, padded(outputs),
+        layers, taps, channels, padded(channels), half, half_padded, gates, skip, padded(skip), outputs,
+        padded(outputs),
         KINDS[config["output"]], outputs if categorical else 1, int(config["mixtures"]), hop,
         int(rows.sum()) * channels,
     )  # fmt: skip
@@ -168,7 +169,7 @@ def pack_wavenet(
     frames = single.get("frames.weight", np.zeros((1, 1, 3), np.float32))
     conditioning = Conditioning(
         columns("globals.weight"), pack(frames.transpose(2, 1, 0).reshape(-1, len(frames)), packing),
-        _wide(single.get("frames.bias", np.zeros(1, np.float32))), columns("local.weight"),
+        _padded(single.get("frames.bias", np.zeros(1, np.float32))), columns("local.weight"),
     )  # fmt: skip
     return sizes, packed, conditioning
 
@@ -178,7 +179,7 @@ def _float32(array: np.ndarray, precision: str) -> np.ndarray:
     return from_bfloat16(to_bfloat16(single)).reshape(single.shape) if precision == "bfloat16" else single
 
 
-def _wide(bias: np.ndarray) -> np.ndarray:
+def _padded(bias: np.ndarray) -> np.ndarray:
     whole = np.zeros(padded(len(bias)), np.float32)
     whole[: len(bias)] = bias
     return whole

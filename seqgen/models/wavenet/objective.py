@@ -1,4 +1,4 @@
-"""The likelihood objective for sound: nats a sample of crops that are a function of the seed and the step.
+"""The likelihood objective for sound: nats per sample of crops that are a function of the seed and the step.
 
 A crop begins, as a sample does, with nothing before it. Crops are drawn so that every sample of the recordings is
 about equally often in one. Legend: B crops, T window, M features of a frame, F frames.
@@ -31,12 +31,13 @@ class Crops(NamedTuple):
 
     Attributes:
         x: (B, T) symbols. scored: (B, T) bool, where there is something to score.
-        fixed: (B, K) one-hot classes or None. features: (B, F + 3, M) with one frame before and two after, or None.
+        global_condition: (B, K) one-hot classes or None.
+        features: (B, F + 3, M) with one frame before and two after, or None.
     """
 
     x: Tensor
     scored: Tensor
-    fixed: Tensor | None
+    global_condition: Tensor | None
     features: Tensor | None
 
 
@@ -96,17 +97,17 @@ class AudioData:
                 some = self.features[file][begin : frame - 1 + features.shape[1]]
                 shift = begin - (frame - 1)
                 features[row, shift : shift + len(some)] = some
-        fixed = None
+        global_condition = None
         if self.classes is not None:
             labels = torch.tensor([self.recordings.labels[file] for file in files])
-            fixed = one_hot(labels, self.classes).float()
+            global_condition = one_hot(labels, self.classes).float()
         symbols = x if x.dtype == np.float32 else x.astype(np.int64)
         given = None if features is None else torch.from_numpy(features)
-        return Crops(torch.from_numpy(symbols), torch.from_numpy(scored), fixed, given)
+        return Crops(torch.from_numpy(symbols), torch.from_numpy(scored), global_condition, given)
 
 
 class AudioObjective:
-    """Random crops for a `WaveNet`; the score is in bits a sample.
+    """Random crops for a `WaveNet`; the score is in bits per sample.
 
     Args:
         model: what is trained. train, held_out: recordings.
@@ -136,7 +137,7 @@ class AudioObjective:
         self._context = context + -context % (model.hop or 1)
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean nats a sample of step `step`."""
+        """Mean nats per sample of step `step`."""
         assert isinstance(model, WaveNet)
         self._steps = step + 1
         words = rng.words(self._seed, np.arange(self._batch), step, rng.Purpose.SHUFFLE)
@@ -147,7 +148,7 @@ class AudioObjective:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> float:
-        """Mean bits a sample of a fixed set of held-out crops, given what is before them."""
+        """Mean bits per sample of a fixed set of held-out crops, given what is before them."""
         assert isinstance(model, WaveNet)
         if self._watch is not None:
             self._watch(model, self._steps)
@@ -172,12 +173,12 @@ class AudioObjective:
 def _scores(model: WaveNet, crops: Crops, dropout: torch.Generator | None = None) -> Tensor:
     """Log-probabilities (B, T) of the samples of crops, in nats."""
     frames = None if crops.features is None else model.frame_channels(crops.features)
-    raw = model.from_start(crops.x, crops.fixed, frames, dropout_generator=dropout)
+    raw = model.from_start(crops.x, crops.global_condition, frames, dropout_generator=dropout)
     return log_probs(model.output_kind, raw, crops.x)
 
 
 def whole_score(model: WaveNet, recordings: Recordings) -> float:
-    """Bits a sample of whole recordings, each read from its beginning."""
+    """Bits per sample of whole recordings, each read from its beginning."""
     nats = 0.0
     for number, item in enumerate(recordings.items):
         nats -= float(model.log_prob(item.samples, condition=condition_of(model, recordings, number)))

@@ -54,7 +54,7 @@ def train_wavenet(
     card: dict[str, Any] | None = None,
     report: Report | None = None,
 ) -> tuple[WaveNet, dict[str, Any], Progress]:
-    """Train a `WaveNet` on recordings; the score is that of held-out ones, in bits a sample.
+    """Train a `WaveNet` on recordings; the score is that of held-out ones, in bits per sample.
 
     A warning says what was converted or left out when the recordings were read; so does the card.
 

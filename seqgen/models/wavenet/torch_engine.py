@@ -33,7 +33,7 @@ class WaveNetEngine(SoundEngine):
     Attributes:
         rings: for each layer (B, rows, R), the inputs of its last (k - 1) d steps; the row of step t is t modulo the
             number of rows.
-        fixed: (B, K) one-hot class and vector.
+        global_condition: (B, K) one-hot class and vector.
     """
 
     name = "torch"
@@ -48,25 +48,27 @@ class WaveNetEngine(SoundEngine):
             np.zeros((lanes, max(1, layer.reach), channels), self._numpy_dtype)
             for layer in self._model.gated_layers
         ]
-        self.fixed = np.zeros((lanes, self._conditions.globals), np.float32)
+        self.global_condition = np.zeros((lanes, self._conditions.global_width), np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
         return {**super().state(), **self._network_state()}
 
     def _network_state(self) -> dict[str, np.ndarray]:
         rings = {f"ring.{number}": ring for number, ring in enumerate(self.rings)}
-        return {"history": self.history, "clock": self.clock, "fixed": self.fixed, **rings}
+        return {"history": self.history, "clock": self.clock, "global_condition": self.global_condition, **rings}
 
-    def _condition(self, lanes: np.ndarray, fixed: np.ndarray) -> None:
-        self.fixed[lanes] = fixed
+    def _condition(self, lanes: np.ndarray, global_condition: np.ndarray) -> None:
+        self.global_condition[lanes] = global_condition
         for ring in self.rings:
             ring[lanes] = 0
 
     @torch.no_grad()
-    def _prime(self, lane: int, prompt: np.ndarray) -> None:
+    def _prefill(self, lane: int, prompt: np.ndarray) -> None:
         x = torch.as_tensor(prompt[None], device=self._model.skip.weight.device)
-        fixed = self._tensor(self.fixed[lane : lane + 1]) if self._conditions.globals else None
-        past: Past = self._model.advance(x, None, fixed)[1]
+        global_condition = (
+            self._tensor(self.global_condition[lane : lane + 1]) if self._conditions.global_width else None
+        )
+        past: Past = self._model.advance(x, None, global_condition)[1]
         for ring, kept in zip(self.rings, past.hidden, strict=True):
             # the oldest of what is kept was the input of step T - (k - 1) d, zeros if that is before the start
             steps = np.arange(len(prompt) - kept.shape[1], len(prompt))
@@ -125,8 +127,8 @@ class WaveNetEngine(SoundEngine):
     def _added(self, lanes: np.ndarray, t: int, local: Local | None) -> Tensor | None:
         """What conditions add to all gates at a step, (lanes, Z)."""
         total = None
-        if self._conditions.globals:
-            total = self._model.globals(self._tensor(self.fixed[lanes]))
+        if self._conditions.global_width:
+            total = self._model.globals(self._tensor(self.global_condition[lanes]))
         if local is not None:
             place = self.position[lanes] + t
             frame = place // self.hop - local.first[lanes]

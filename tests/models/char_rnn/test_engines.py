@@ -135,15 +135,15 @@ def test_auto_precision_leaves_biases_as_they_are():
 def test_a_prompt_leaves_the_same_state_as_its_symbols_one_at_a_time(engine):
     model = sharpened(CharRNN(VOCABULARY, cell="lstm", hidden_size=16, layers=2)).double()
     prompt = np.array([2, 5, 1, 0])
-    primed = engine(model.weights(), Request(3), model=model)
-    primed.begin(np.array([0]), np.array([6]), Start(prompt=prompt))
+    prefilled = engine(model.weights(), Request(3), model=model)
+    prefilled.begin(np.array([0]), np.array([6]), Start(prompt=prompt))
     stepped = engine(model.weights(), Request(3), model=model)
     stepped.begin(np.array([0]), np.array([6]), Start())
     for symbol in prompt:
         stepped.advance(np.array([1]))
         stepped.state()["previous"][0] = symbol
     for name in ("states", "cells") if engine is RNNEngine else ("hidden",):
-        np.testing.assert_allclose(primed.state()[name], stepped.state()[name], atol=1e-7)
+        np.testing.assert_allclose(prefilled.state()[name], stepped.state()[name], atol=1e-7)
 
 
 @pytest.mark.parametrize("engine", [RNNEngine, ReferenceEngine], ids=["numba", "torch"])

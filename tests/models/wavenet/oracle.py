@@ -11,9 +11,12 @@ from seqgen import WaveNet
 
 
 def raw_outputs(
-    model: WaveNet, x: np.ndarray, fixed: np.ndarray | None = None, features: np.ndarray | None = None
+    model: WaveNet,
+    x: np.ndarray,
+    global_condition: np.ndarray | None = None,
+    features: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Raw outputs (T, O) of symbols x (T,), with one-hot class and vector `fixed` (K,) and `features` (F, M)."""
+    """Raw outputs (T, O) of symbols x (T,), under `global_condition` (K,) and `features` (F, M)."""
     arrays = {name: torch.as_tensor(array).double() for name, array in model.arrays().items()}
     config = model.config()
     taps, gates, depth = config["kernel_size"], config["gate_channels"], config["layers"]
@@ -33,8 +36,11 @@ def raw_outputs(
         before = pad(h, ((taps - 1) * dilation, 0))
         z = conv1d(before, weight, arrays[f"layers.{layer}.dilated.bias"], dilation=dilation)
         rows = slice(layer * gates, (layer + 1) * gates)
-        if fixed is not None:
-            z = z + (arrays["globals.weight"][rows] @ torch.as_tensor(fixed).double())[None, :, None]
+        if global_condition is not None:
+            z = (
+                z
+                + (arrays["globals.weight"][rows] @ torch.as_tensor(global_condition).double())[None, :, None]
+            )
         if local is not None:
             z = z + local[None, rows]
         g = torch.tanh(z[:, : gates // 2]) * torch.sigmoid(z[:, gates // 2 :])

@@ -144,7 +144,7 @@ def test_a_model_makes_its_features_of_a_recording():
     assert found.shape == (11, 20)
     np.testing.assert_array_equal(found, model.features(np.sin(np.arange(1050) * 0.2), 8000))
     with pytest.raises(
-        SeqgenError, match=r"16000 samples a second, the model 8000; seqgen.data.audio.resample"
+        SeqgenError, match=r"16000 samples per second, the model 8000; seqgen.data.audio.resample"
     ):
         model.features(np.zeros(100), 16000)
     with pytest.raises(SeqgenError, match="not conditioned on features"):

@@ -82,8 +82,13 @@ def test_log_prob_is_the_sum_over_the_oracles_outputs(kind):
     model = small(**(KINDS | CONDITIONS)[kind])
     x = sound(model, 4 * HOP - 1)
     condition = condition_of(model, 4) or None
-    fixed, source = model.conditions.parse(condition)
-    raw = raw_outputs(model, x, fixed if len(fixed) else None, None if source is None else source.read(0, 9))
+    global_condition, source = model.conditions.parse(condition)
+    raw = raw_outputs(
+        model,
+        x,
+        global_condition if len(global_condition) else None,
+        None if source is None else source.read(0, 9),
+    )
     expected = log_probs(model.output_kind, torch.as_tensor(raw), torch.as_tensor(x)).sum()
     given = x.astype(np.int16) if kind == "logistics" else x
     assert float(model.log_prob(given, condition=condition)) == pytest.approx(float(expected), abs=1e-9)

@@ -38,12 +38,12 @@ def test_the_parallel_pass_is_the_convolutions(kind, taps, cycle):
 def test_conditions_are_added_to_the_gates(kind, frames):
     model = small(**CONDITIONS[kind])
     x = sound(model, 3 * HOP - 2)
-    fixed, source = model.conditions.parse(condition_of(model, frames))
-    given = {"globals": torch.as_tensor(fixed)[None].double()} if len(fixed) else {}
+    global_condition, source = model.conditions.parse(condition_of(model, frames))
+    given = {"globals": torch.as_tensor(global_condition)[None].double()} if len(global_condition) else {}
     array = None if source is None else source.read(0, frames)
     if array is not None:
         given["features"] = torch.as_tensor(array)[None].double()
-    expected = raw_outputs(model, x, fixed if len(fixed) else None, array)
+    expected = raw_outputs(model, x, global_condition if len(global_condition) else None, array)
     np.testing.assert_allclose(model(torch.as_tensor(x)[None], given)[0].detach(), expected, atol=1e-11)
     without = raw_outputs(model, x)
     assert np.abs(expected - without).min() > 0.0
@@ -111,8 +111,8 @@ def test_a_crop_begins_as_a_sample_does():
 def test_pieces_follow_on_from_each_other(kind):
     model = small(**(KINDS | CONDITIONS)[kind])
     x = torch.as_tensor(sound(model, 8 * HOP))[None]
-    fixed, source = model.conditions.parse(condition_of(model, 8) or None)
-    given = torch.as_tensor(fixed)[None].double() if len(fixed) else None
+    global_condition, source = model.conditions.parse(condition_of(model, 8) or None)
+    given = torch.as_tensor(global_condition)[None].double() if len(global_condition) else None
     frames = None
     if source is not None:
         padded = np.pad(source.read(0, 8), ((1, 1), (0, 0)))

@@ -54,24 +54,28 @@ def batch_of(model: WaveNet, length: int = LENGTH) -> dict[str, Tensor | None]:
     # noise, because where sound repeats itself its rounding errors add up
     noise = draw.uniform(-1, 1, (2, length)).astype(np.float32)
     x = np.stack([model.codec.encode(row) for row in noise])
-    fixed = None
-    if model.conditions.globals:
-        fixed = torch.as_tensor(draw.normal(size=(2, model.conditions.globals)), dtype=torch.float32)
+    global_condition = None
+    if model.conditions.global_width:
+        global_condition = torch.as_tensor(
+            draw.normal(size=(2, model.conditions.global_width)), dtype=torch.float32
+        )
     features = None
     if model.hop is not None:
         features = torch.as_tensor(draw.normal(size=(2, -(-length // model.hop) + 3, 5)), dtype=torch.float32)
-    return {"x": torch.as_tensor(x), "fixed": fixed, "features": features}
+    return {"x": torch.as_tensor(x), "global_condition": global_condition, "features": features}
 
 
 def run(model: WaveNet, batch: dict[str, Tensor | None], how: str) -> Result:
     """Log-probabilities (2, T) and the gradient of their mean."""
     model.zero_grad()
-    x, fixed, features = batch["x"], batch["fixed"], batch["features"]
+    x, global_condition, features = batch["x"], batch["global_condition"], batch["features"]
     assert x is not None
     with torch.autocast("cpu", torch.bfloat16, enabled=how != "exact"):
         frames = None if features is None else model.frame_channels(features)
         raw = (
-            model.from_start(x, fixed, frames) if how == "fast" else model.advance(x, None, fixed, frames)[0]
+            model.from_start(x, global_condition, frames)
+            if how == "fast"
+            else model.advance(x, None, global_condition, frames)[0]
         )
         scores = log_probs(model.output_kind, raw if how == "fast" else raw.float(), x)
     scores.mean().backward()
@@ -131,7 +135,8 @@ def test_two_passes_may_wait_for_their_gradients():
     x = batch_of(model)["x"]
     assert x is not None
     expected = [
-        run(model, {"x": some, "fixed": None, "features": None}, "fast")[1] for some in (x, x.flip(1))
+        run(model, {"x": some, "global_condition": None, "features": None}, "fast")[1]
+        for some in (x, x.flip(1))
     ]
     model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):

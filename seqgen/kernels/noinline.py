@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def stay_outlined(typingctx):
+def noinline(typingctx):
     """Called anywhere in a compiled function: that function is never inlined into its callers."""
 
     def generate(context, builder, signature, arguments):
