@@ -55,7 +55,12 @@ class WaveNetEngine(SoundEngine):
 
     def _network_state(self) -> dict[str, np.ndarray]:
         rings = {f"ring.{number}": ring for number, ring in enumerate(self.rings)}
-        return {"history": self.history, "clock": self.clock, "global_condition": self.global_condition, **rings}
+        return {
+            "history": self.history,
+            "clock": self.clock,
+            "global_condition": self.global_condition,
+            **rings,
+        }
 
     def _condition(self, lanes: np.ndarray, global_condition: np.ndarray) -> None:
         self.global_condition[lanes] = global_condition
