@@ -20,7 +20,7 @@ import pytest
 import seqgen
 from benchmarks.side_by_side import fill, side_by_side
 from seqgen import MarkovChain
-from seqgen.engines.base import usable_threads
+from seqgen.threads import usable_threads
 
 SENTENCES = 20_000
 

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
-from seqgen.engines.base import usable_threads
 from seqgen.models.nade.model import NADE
+from seqgen.threads import usable_threads
 
 PRECISIONS = ("float32", "bfloat16")
 CORES = usable_threads()

@@ -21,9 +21,10 @@ import seqgen
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, fill, limited_threads, side_by_side
 from seqgen import rng
-from seqgen.engines.base import Request, Start, usable_threads
+from seqgen.engine import Request, Start
 from seqgen.models.pixel_cnn.model import PixelCNN
 from seqgen.models.pixel_cnn.numba_engine import PixelCNNEngine
+from seqgen.threads import usable_threads
 
 SIDE, CHANNELS, LAYERS = 28, 64, 7
 PIXELS = SIDE * SIDE

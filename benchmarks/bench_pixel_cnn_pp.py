@@ -16,10 +16,10 @@ from torch import Tensor
 
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
-from seqgen.engines.base import usable_threads
 from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture
 from seqgen.models.pixel_cnn_pp.model import PixelCNNpp
 from seqgen.models.pixel_cnn_pp.numba_packing import PackedPixelCNNpp
+from seqgen.threads import usable_threads
 
 CORES = usable_threads()
 SHAPES = {"RGB": (3, 32, 32), "grey": (1, 28, 28)}

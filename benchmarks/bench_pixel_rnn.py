@@ -15,8 +15,8 @@ import torch
 
 from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
-from seqgen.engines.base import usable_threads
 from seqgen.models.pixel_rnn.model import PixelRNN
+from seqgen.threads import usable_threads
 
 PIXELS = 28 * 28
 CORES = usable_threads()

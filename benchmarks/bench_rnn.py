@@ -20,7 +20,7 @@ from benchmarks.limits import limits
 from benchmarks.side_by_side import Measured, faster_threads, limited_threads, side_by_side
 from seqgen import CharRNN
 from seqgen.checkpoint import from_bfloat16, to_bfloat16
-from seqgen.engines.base import usable_threads
+from seqgen.threads import usable_threads
 
 VOCABULARY = "".join(chr(code) for code in range(32, 128))  # 96 symbols
 PRECISIONS = ("float32", "bfloat16")

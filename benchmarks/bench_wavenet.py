@@ -17,7 +17,7 @@ from benchmarks.limits import limits
 from benchmarks.side_by_side import Measured, faster_threads, limited_threads, side_by_side
 from benchmarks.wavenet_peers import CLoop, TorchLoop, comparable, vocoder_log_probs, vocoder_of
 from seqgen import WaveNet
-from seqgen.engines.base import usable_threads
+from seqgen.threads import usable_threads
 
 CORES = usable_threads()
 NAME = "WaveNet, 20 layers, 64 residual, 256 skip channels, 256 symbols"

@@ -62,6 +62,12 @@ class Weights:
             digest.update(array.data if array.size else b"")
         return digest.hexdigest()
 
+    def part(self, name: str, family: str) -> Weights:
+        """Of a model that is made of models: the part whose configuration is config[name], its arrays "name.…"."""
+        prefix = f"{name}."
+        arrays = {key.removeprefix(prefix): a for key, a in self.arrays.items() if key.startswith(prefix)}
+        return Weights(family, self.config[name], arrays, {}, self.precision)
+
 
 def to_bfloat16(array: np.ndarray) -> np.ndarray:
     """StepOutput float32 to bfloat16 (nearest, ties to even) and return the bit patterns as uint16."""

@@ -9,8 +9,8 @@ import platform
 import sys
 from typing import Any
 
-from seqgen.engines.base import usable_threads
 from seqgen.neighbours import NAMES, found_instead
+from seqgen.threads import usable_threads
 
 _LIBRARIES = (
     "numpy",

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgen.codecs import Codec
 from seqgen.controls import BoundControls, as_controls
-from seqgen.engines.base import Start
+from seqgen.engine import Start
 
 
 class PerIndex:

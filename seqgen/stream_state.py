@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.engines.base import StepOutput
+from seqgen.engine import StepOutput
 
 
 def digest(state: Mapping[str, Any]) -> str:

@@ -17,12 +17,13 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec, Decoder, codec_from_config
-from seqgen.engines.base import Engine, Request, StepOutput, usable_threads
+from seqgen.engine import Engine, Request, StepOutput
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
 from seqgen.registry import ENGINES, family
 from seqgen.stats import StreamStats
 from seqgen.stream_state import digest, pack, rebuild, unpack
+from seqgen.threads import usable_threads
 
 STATE_FORMAT = 1
 _NOTHING: Mapping[str, Any] = {}

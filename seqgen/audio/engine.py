@@ -16,8 +16,9 @@ from seqgen.audio.frames import FrameWindow
 from seqgen.checkpoint import Weights
 from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
-from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
 
 _BLOCK = 4096

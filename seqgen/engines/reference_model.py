@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.registry import family
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import UNKNOWN, Pixels
-from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
 
 

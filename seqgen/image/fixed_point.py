@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
 from seqgen.errors import SeqgenError
 from seqgen.image.draws import draw_levels

@@ -17,8 +17,9 @@ from torch import Tensor
 from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Request, Start, require_no_condition
+from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
+from seqgen.engines.requirements import require_no_condition
 from seqgen.image.engine import PixelEngine
 
 

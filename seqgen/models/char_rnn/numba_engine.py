@@ -15,16 +15,9 @@ import numpy as np
 
 from seqgen.checkpoint import Weights, from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.codecs import codec_from_config
-from seqgen.engines.base import (
-    Engine,
-    Request,
-    Start,
-    StepOutput,
-    Workers,
-    require_finite,
-    require_no_condition,
-)
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.engines.requirements import require_finite, require_no_condition
 from seqgen.errors import SeqgenError
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline, kernel, say_compiling
@@ -32,6 +25,7 @@ from seqgen.kernels.draw import draw
 from seqgen.kernels.random import uniform
 from seqgen.kernels.vector import matmul, pack, padded
 from seqgen.rng import Purpose
+from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
 _CELLS = {"tanh": 0, "gru": 1, "lstm": 2}

@@ -15,9 +15,10 @@ import torch
 from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite, require_no_condition
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.reference_model import private_model
+from seqgen.engines.requirements import require_finite, require_no_condition
 
 
 class RNNEngine(Engine):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.models.eonade.orders import checked_order, known_first
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Start, Workers
+from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
 from seqgen.image.numba_binary import UNDECIDED, decide, draw_binary, fill_thresholds
 from seqgen.image.numba_raster import packing, places
@@ -25,6 +25,7 @@ from seqgen.kernels.vector import matmul, pack, padded
 from seqgen.kernels.words import planes
 from seqgen.models.eonade.lanes import OrderedLanes
 from seqgen.rng import Purpose
+from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
 

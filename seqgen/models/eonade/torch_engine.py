@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.image.one_by_one import OneByOneEngine
 from seqgen.models.eonade.lanes import OrderedLanes
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Start, Workers, require_no_condition
+from seqgen.engine import Request, Start
+from seqgen.engines.requirements import require_no_condition
 from seqgen.image.engine import PixelEngine
 from seqgen.image.numba_binary import UNDECIDED, decide, draw_binary, fill_thresholds
 from seqgen.image.numba_raster import packing, places
@@ -19,6 +20,7 @@ from seqgen.kernels.compile import kernel, say_compiling
 from seqgen.kernels.dots import add_row, pack_rows
 from seqgen.kernels.vector import padded
 from seqgen.kernels.words import planes
+from seqgen.threads import Workers
 
 
 class FVSBNEngine(PixelEngine):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.image.one_by_one import OneByOneEngine
 
 

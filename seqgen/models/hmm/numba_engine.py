@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Start, StepOutput, Workers
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.kernels.compile import say_compiling
 from seqgen.models.hmm import numba_sampling as loops
 from seqgen.models.hmm.emissions import GaussianMixture, parts
@@ -20,6 +20,7 @@ from seqgen.models.hmm.inference import Chain, last_filtered
 from seqgen.models.hmm.inverse_cdf import GuideTable, guide_table
 from seqgen.models.hmm.numba_observe import Arrays, Steps, observer
 from seqgen.models.hmm.start import conditioned_state
+from seqgen.threads import Workers
 
 
 class HMMEngine(Engine):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.models.hmm import numba_sampling as loops
 from seqgen.models.hmm.emissions import Categorical, Emission, Gaussian, GaussianMixture, Poisson

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgen.controls import BoundControls
-from seqgen.engines.base import Start
+from seqgen.engine import Start
 from seqgen.errors import SeqgenError, integer
 
 

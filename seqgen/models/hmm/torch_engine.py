@@ -16,7 +16,7 @@ from torch import Tensor, distributions
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Start, StepOutput
+from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.models.hmm.emissions import Categorical, Poisson, parts

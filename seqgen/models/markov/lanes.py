@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Start
+from seqgen.engine import Engine, Request, Start
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.models.markov.bridging import FREE, Messages, forced_symbols

@@ -16,7 +16,6 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.checks import probabilities, renormalised
 from seqgen.codecs import Characters, Symbols, Tokens, Words, codec_from_config
-from seqgen.engines.base import usable_threads
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.generator import Generator
 from seqgen.models.markov.automaton import Automaton, from_ngrams, from_table
@@ -24,6 +23,7 @@ from seqgen.models.markov.ngrams import NGramCounter, NGrams
 from seqgen.models.markov.smoothing import SMOOTHINGS
 from seqgen.models.markov.stationary import stationary
 from seqgen.models.markov.units import UNITS, Units
+from seqgen.threads import usable_threads
 
 if TYPE_CHECKING:
     from seqgen.models.markov.numba_tables import Tables

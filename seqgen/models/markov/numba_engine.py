@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, StepOutput, Workers
+from seqgen.engine import Request, StepOutput
 from seqgen.kernels.compile import inline, kernel, say_compiling
 from seqgen.kernels.draw import draw
 from seqgen.models.markov.automaton import Automaton
 from seqgen.models.markov.lanes import MarkovLanes
 from seqgen.models.markov.numba_tables import Tables, step, token_uniform
 from seqgen.models.markov.numba_walk import successors, take
+from seqgen.threads import Workers
 
 
 class MarkovEngine(MarkovLanes):

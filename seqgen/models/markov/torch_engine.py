@@ -13,7 +13,7 @@ import torch
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, StepOutput
+from seqgen.engine import Request, StepOutput
 from seqgen.errors import SeqgenError
 from seqgen.models.markov.automaton import ROOT
 from seqgen.models.markov.lanes import MarkovLanes

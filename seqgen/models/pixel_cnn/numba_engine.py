@@ -13,12 +13,13 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Start, Workers
+from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
 from seqgen.kernels.compile import say_compiling
 from seqgen.models.pixel_cnn.numba_packing import Sizes, pack_pixel_cnn
 from seqgen.models.pixel_cnn.numba_pixels import advance, pixel_widths
 from seqgen.models.pixel_cnn.numba_rows import row_widths
+from seqgen.threads import Workers
 
 
 class PixelCNNEngine(PixelEngine):

@@ -18,7 +18,7 @@ from torch.nn.functional import pad, relu
 
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
 from seqgen.image.draws import draw_levels
 from seqgen.image.engine import PixelEngine, positions

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.models.pixel_cnn.torch_engine import PixelCNNEngine
-from seqgen.parts import part_weights
 
 
 class PixelCNNAutoEncoderEngine(PixelCNNEngine):
@@ -15,4 +14,4 @@ class PixelCNNAutoEncoderEngine(PixelCNNEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         decoder = None if model is None else model.decoder
-        super().__init__(part_weights(weights, "decoder", "pixel-cnn"), request, model=decoder)
+        super().__init__(weights.part("decoder", "pixel-cnn"), request, model=decoder)

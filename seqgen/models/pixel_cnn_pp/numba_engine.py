@@ -14,7 +14,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Start, Workers
+from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
 from seqgen.kernels.compile import kernel, say_compiling
 from seqgen.kernels.draw import draw
@@ -31,6 +31,7 @@ from seqgen.models.pixel_cnn_pp.numba_layers import one_pixel, read_rows, row_ab
 from seqgen.models.pixel_cnn_pp.numba_packing import PackedPixelCNNpp
 from seqgen.models.pixel_cnn_pp.numba_parts import AT_START, elu, pad, product
 from seqgen.rng import Purpose
+from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
 

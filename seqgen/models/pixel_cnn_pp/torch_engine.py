@@ -18,7 +18,7 @@ from torch.nn.functional import elu, pad
 from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
 from seqgen.image.engine import PixelEngine, positions
 from seqgen.models.pixel_cnn_pp.layers import ShiftedConv

@@ -14,11 +14,12 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Start, Workers
+from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
 from seqgen.kernels.compile import say_compiling
 from seqgen.models.pixel_rnn.numba_kernel import draw_rows
 from seqgen.models.pixel_rnn.numba_packing import Sizes, pack_pixel_rnn
+from seqgen.threads import Workers
 
 
 class PixelRNNEngine(PixelEngine):

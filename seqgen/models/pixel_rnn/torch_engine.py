@@ -20,7 +20,7 @@ from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
 from seqgen.image.engine import PixelEngine, positions
 from seqgen.models.pixel_rnn.layers import DiagonalBiLSTM, RowLSTM, lstm_step

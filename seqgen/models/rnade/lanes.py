@@ -11,7 +11,8 @@ from abc import abstractmethod
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Engine, Request, Start, StepOutput, require_finite, require_no_condition
+from seqgen.engine import Engine, Request, Start, StepOutput
+from seqgen.engines.requirements import require_finite, require_no_condition
 from seqgen.errors import SeqgenError
 
 

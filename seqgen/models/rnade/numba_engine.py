@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Workers
+from seqgen.engine import Request
 from seqgen.image.numba_raster import packing
 from seqgen.kernels.compile import kernel, say_compiling
 from seqgen.kernels.dots import dot, pack_rows
@@ -22,6 +22,7 @@ from seqgen.kernels.random import philox4, to_normal, to_uniform
 from seqgen.kernels.vector import padded
 from seqgen.models.rnade.lanes import RealVectorEngine, diverged
 from seqgen.rng import Purpose
+from seqgen.threads import Workers
 
 _COMPONENT, _EMISSION = int(Purpose.COMPONENT), int(Purpose.EMISSION)
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)

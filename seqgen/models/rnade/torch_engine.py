@@ -13,7 +13,7 @@ import torch
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.engines.reference_model import private_model
 from seqgen.models.rnade.lanes import RealVectorEngine, diverged
 from seqgen.models.rnade.model import RNADE, mixture_log_density

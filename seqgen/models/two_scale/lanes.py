@@ -15,10 +15,9 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.codecs.pixels import UNKNOWN
 from seqgen.conditions.image import Conditions
-from seqgen.engines.base import Request, Start, StepOutput
+from seqgen.engine import Request, Start, StepOutput
 from seqgen.errors import SeqgenError
 from seqgen.image.engine import PixelEngine
-from seqgen.parts import part_weights
 
 
 class TwoScaleLanes(PixelEngine):
@@ -46,7 +45,7 @@ class TwoScaleLanes(PixelEngine):
 
     def _part(self, name: str, weights: Weights, model: Any) -> PixelEngine:
         module = None if model is None else getattr(model, name)
-        part: PixelEngine = self.part(part_weights(weights, name, "pixel-cnn"), self.request, model=module)
+        part: PixelEngine = self.part(weights.part(name, "pixel-cnn"), self.request, model=module)
         return part
 
     def state(self) -> dict[str, np.ndarray]:

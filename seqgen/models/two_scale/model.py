@@ -19,7 +19,6 @@ from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
 from seqgen.image.model import ImageModel
 from seqgen.models.pixel_cnn.model import PixelCNN
-from seqgen.parts import part_weights
 
 
 class TwoScale(ImageModel):
@@ -92,7 +91,7 @@ class TwoScale(ImageModel):
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
         small, large = (
-            PixelCNN.from_weights(part_weights(weights, name, PixelCNN.family)) for name in ("small", "large")
+            PixelCNN.from_weights(weights.part(name, PixelCNN.family)) for name in ("small", "large")
         )
         return cls(small, large)
 

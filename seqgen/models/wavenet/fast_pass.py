@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqgen.engines.base import Workers
 from seqgen.models.wavenet.layers import Layer
 from seqgen.models.wavenet.outputs import bits
+from seqgen.threads import Workers
 
 ROWS = 2000
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgen.audio.engine import Local, SoundEngine, diverged, no_symbol
 from seqgen.checkpoint import Weights
-from seqgen.engines.base import Request, Workers
+from seqgen.engine import Request
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.signals import signals
 from seqgen.kernels.trial import Trial
@@ -20,6 +20,7 @@ from seqgen.models.wavenet.numba_draw import NOTHING_TO_DRAW
 from seqgen.models.wavenet.numba_kernel import advance, prefill, project
 from seqgen.models.wavenet.numba_lane import SIGNALS, assist, dismiss, lead
 from seqgen.models.wavenet.numba_packing import Sizes, pack_wavenet
+from seqgen.threads import Workers
 
 _NO_FRAMES = np.zeros(0, np.float32)
 _WORTH_TWO = 64

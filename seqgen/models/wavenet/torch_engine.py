@@ -19,7 +19,7 @@ from seqgen.audio.engine import Local, SoundEngine, diverged
 from seqgen.checkpoint import Weights
 from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.engines.reference_model import private_model
 from seqgen.models.wavenet.layers import Past, gate
 from seqgen.models.wavenet.model import WaveNet

@@ -9,7 +9,7 @@ from seqgen import CharRNN, Controls
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
 from seqgen.codecs import Characters
 from seqgen.controls import BoundControls
-from seqgen.engines.base import Engine, Request, Start
+from seqgen.engine import Engine, Request, Start
 from seqgen.errors import SeqgenError
 from seqgen.models.char_rnn.numba_engine import RNNEngine
 from seqgen.models.char_rnn.torch_engine import RNNEngine as ReferenceEngine

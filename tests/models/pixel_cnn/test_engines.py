@@ -11,7 +11,7 @@ import torch
 
 from seqgen import Controls
 from seqgen.codecs import Pixels
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.errors import SeqgenError
 from seqgen.image.engine import PixelEngine
 from seqgen.image.fixed_point import FixedPointEngine

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seqgen import Controls, rng
-from seqgen.engines.base import Request
+from seqgen.engine import Request
 from seqgen.models.pixel_cnn_pp.model import PixelCNNpp
 from seqgen.models.pixel_cnn_pp.numba_engine import PixelCNNppEngine
 

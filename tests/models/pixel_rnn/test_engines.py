@@ -14,7 +14,7 @@ from seqgen import Controls, rng
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
 from seqgen.codecs.pixels import Pixels
 from seqgen.controls import log_softmax
-from seqgen.engines.base import Request, Start
+from seqgen.engine import Request, Start
 from seqgen.errors import SeqgenError
 from seqgen.models.pixel_rnn.model import PixelRNN
 from seqgen.models.pixel_rnn.numba_engine import PixelRNNEngine

@@ -8,13 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from seqgen.engines.base import Request, Start, Workers
+from seqgen.engine import Request, Start
 from seqgen.errors import SeqgenError
 from seqgen.kernels.signals import read, write
 from seqgen.kernels.trial import Trial
 from seqgen.models.wavenet import numba_engine as engine_module
 from seqgen.models.wavenet.numba_engine import WaveNetEngine
 from seqgen.models.wavenet.numba_lane import ASSISTED, MOST_ROUNDS, READY, ROUND, WANTED, assist, lead
+from seqgen.threads import Workers
 from tests.models.wavenet.cases import WAVENET_CASES
 from tests.models.wavenet.test_engines import wavenet
 

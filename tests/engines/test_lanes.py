@@ -9,8 +9,8 @@ import pytest
 
 from seqgen.codecs import Characters
 from seqgen.controls import BoundControls, Controls
-from seqgen.engines.base import Workers, usable_threads
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.threads import Workers, usable_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -7,17 +7,15 @@ are the stream's business. Legend: B lanes, N symbols in a round, V vocabulary.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from seqgen.controls import BoundControls
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import SeqgenError
 
 
 @dataclass(frozen=True)
@@ -112,79 +110,3 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 (an engine that holds nothing need not define it)
         """Free what the engine holds; it is not used afterwards."""
-
-
-def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise SeqgenError naming the first of the parameters that holds NaN or infinity."""
-    for name, array in arrays.items():
-        if not np.all(np.isfinite(array)):
-            raise SeqgenError(
-                f"the model's parameter {name} is not finite; it was damaged or its training diverged"
-            )
-
-
-def require_no_condition(start: Start) -> None:
-    """Raise SeqgenError if a sample is given a condition; for families that know only prompts."""
-    if start.condition is not None:
-        raise SeqgenError(
-            f"condition cannot act on this model, got {start.condition!r}; what stands before a sample is its prompt"
-        )
-
-
-def usable_threads() -> int:
-    """Threads to use by default: $SEQGEN_THREADS, or the cores that this process may run on."""
-    given = os.environ.get("SEQGEN_THREADS")
-    if given is not None:
-        try:
-            return integer("SEQGEN_THREADS", int(given), low=1)
-        except ValueError:
-            raise ValueError(f"SEQGEN_THREADS must be a positive integer, got {given!r}") from None
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
-_GRACE = 0.0005  # seconds
-
-
-class Workers:
-    """Runs a nogil kernel on contiguous groups of lanes, one group a thread."""
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._beside: Future[None] | None = None
-
-    def run(self, work: Callable[[np.ndarray], None], lanes: np.ndarray) -> None:
-        """Call `work` on parts of `lanes` that together are all of them, and wait."""
-        parts = min(self.threads, len(lanes))
-        if parts <= 1:
-            if len(lanes):
-                work(lanes)
-            return
-        first, *others = np.array_split(lanes, parts)
-        futures = [self._others().submit(work, part) for part in others]
-        work(first)
-        for future in futures:
-            future.result()
-
-    def begin_beside(self, work: Callable[[], None]) -> bool:
-        """Start `work` on another thread, without waiting for it; false if that of the last time is still at it."""
-        if self._beside is not None:
-            # one that has just ended still needs the interpreter to say so
-            if not wait((self._beside,), _GRACE).done:
-                return False
-            self._beside.result()
-        self._beside = self._others().submit(work)
-        return True
-
-    def _others(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="seqgen")
-        return self._pool
-
-    def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
-            self._pool = None

@@ -1,0 +1,27 @@
+"""What engines refuse in common: parameters that are not finite, and conditions that cannot act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from seqgen.engine import Start
+from seqgen.errors import SeqgenError
+
+
+def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise SeqgenError naming the first of the parameters that holds NaN or infinity."""
+    for name, array in arrays.items():
+        if not np.all(np.isfinite(array)):
+            raise SeqgenError(
+                f"the model's parameter {name} is not finite; it was damaged or its training diverged"
+            )
+
+
+def require_no_condition(start: Start) -> None:
+    """Raise SeqgenError if a sample is given a condition; for families that know only prompts."""
+    if start.condition is not None:
+        raise SeqgenError(
+            f"condition cannot act on this model, got {start.condition!r}; what stands before a sample is its prompt"
+        )
