@@ -21,9 +21,9 @@ import numpy as np
 from seqgen.data.images import read_splits
 from seqgen.files import replace_whole
 from seqgen.image.objective import fixed_levels, score
-from seqgen.image.recipe import train_images
 from seqgen.models.autoencoder.model import AutoEncoder
 from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder
+from seqgen.registry import recipe
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _trained(family: str, data: Path, path: Path, settings: dict[str, Any]) -> A
         # "channels" is the width of the PixelCNN in one recipe and of the encoder in the other
         others = ("channels", "layers", "encoder_channels", "dropout") if kind is AutoEncoder else ()
         own = {name: value for name, value in settings.items() if name not in others}
-        train_images(family, data, path, settings=own, resume=True)
+        recipe(family).train(data, path, settings=own, resume=True)
     return kind.load(path)
 
 

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from seqgen.lazy import lazy_names
 
 # by this mark seqgen knows that `import pipelines` found this package and not another of that name
 __seqgen__ = True
 
-_EXPORTS = {
+_LOCATIONS = {
     "from_model": "pipelines.sources",
     "Pipeline": "pipelines.pipeline",
     "Stage": "pipelines.stage",
@@ -27,18 +29,8 @@ _EXPORTS = {
     "spectrogram": "pipelines.spectrograms",
 }
 
-__all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'pipelines' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_EXPORTS[name]), name)
-    globals()[name] = value
-    return value
-
+__all__ = sorted(_LOCATIONS)
+__getattr__, __dir__ = lazy_names(__name__, _LOCATIONS)
 
 if TYPE_CHECKING:
     from pipelines.grids import image_grid as image_grid

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqgen.lazy import lazy_names
 from seqgen.neighbours import warn_about_strangers
+from seqgen.registry import FAMILIES
 
 warn_about_strangers()
 
-_EXPORTS = {
+_LOCATIONS = {
     "Bytes": "seqgen.codecs",
     "Characters": "seqgen.codecs",
     "Integers": "seqgen.codecs",
@@ -37,48 +39,26 @@ _EXPORTS = {
     "Stream": "seqgen.streaming",
     "StreamStats": "seqgen.stats",
     "Weights": "seqgen.checkpoint",
-    "MarkovChain": "seqgen.models.markov.model",
-    "HMM": "seqgen.models.hmm.model",
-    "Categorical": "seqgen.models.hmm.emissions",
-    "Poisson": "seqgen.models.hmm.emissions",
-    "Gaussian": "seqgen.models.hmm.emissions",
-    "GaussianMixture": "seqgen.models.hmm.mixture",
-    "CharRNN": "seqgen.models.char_rnn.model",
-    "FVSBN": "seqgen.models.fvsbn.model",
-    "NADE": "seqgen.models.nade.model",
-    "EoNADE": "seqgen.models.eonade.model",
-    "RNADE": "seqgen.models.rnade.model",
-    "PixelCNN": "seqgen.models.pixel_cnn.model",
-    "PixelCNNpp": "seqgen.models.pixel_cnn_pp.model",
-    "PixelRNN": "seqgen.models.pixel_rnn.model",
-    "TwoScale": "seqgen.models.two_scale.model",
-    "PixelCNNAutoEncoder": "seqgen.models.pixel_cnn_autoencoder.model",
-    "AutoEncoder": "seqgen.models.autoencoder.model",
-    "WaveNet": "seqgen.models.wavenet.model",
     "load": "seqgen.opening",
     "pretrained_models": "seqgen.opening",
     "stream": "seqgen.opening",
-}
+    "train": "seqgen.opening",
+    "Categorical": "seqgen.models.hmm",
+    "Poisson": "seqgen.models.hmm",
+    "Gaussian": "seqgen.models.hmm",
+} | {family.export: family.folder for family in FAMILIES.values()}
 
-__all__ = sorted(_EXPORTS)
+__all__ = sorted(_LOCATIONS)
+
+_get, __dir__ = lazy_names(__name__, _LOCATIONS)
 
 
 def __getattr__(name: str) -> Any:
-    import importlib
-
     if name == "__version__":
         from seqgen.checkpoint import versions
 
         return versions()["seqgen"]
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'seqgen' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_EXPORTS[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _get(name)
 
 
 if TYPE_CHECKING:
@@ -99,27 +79,28 @@ if TYPE_CHECKING:
     from seqgen.controls import Controls as Controls
     from seqgen.errors import SeqgenError as SeqgenError
     from seqgen.generator import Generator as Generator
-    from seqgen.models.autoencoder.model import AutoEncoder as AutoEncoder
-    from seqgen.models.char_rnn.model import CharRNN as CharRNN
-    from seqgen.models.eonade.model import EoNADE as EoNADE
-    from seqgen.models.fvsbn.model import FVSBN as FVSBN
-    from seqgen.models.hmm.emissions import Categorical as Categorical
-    from seqgen.models.hmm.emissions import Gaussian as Gaussian
-    from seqgen.models.hmm.emissions import Poisson as Poisson
-    from seqgen.models.hmm.mixture import GaussianMixture as GaussianMixture
-    from seqgen.models.hmm.model import HMM as HMM
-    from seqgen.models.markov.model import MarkovChain as MarkovChain
-    from seqgen.models.nade.model import NADE as NADE
-    from seqgen.models.pixel_cnn.model import PixelCNN as PixelCNN
-    from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder as PixelCNNAutoEncoder
-    from seqgen.models.pixel_cnn_pp.model import PixelCNNpp as PixelCNNpp
-    from seqgen.models.pixel_rnn.model import PixelRNN as PixelRNN
-    from seqgen.models.rnade.model import RNADE as RNADE
-    from seqgen.models.two_scale.model import TwoScale as TwoScale
-    from seqgen.models.wavenet.model import WaveNet as WaveNet
+    from seqgen.models.autoencoder import AutoEncoder as AutoEncoder
+    from seqgen.models.char_rnn import CharRNN as CharRNN
+    from seqgen.models.eonade import EoNADE as EoNADE
+    from seqgen.models.fvsbn import FVSBN as FVSBN
+    from seqgen.models.hmm import HMM as HMM
+    from seqgen.models.hmm import Categorical as Categorical
+    from seqgen.models.hmm import Gaussian as Gaussian
+    from seqgen.models.hmm import GaussianMixture as GaussianMixture
+    from seqgen.models.hmm import Poisson as Poisson
+    from seqgen.models.markov import MarkovChain as MarkovChain
+    from seqgen.models.nade import NADE as NADE
+    from seqgen.models.pixel_cnn import PixelCNN as PixelCNN
+    from seqgen.models.pixel_cnn_autoencoder import PixelCNNAutoEncoder as PixelCNNAutoEncoder
+    from seqgen.models.pixel_cnn_pp import PixelCNNpp as PixelCNNpp
+    from seqgen.models.pixel_rnn import PixelRNN as PixelRNN
+    from seqgen.models.rnade import RNADE as RNADE
+    from seqgen.models.two_scale import TwoScale as TwoScale
+    from seqgen.models.wavenet import WaveNet as WaveNet
     from seqgen.opening import load as load
     from seqgen.opening import pretrained_models as pretrained_models
     from seqgen.opening import stream as stream
+    from seqgen.opening import train as train
     from seqgen.stats import StreamStats as StreamStats
     from seqgen.streaming import Chunk as Chunk
     from seqgen.streaming import Stream as Stream

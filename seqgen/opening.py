@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seqgen.generator import Generator
 from seqgen.pretrained import find, names
-from seqgen.registry import family
+from seqgen.registry import family, recipe
 from seqgen.streaming import Stream
 
 
@@ -35,6 +36,31 @@ def stream(
         'cloud rain sun'
     """
     return Stream(find(name_or_path), n, length, **arguments)
+
+
+def train(
+    name: str,
+    data: str | os.PathLike[str] | None,
+    output: str | os.PathLike[str],
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    report: Callable[[int, int, float, float | None], None] | None = None,
+) -> Generator:
+    """Train a model of a family on the user's own data, and write it to a checkpoint, as `seqgen train` does.
+
+    Args:
+        name: of the family. data: what `seqgen train --help` says of it. output: ends in .safetensors.
+        preset, settings, resume, report: as in `seqgen.training.recipe.Recipe.train`.
+
+    Returns:
+        the model, as it was stored.
+    """
+    chosen = recipe(name)
+    arguments = {"preset": preset, "settings": settings, "resume": resume, "report": report}
+    model: Generator = chosen.train(data, output, **arguments).model
+    return model
 
 
 def pretrained_models() -> list[dict[str, Any]]:

@@ -1,4 +1,9 @@
-"""The model families: where their model class and their engines live. Nothing is imported until it is needed."""
+"""The model families, as strings: where their models, engines and recipes are. Nothing is imported until it is used.
+
+This is the only list of families. The command line and its help, the exported names `seqgen.<Model>`, the choice of an
+engine, training and the checks of the test suite are derived from it. A new family is a folder in `seqgen/models`, a
+folder in `tests/models`, and an entry here.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +22,36 @@ class Family:
     """Where a family's parts are, as "module:name", and how it streams by default.
 
     Attributes:
-        name: as stored in checkpoints.
-        model: the model class.
-        engines: engine name to engine class; the first is what "auto" takes.
+        name: as stored in checkpoints and given to `seqgen train`.
+        model: the model class, exported as `seqgen.<its name>`.
+        help: what it models, in a line.
+        engines: engine name to engine class; the first is what "auto" takes. None for a model that does not stream.
+        recipe: its `seqgen.training.recipe.Recipe`.
         chunk: default number of symbols in a chunk.
         lanes: how many samples `sample()` computes side by side.
         precisions: the weight precisions that its engines understand.
+        needs: the extra that loading, training and scoring it needs; streaming never needs one.
     """
 
     name: str
     model: str
+    help: str
     engines: Mapping[str, str]
+    recipe: str
     chunk: int
     lanes: int
-    precisions: tuple[str, ...]
+    precisions: tuple[str, ...] = ("float32", "bfloat16")
+    needs: str | None = "torch"
+
+    @property
+    def export(self) -> str:
+        """The name of the model class in `seqgen`."""
+        return self.model.split(":")[1]
+
+    @property
+    def folder(self) -> str:
+        """The package in which the family lives, such as "seqgen.models.char_rnn"."""
+        return self.model.split(":")[0].rsplit(".", 1)[0]
 
     def model_class(self) -> Any:
         """Import and return the model class."""
@@ -45,111 +66,158 @@ class Family:
         return resolve(self.engines[engine])
 
 
+def _family(
+    name: str,
+    export: str,
+    help: str,
+    *,
+    lanes: int,
+    chunk: int,
+    more_engines: Mapping[str, str] | None = None,
+) -> Family:
+    """A family with a fused and a reference engine whose parts have the usual names in the folder of its name."""
+    folder = f"seqgen.models.{name.replace('-', '_')}"
+    engines = {kind: f"{folder}.{kind}_engine:{export}Engine" for kind in ("numba", "torch")}
+    return Family(
+        name,
+        f"{folder}.model:{export}",
+        help,
+        engines | dict(more_engines or {}),
+        f"{folder}.recipe:RECIPE",
+        chunk=chunk,
+        lanes=lanes,
+    )
+
+
+_HMM_ENGINES = {
+    "numba": "seqgen.models.hmm.numba_engine:HMMEngine",
+    "torch": "seqgen.models.hmm.torch_engine:HMMEngine",
+}
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Family(
             "markov",
             "seqgen.models.markov.model:MarkovChain",
+            "a Markov chain of any order over characters, words or other symbols",
             {
                 "numba": "seqgen.models.markov.numba_engine:MarkovEngine",
                 "torch": "seqgen.models.markov.torch_engine:MarkovEngine",
             },
+            "seqgen.models.markov.recipe:RECIPE",
             chunk=64,
             lanes=1024,
             precisions=("float64",),
+            needs=None,
         ),
         Family(
             "hmm",
             "seqgen.models.hmm.model:HMM",
-            {
-                "numba": "seqgen.models.hmm.numba_engine:HMMEngine",
-                "torch": "seqgen.models.hmm.torch_engine:HMMEngine",
-            },
+            "a hidden Markov model of symbols, counts or vectors",
+            _HMM_ENGINES,
+            "seqgen.models.hmm.recipe:HMM_RECIPE",
             chunk=4096,
             lanes=64,
             precisions=("float64",),
+            needs=None,
         ),
         Family(
             "gaussian-mixture",
             "seqgen.models.hmm.mixture:GaussianMixture",
-            {
-                "numba": "seqgen.models.hmm.numba_engine:HMMEngine",
-                "torch": "seqgen.models.hmm.torch_engine:HMMEngine",
-            },
+            "a mixture of Gaussians over vectors",
+            _HMM_ENGINES,
+            "seqgen.models.hmm.recipe:MIXTURE_RECIPE",
             chunk=4096,
             lanes=64,
             precisions=("float64",),
+            needs=None,
         ),
-        Family(
+        _family(
             "char-rnn",
-            "seqgen.models.char_rnn.model:CharRNN",
-            {
-                "numba": "seqgen.models.char_rnn.numba_engine:RNNEngine",
-                "torch": "seqgen.models.char_rnn.torch_engine:RNNEngine",
-            },
-            chunk=64,
+            "CharRNN",
+            "a recurrent network over characters: tanh, GRU or LSTM",
             lanes=16,
-            precisions=("float32", "bfloat16"),
+            chunk=64,
+        ),
+        _family(
+            "fvsbn", "FVSBN", "a fully visible sigmoid belief network over binary images", lanes=64, chunk=1
+        ),
+        _family(
+            "nade", "NADE", "the neural autoregressive distribution estimator over images", lanes=64, chunk=1
+        ),
+        _family(
+            "eonade", "EoNADE", "a NADE for every order of the pixels, completes any mask", lanes=64, chunk=1
+        ),
+        _family("rnade", "RNADE", "a NADE over real vectors", lanes=64, chunk=4096),
+        _family(
+            "pixel-cnn",
+            "PixelCNN",
+            "masked convolutions over images, gated or plain, by class, vector or guiding image",
+            lanes=16,
+            chunk=1,
+            more_engines={"fixed-point": "seqgen.image.fixed_point:FixedPointEngine"},
+        ),
+        _family("pixel-rnn", "PixelRNN", "two-dimensional LSTMs over images", lanes=16, chunk=1),
+        _family(
+            "pixel-cnn-pp", "PixelCNNpp", "PixelCNN++: a mixture of logistics over images", lanes=16, chunk=1
+        ),
+        _family(
+            "two-scale", "TwoScale", "a small image first, then the large one around it", lanes=16, chunk=1
+        ),
+        _family(
+            "pixel-cnn-autoencoder",
+            "PixelCNNAutoEncoder",
+            "an encoder to a short code, and a PixelCNN that decodes it",
+            lanes=16,
+            chunk=1,
         ),
         Family(
-            "wavenet",
-            "seqgen.models.wavenet.model:WaveNet",
-            {
-                "numba": "seqgen.models.wavenet.numba_engine:WaveNetEngine",
-                "torch": "seqgen.models.wavenet.torch_engine:WaveNetEngine",
-            },
-            chunk=1600,
+            "autoencoder",
+            "seqgen.models.autoencoder.model:AutoEncoder",
+            "an encoder to a short code and a decoder, with the squared error",
+            {},
+            "seqgen.models.autoencoder.recipe:RECIPE",
+            chunk=1,
             lanes=16,
-            precisions=("float32", "bfloat16"),
+        ),
+        _family(
+            "wavenet",
+            "WaveNet",
+            "dilated causal convolutions over sound, sample by sample",
+            lanes=16,
+            chunk=1600,
         ),
     )
 }
 
-
-_FIXED_POINT = {"fixed-point": "seqgen.image.fixed_point:FixedPointEngine"}
-_NO_ENGINES: Mapping[str, str] = {}
-
-
-def _image_family(
-    name: str, model: str, lanes: int = 16, chunk: int = 1, more_engines: Mapping[str, str] = _NO_ENGINES
-) -> Family:
-    """An image model, in the folder of its name; a chunk is a row."""
-    folder = f"seqgen.models.{name.replace('-', '_')}"
-    return Family(
-        name,
-        f"{folder}.model:{model}",
-        {kind: f"{folder}.{kind}_engine:{model}Engine" for kind in ("numba", "torch")} | dict(more_engines),
-        chunk=chunk,
-        lanes=lanes,
-        precisions=("float32", "bfloat16"),
-    )
-
-
-_IMAGE_FAMILIES = (
-    _image_family("fvsbn", "FVSBN", lanes=64),
-    _image_family("nade", "NADE", lanes=64),
-    _image_family("eonade", "EoNADE", lanes=64),
-    _image_family("rnade", "RNADE", lanes=64, chunk=4096),
-    _image_family("pixel-cnn", "PixelCNN", more_engines=_FIXED_POINT),
-    _image_family("pixel-rnn", "PixelRNN"),
-    _image_family("pixel-cnn-pp", "PixelCNNpp"),
-    _image_family("two-scale", "TwoScale"),
-    _image_family("pixel-cnn-autoencoder", "PixelCNNAutoEncoder"),
-)
-FAMILIES |= {family.name: family for family in _IMAGE_FAMILIES}
+BUILT_IN_RECIPES: dict[str, str] = {
+    "shakespeare-markov": "seqgen.models.markov.built_in_recipes:SHAKESPEARE",
+    "weather": "seqgen.models.markov.built_in_recipes:WEATHER",
+    "digit-strokes": "seqgen.models.hmm.strokes_recipe:RECIPE",
+}
+"""Recipes of built-in models that no recipe of a family makes."""
 
 
 def family(name: str) -> Family:
-    """The family of that name, or an error that lists them."""
-    if name == "autoencoder":
+    """The family of generators of that name, or an error that lists them."""
+    generators = {each.name: each for each in FAMILIES.values() if each.engines}
+    if name in generators:
+        return generators[name]
+    if name in FAMILIES:
         raise SeqgenError(
-            "an auto-encoder is no generator: it has no likelihood and nothing to stream; open its file with "
-            "seqgen.AutoEncoder.load, and encode, decode or reconstruct images with it"
+            f"a model of the family {name!r} is no generator: it has no likelihood and nothing to stream; open its "
+            f"file with seqgen.{FAMILIES[name].export}.load, and encode, decode or reconstruct images with it"
         )
-    if name not in FAMILIES:
-        raise SeqgenError(f"unknown model family {name!r}; this version knows {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+    raise SeqgenError(f"unknown model family {name!r}; this version knows {', '.join(generators)}")
+
+
+def recipe(name: str) -> Any:
+    """The `Recipe` of a family or of a built-in model, or an error that lists them."""
+    locations = {each.name: each.recipe for each in FAMILIES.values()} | BUILT_IN_RECIPES
+    if name not in locations:
+        raise SeqgenError(f"there is no recipe {name!r}; there are {', '.join(locations)}")
+    return resolve(locations[name])
 
 
 def resolve(location: str) -> Any:

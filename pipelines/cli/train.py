@@ -9,22 +9,35 @@ from typing import Any
 
 import click
 
-from seqgen.training.recipes import RECIPES
+from seqgen.registry import BUILT_IN_RECIPES, FAMILIES, recipe
 
 
-@click.command()
-@click.argument("family", type=click.Choice(list(RECIPES)), metavar="FAMILY")
+class _Help(click.Command):
+    """A command whose list of families is read from the registry."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in (("Families", list(FAMILIES)), ("Built-in models", list(BUILT_IN_RECIPES))):
+            with formatter.section(title):
+                formatter.write_dl([(name, _described(name)) for name in names], col_max=24)
+
+
+def _described(name: str) -> str:
+    """What a recipe trains, from what, and with which presets and settings."""
+    found = recipe(name)
+    parts = [FAMILIES[name].help] if name in FAMILIES else []
+    parts += [f"from {found.data}" if found.needs_data else "from nothing"]
+    if found.presets:
+        parts.append("presets " + ", ".join(preset for preset in found.presets if preset != "default"))
+    return "; ".join([*parts, *([found.example] if found.example else [])])
+
+
+@click.command(cls=_Help)
+@click.argument("family", type=click.Choice([*FAMILIES, *BUILT_IN_RECIPES]), metavar="FAMILY")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write."
 )
-@click.option(
-    "--preset",
-    default="default",
-    show_default=True,
-    help="A named group of settings (char-rnn: tiny, shakespeare; images: tiny, digits, …; wavenet: tiny, "
-    "speech, vocoder).",
-)
+@click.option("--preset", default="default", show_default=True, help="A named group of settings, see below.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting. May be repeated.")
 @click.option(
     "--resume", is_flag=True, help="Go on from the state that an interrupted run left beside the output."
@@ -34,29 +47,16 @@ def command(
 ) -> None:
     """Train FAMILY on DATA and write a checkpoint, with its card, that streams like a built-in model.
 
-    The file appears when training is done. While a char-rnn, a wavenet or an image model trains, its state is kept
-    beside the output every 100 steps; after an interruption the same command with --resume goes on exactly where it
-    stood.
+    The file appears when training is done. While a network trains, its state is kept beside the output every 100
+    steps; after an interruption the same command with --resume goes on exactly where it stood. A setting that there
+    is not is answered with a list of those that there are.
 
-    \b
-    Families and recipes:
-      char-rnn            characters of a text file: tanh, GRU or LSTM
-      markov              a text file; --set unit=words --set order=2 --set sequences=lines
-      hmm                 sequences in .npy or .npz; --set states=8 --set emission=gaussian
-      gaussian-mixture    vectors in .npy or .npz; --set components=8
-      rnade               vectors in .npy or .npz; --set hidden_size=50 --set components=10; preset tiny
-      pixel-cnn           images: an IDX file or a folder of such (MNIST), a folder of image files of one size
-                          (sub-folders are classes), .npy or .npz; --set levels=4 --set conditional=true;
-                          presets tiny, digits, fashion
-      fvsbn, nade, eonade, pixel-rnn, pixel-cnn-pp, two-scale, pixel-cnn-autoencoder, autoencoder
-                          images as for pixel-cnn
-      wavenet             a file or folder of sound: .wav, .flac, .ogg, .mp3 (sub-folders may be classes, with
-                          --set conditional=true); --set sample_rate=16000 --set preview_seconds=4;
-                          presets tiny, speech, vocoder (sound from mel features)
-      shakespeare-markov, weather, digit-strokes    the built-in models again
-    \b
+    A data set of images is an IDX file or a folder of such (MNIST), a folder of image files of one size, whose
+    sub-folders are classes, or .npy or .npz. Sub-folders of sound may be classes, too (--set conditional=true).
+
     With --set start=MODEL, a file or built-in name, training begins with that model's parameters (fine-tuning);
     architecture and symbols must be the same.
+
     \b
     Examples:
       seqgen train char-rnn my.txt -o mine.safetensors
@@ -66,19 +66,19 @@ def command(
       seqgen train wavenet more/ -o mine.safetensors --preset speech --set start=voice.safetensors
       seqgen stream mine.safetensors
     """
-    recipe = RECIPES[family]
-    if data is None and recipe.needs_data:
-        raise click.UsageError(f"{family} needs DATA: {recipe.data}")
-    if resume and not recipe.resumable:
+    found = recipe(family)
+    if data is None and found.needs_data:
+        raise click.UsageError(f"{family} needs DATA: {found.data}")
+    if resume and not found.resumable:
         raise click.UsageError(f"{family} trains in one go and cannot be resumed")
-    if preset != "default" and not recipe.resumable:
-        raise click.UsageError(f"{family} has no presets, only --set")
     chosen = dict(_pair(text) for text in settings)
     try:
         with _Report() as report:
-            card = recipe.run(data, output, preset=preset, settings=chosen, resume=resume, report=report.step)
+            card = found.train(
+                data, output, preset=preset, settings=chosen, resume=resume, report=report.step
+            ).card
     except KeyboardInterrupt:
-        if recipe.resumable:
+        if found.resumable:
             click.echo(
                 "interrupted; the same command with --resume goes on from the last saved state", err=True
             )

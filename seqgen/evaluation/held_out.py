@@ -74,7 +74,7 @@ def held_out(
     if model.family == "rnade":
         nats, symbols = -float(np.sum(np.asarray(model.log_prob(sequences[0])))), len(sequences[0])
     elif model.family == "markov":
-        from seqgen.models.markov.open_vocabulary import score_known
+        from seqgen.models.markov import score_known
 
         nats, symbols, unknown, _ = score_known(model, sequences)  # type: ignore[arg-type]
     else:

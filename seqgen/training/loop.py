@@ -19,58 +19,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seqgen.errors import SeqgenError, integer, real
+from seqgen.errors import SeqgenError
 from seqgen.files import replace_whole
 from seqgen.generator import Generator
+from seqgen.training.config import TrainingConfig
 from seqgen.training.mixed_precision import supported_autocast
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How to train; every field can be set from the command line with `--set name=value`.
-
-    Attributes:
-        steps: optimizer steps. batch: sequences in a step. window: symbols of each sequence in a step.
-        learning_rate: highest rate; warmup: steps to reach it; after it the rate falls as a cosine to a tenth.
-        weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
-        validate_every, save_every: in steps. seed: of everything random.
-        autocast: compute in bfloat16 where PyTorch thinks it safe and the machine can.
-        threads: of torch, 0 leaves them alone.
-        start: name or path of a model to begin with the parameters of; "" begins with random ones.
-    """
-
-    steps: int = 1000
-    batch: int = 32
-    window: int = 128
-    learning_rate: float = 3e-3
-    warmup: int = 100
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    ema: float = 0.998
-    validate_every: int = 250
-    save_every: int = 100
-    seed: int = 0
-    autocast: bool = True
-    threads: int = 0
-    start: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "window", "validate_every", "save_every"):
-            integer(name, getattr(self, name), low=1)
-        for name in ("warmup", "threads"):
-            integer(name, getattr(self, name), low=0)
-        integer("seed", self.seed, low=0, high=2**32 - 1)
-        real("learning_rate", self.learning_rate, above=0.0)
-        real("weight_decay", self.weight_decay, low=0.0)
-        real("clip", self.clip, above=0.0)
-        real("ema", self.ema, low=0.0, below=1.0)
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        part = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, part))))
 
 
 class Objective(Protocol):

@@ -26,7 +26,7 @@ def split_settings(
         elif name in defaults:
             training[name] = _converted(name, value, defaults[name])
         else:
-            known = ", ".join([*model_defaults, *defaults])
+            known = ", ".join([*model_defaults, *defaults]) or "none here"
             raise ValueError(f"unknown setting {name!r}; there are {known}")
     return model, config_class(**training)
 

@@ -11,9 +11,8 @@ import torch
 
 import seqgen
 from seqgen.errors import SeqgenError
-from seqgen.image.recipe import IMAGE_RECIPES
 from seqgen.models.autoencoder.model import AutoEncoder
-from seqgen.training.recipes import RECIPES
+from seqgen.registry import recipe
 
 torch.set_num_threads(1)
 SETTINGS: dict[str, Any] = {"steps": 3, "batch": 4, "warmup": 1, "validate_every": 2}
@@ -47,7 +46,7 @@ def data(tmp_path: Path) -> Path:
 )
 def test_training_writes_a_checkpoint_with_its_score(data, tmp_path, family, settings, unit):
     output = tmp_path / "model.safetensors"
-    card = RECIPES[family].run(data, output, settings=SETTINGS | settings)
+    card = recipe(family).train(data, output, settings=SETTINGS | settings).card
     assert card["score_unit"] == unit
     assert np.isfinite(card["score"])
     assert card["command"].startswith(f"seqgen train {family} images.npz")
@@ -58,22 +57,21 @@ def test_training_writes_a_checkpoint_with_its_score(data, tmp_path, family, set
 
 @pytest.mark.parametrize("family", ["two-scale", "pixel-cnn-autoencoder", "autoencoder"])
 def test_presets_name_settings_that_there_are(family):
-    from seqgen.image.recipe import COMMON
-    from seqgen.training.loop import TrainingConfig
+    from seqgen.training.config import TrainingConfig
     from seqgen.training.settings import split_settings
 
-    recipe = IMAGE_RECIPES[family]
-    assert {"tiny", "digits", "fashion"} <= set(recipe.presets)
-    for preset in recipe.presets.values():
-        split_settings(preset, COMMON | recipe.defaults, TrainingConfig)
+    found = recipe(family)
+    assert {"tiny", "digits", "fashion"} <= set(found.presets)
+    for preset in found.presets.values():
+        split_settings(preset, dict(found.defaults), TrainingConfig)
 
 
 @pytest.mark.parametrize("family", ["pixel-cnn-autoencoder", "autoencoder"])
 def test_the_code_has_a_hundred_numbers_in_one_preset_and_ten_in_the_other(family):
-    recipe = IMAGE_RECIPES[family]
+    found = recipe(family)
     for data_set in ("digits", "fashion"):
-        assert recipe.presets[data_set].get("bottleneck", recipe.defaults["bottleneck"]) == 10
-        assert recipe.presets[f"{data_set}-100"]["bottleneck"] == 100
+        assert found.presets[data_set].get("bottleneck", found.defaults["bottleneck"]) == 10
+        assert found.presets[f"{data_set}-100"]["bottleneck"] == 100
 
 
 @pytest.mark.parametrize(
@@ -92,5 +90,5 @@ def test_the_code_has_a_hundred_numbers_in_one_preset_and_ten_in_the_other(famil
 )
 def test_settings_that_cannot_be_are_refused(data, tmp_path, family, settings, error, words):
     with pytest.raises(error, match=words):
-        RECIPES[family].run(data, tmp_path / "model.safetensors", settings=SETTINGS | settings)
+        recipe(family).train(data, tmp_path / "model.safetensors", settings=SETTINGS | settings)
     assert not (tmp_path / "model.safetensors").exists()

@@ -12,7 +12,7 @@ import pytest
 import seqgen
 from seqgen.data.images import read_splits
 from seqgen.errors import SeqgenError
-from seqgen.image.recipe import train_images
+from seqgen.registry import recipe
 
 SETTINGS: dict[str, Any] = {"channels": 4, "layers": 1, "steps": 2, "batch": 4, "warmup": 1}
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 6)).astype(np.uint8)
@@ -52,7 +52,7 @@ def mnist(folder: Path) -> Path:
 def test_what_cannot_be_trained_is_refused(tmp_path, settings, labels, error, words):
     data = write(tmp_path / "d.npz", **({} if labels is None else {"labels": labels}))
     with pytest.raises(error, match=words):
-        train_images("pixel-cnn", data, tmp_path / "m.safetensors", settings=SETTINGS | settings)
+        recipe("pixel-cnn").train(data, tmp_path / "m.safetensors", settings=SETTINGS | settings)
     assert [path.name for path in tmp_path.iterdir()] == ["d.npz"]
 
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path, settings, labels, error, wo
 def test_models_without_classes_refuse_them(tmp_path, family):
     data = write(tmp_path / "d.npz", labels=np.arange(40) % 2)
     with pytest.raises(SeqgenError, match=f"the family {family} takes no class; leave out conditional"):
-        train_images(family, data, tmp_path / "m.safetensors", settings={"steps": 2, "conditional": True})
+        recipe(family).train(data, tmp_path / "m.safetensors", settings={"steps": 2, "conditional": True})
 
 
 def test_a_class_that_only_the_test_images_have_is_counted(tmp_path):
@@ -72,7 +72,7 @@ def test_a_class_that_only_the_test_images_have_is_counted(tmp_path):
         data = write(tmp_path / "d.npz", labels=labels)
         if read_splits(data, 0).train.labels.max() < 2:
             break
-    train_images("pixel-cnn", data, output, settings=SETTINGS | {"conditional": True})
+    recipe("pixel-cnn").train(data, output, settings=SETTINGS | {"conditional": True})
     assert seqgen.PixelCNN.load(output).conditions.classes == 3
 
 
@@ -82,5 +82,5 @@ def test_a_class_that_only_the_test_images_have_is_counted(tmp_path):
 def test_size_and_colours_hold_for_mnist_folders_too(tmp_path, settings, shape):
     (tmp_path / "mnist").mkdir()
     output = tmp_path / "m.safetensors"
-    train_images("pixel-cnn", mnist(tmp_path / "mnist"), output, settings=SETTINGS | settings)
+    recipe("pixel-cnn").train(mnist(tmp_path / "mnist"), output, settings=SETTINGS | settings)
     assert seqgen.PixelCNN.load(output).codec.shape == shape

@@ -11,7 +11,8 @@ import torch
 from seqgen import CharRNN
 from seqgen.errors import SeqgenError
 from seqgen.models.char_rnn.objective import TextObjective
-from seqgen.training.loop import Progress, TrainingConfig, train
+from seqgen.training.config import TrainingConfig
+from seqgen.training.loop import Progress, train
 
 TEXT = "the cat sat on the mat, the rat sat on the hat. " * 6
 VOCABULARY = "".join(sorted(set(TEXT)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqgen.training.loop import TrainingConfig
+from seqgen.training.config import TrainingConfig
 from seqgen.training.settings import split_settings
 
 DEFAULTS = {"cell": "lstm", "layers": 2, "dropout": 0.2, "bias": True}

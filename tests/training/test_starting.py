@@ -7,7 +7,7 @@ import torch
 
 import seqgen
 from seqgen.errors import SeqgenError
-from seqgen.models.char_rnn.recipe import train_char_rnn
+from seqgen.registry import recipe
 
 TEXT = "she sells sea shells by the sea shore\n" * 12
 SETTINGS = {
@@ -25,13 +25,13 @@ def data(tmp_path):
 
 @pytest.fixture
 def first(data, tmp_path):
-    train_char_rnn(data, tmp_path / "first.safetensors", settings=SETTINGS)
+    recipe("char-rnn").train(data, tmp_path / "first.safetensors", settings=SETTINGS)
     return tmp_path / "first.safetensors"
 
 
 def test_the_first_step_finds_the_parameters_of_the_model(data, first, tmp_path):
     standing = SETTINGS | {"steps": 1, "ema": 0.0, "weight_decay": 0.0, "warmup": 1, "learning_rate": 1e-12}
-    begun, _, _ = train_char_rnn(
+    begun, _, _ = recipe("char-rnn").train(
         data, tmp_path / "b.safetensors", settings=standing | {"start": str(first), "dropout": 0.5}
     )
     for name, tensor in seqgen.load(first).state_dict().items():
@@ -39,7 +39,9 @@ def test_the_first_step_finds_the_parameters_of_the_model(data, first, tmp_path)
 
 
 def test_the_card_names_the_model_and_no_folder(data, first, tmp_path):
-    _, card, _ = train_char_rnn(data, tmp_path / "b.safetensors", settings=SETTINGS | {"start": str(first)})
+    _, card, _ = recipe("char-rnn").train(
+        data, tmp_path / "b.safetensors", settings=SETTINGS | {"start": str(first)}
+    )
     assert card["started_from"] == {"model": "first.safetensors", "hash": seqgen.load(first).weights().hash}
     assert "--set start=first.safetensors" in card["command"]
     assert str(tmp_path) not in str(card)
@@ -47,9 +49,11 @@ def test_the_card_names_the_model_and_no_folder(data, first, tmp_path):
 
 def test_a_run_that_started_from_a_model_resumes(data, first, tmp_path):
     settings = SETTINGS | {"start": str(first)}
-    whole, _, _ = train_char_rnn(data, tmp_path / "whole.safetensors", settings=settings)
-    train_char_rnn(data, tmp_path / "parts.safetensors", settings=settings, stop_after=4)
-    parts, _, _ = train_char_rnn(data, tmp_path / "parts.safetensors", settings=settings, resume=True)
+    whole, _, _ = recipe("char-rnn").train(data, tmp_path / "whole.safetensors", settings=settings)
+    recipe("char-rnn").train(data, tmp_path / "parts.safetensors", settings=settings, stop_after=4)
+    parts, _, _ = recipe("char-rnn").train(
+        data, tmp_path / "parts.safetensors", settings=settings, resume=True
+    )
     assert parts.weights().hash == whole.weights().hash
 
 
@@ -65,6 +69,6 @@ def test_a_run_that_started_from_a_model_resumes(data, first, tmp_path):
 def test_a_model_that_does_not_fit_is_refused(data, first, tmp_path, change, message):
     output = tmp_path / "b.safetensors"
     with pytest.raises(SeqgenError, match=message):
-        train_char_rnn(data, output, settings=SETTINGS | {"start": str(first)} | change)
+        recipe("char-rnn").train(data, output, settings=SETTINGS | {"start": str(first)} | change)
     assert not output.exists()
     assert not output.with_suffix(".training.safetensors").exists()

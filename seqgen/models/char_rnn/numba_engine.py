@@ -32,7 +32,7 @@ _CELLS = {"tanh": 0, "gru": 1, "lstm": 2}
 _GATES = {"tanh": 1, "gru": 4, "lstm": 4}
 
 
-class RNNEngine(Engine):
+class CharRNNEngine(Engine):
     """Samples `CharRNN`s on the CPU; lanes are spread over threads."""
 
     name = "numba"

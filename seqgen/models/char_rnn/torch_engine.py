@@ -21,7 +21,7 @@ from seqgen.engines.reference_model import private_model
 from seqgen.engines.requirements import require_finite, require_no_condition
 
 
-class RNNEngine(Engine):
+class CharRNNEngine(Engine):
     """Samples a `CharRNN` with PyTorch."""
 
     name = "torch"

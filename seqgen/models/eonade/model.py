@@ -27,7 +27,7 @@ from seqgen.errors import integer
 from seqgen.image.model import ImageModel
 from seqgen.image.raster import image_codec, to_images, to_vectors
 from seqgen.models.eonade.orders import checked_orders
-from seqgen.models.nade.model import BLOCK, earlier
+from seqgen.models.nade import BLOCK, earlier
 
 _MOST_UNITS = 1 << 24
 

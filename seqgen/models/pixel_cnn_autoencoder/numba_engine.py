@@ -6,10 +6,10 @@ from typing import Any
 
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request
-from seqgen.models.pixel_cnn.numba_engine import PixelCNNEngine
+from seqgen.models.pixel_cnn import NumbaPixelCNNEngine
 
 
-class PixelCNNAutoEncoderEngine(PixelCNNEngine):
+class PixelCNNAutoEncoderEngine(NumbaPixelCNNEngine):
     """Samples `PixelCNNAutoEncoder`s on the CPU; the condition of a sample is its code."""
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request
-from seqgen.models.pixel_cnn.torch_engine import PixelCNNEngine
+from seqgen.models.pixel_cnn import TorchPixelCNNEngine
 
 
-class PixelCNNAutoEncoderEngine(PixelCNNEngine):
+class PixelCNNAutoEncoderEngine(TorchPixelCNNEngine):
     """Samples `PixelCNNAutoEncoder`s with PyTorch; the condition of a sample is its code."""
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:

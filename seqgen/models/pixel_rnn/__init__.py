@@ -1,0 +1,18 @@
+"""PixelRNN: two-dimensional LSTMs over images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seqgen.lazy import lazy_names
+
+__all__ = ["PixelRNN"]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "PixelRNN": "seqgen.models.pixel_rnn.model",
+    },
+)
+
+if TYPE_CHECKING:
+    from seqgen.models.pixel_rnn.model import PixelRNN as PixelRNN

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqgen.models.pixel_cnn.layers import MaskedConv
+from seqgen.models.pixel_cnn import MaskedConv
 
 GATES = 4  # in the order o, f, i, g
 

@@ -20,7 +20,7 @@ from seqgen.codecs.pixels import Pixels
 from seqgen.conditions.image import Conditions
 from seqgen.errors import choice, integer, real
 from seqgen.image.model import ImageModel, dropper, scaled
-from seqgen.models.pixel_cnn.layers import MaskedConv
+from seqgen.models.pixel_cnn import MaskedConv
 from seqgen.models.pixel_rnn.layers import DiagonalBiLSTM, RowLSTM
 
 KINDS = ("row", "diagonal")

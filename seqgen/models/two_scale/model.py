@@ -18,7 +18,7 @@ from torch import Tensor
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
 from seqgen.image.model import ImageModel
-from seqgen.models.pixel_cnn.model import PixelCNN
+from seqgen.models.pixel_cnn import PixelCNN
 
 
 class TwoScale(ImageModel):

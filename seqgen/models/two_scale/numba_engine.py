@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.models.pixel_cnn.numba_engine import PixelCNNEngine
+from seqgen.models.pixel_cnn import NumbaPixelCNNEngine
 from seqgen.models.two_scale.lanes import TwoScaleLanes
 
 
@@ -10,4 +10,4 @@ class TwoScaleEngine(TwoScaleLanes):
     """Samples `TwoScale` models on the CPU."""
 
     name = "numba"
-    part = PixelCNNEngine
+    part = NumbaPixelCNNEngine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgen.models.pixel_cnn.torch_engine import PixelCNNEngine
+from seqgen.models.pixel_cnn import TorchPixelCNNEngine
 from seqgen.models.two_scale.lanes import TwoScaleLanes
 
 
@@ -10,4 +10,4 @@ class TwoScaleEngine(TwoScaleLanes):
     """Samples `TwoScale` models with PyTorch."""
 
     name = "torch"
-    part = PixelCNNEngine
+    part = TorchPixelCNNEngine

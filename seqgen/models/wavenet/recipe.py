@@ -1,36 +1,26 @@
-"""The recipe of `seqgen train wavenet`: recordings in, a model of sound with its card out."""
+"""The recipe of `seqgen train wavenet`: recordings, of which some are held out for the score, in bits per sample."""
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from seqgen.data.audio import AudioSplits, read_recordings, split_recordings
-from seqgen.data.mel import described
 from seqgen.errors import SeqgenError, real
-from seqgen.models.wavenet.model import WaveNet
-from seqgen.models.wavenet.objective import AudioObjective, condition_of, whole_score
-from seqgen.training.checkpointed import Report, train_to_checkpoint
-from seqgen.training.loop import Progress, TrainingConfig
-from seqgen.training.request import command, require_output, with_preset
-from seqgen.training.settings import split_settings
+from seqgen.training.recipe import Recipe, Training
+from seqgen.training.request import TrainingRequest
 
-MODEL_DEFAULTS: dict[str, Any] = {
+_MODEL: dict[str, Any] = {
     "layers": 20, "cycle": 10, "residual_channels": 64, "gate_channels": 128, "skip_channels": 128, "kernel_size": 2,
     "levels": 256, "sample_rate": 16000, "output": "categorical", "mixtures": 1, "mels": 0, "hop": 0,
     "local_channels": 64, "upsampling": "nearest", "dropout": 0.0,
 }  # fmt: skip
-DATA_DEFAULTS: dict[str, Any] = {
+_DATA: dict[str, Any] = {
     "conditional": False, "trim_db": 45.0, "margin": 0.1, "longest_silence": 0.0, "preview_seconds": 0.0,
 }  # fmt: skip
 _LONG: dict[str, Any] = {
     "batch": 4, "window": 4000, "warmup": 200, "validate_every": 500, "weight_decay": 0.01, "learning_rate": 4e-3,
 }  # fmt: skip
 _SMALL: dict[str, Any] = {"residual_channels": 48, "gate_channels": 96, "skip_channels": 96}
-PRESETS: dict[str, dict[str, Any]] = {
+_PRESETS: dict[str, dict[str, Any]] = {
     "default": {**_LONG, "steps": 10000},
     "tiny": {
         "layers": 6, "cycle": 6, "residual_channels": 16, "gate_channels": 32, "skip_channels": 32, "steps": 100,
@@ -43,97 +33,60 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def train_wavenet(
-    data: Path,
-    output: Path,
-    *,
-    preset: str = "default",
-    settings: dict[str, Any] | None = None,
-    resume: bool = False,
-    stop_after: int | None = None,
-    card: dict[str, Any] | None = None,
-    report: Report | None = None,
-) -> tuple[WaveNet, dict[str, Any], Progress]:
-    """Train a `WaveNet` on recordings; the score is that of held-out ones, in bits per sample.
+def prepare(request: TrainingRequest) -> Training:
+    """Read the recordings, and make the model and its objective.
 
-    A warning says what was converted or left out when the recordings were read; so does the card.
-
-    Args:
-        data: a file of sound, or a folder of them. output: where the checkpoint goes, ending in .safetensors.
-        preset: "default", "tiny", "speech" (unconditional) or "vocoder" (sound from mel features).
-        settings: fields of the model and of `TrainingConfig`; "mels" and "hop" (0 is no features); "conditional" (on
-            the sub-folder of a file, for example its speaker); "trim_db", "margin" and "longest_silence" as in
-            `read_recordings`; "preview_seconds": how much sound to write at every validation, as
-            `<output>.step-N.wav` (0 is none).
-        resume, stop_after, report: as in `train_to_checkpoint`. card: what else to say in the card.
-
-    Returns:
-        the model, its card and the record of the run.
-
-    Raises:
-        SeqgenError, ValueError: for data or settings that cannot be used.
+    A warning says what was converted or left out when the recordings were read; so does the card. Of the settings,
+    "mels" and "hop" are 0 for no features; "conditional" is on the sub-folder of a file, for example its speaker;
+    "trim_db", "margin" and "longest_silence" are those of `read_recordings`; "preview_seconds" is how much sound to
+    write at every validation, as `<output>.step-N.wav`, 0 being none.
     """
-    require_output(output)
-    chosen = with_preset(PRESETS, preset, settings)
-    own, config = split_settings(chosen, MODEL_DEFAULTS | DATA_DEFAULTS, TrainingConfig)
+    import warnings
+
+    from seqgen.data.audio import read_recordings, split_recordings
+    from seqgen.data.mel import described
+    from seqgen.models.wavenet.model import WaveNet
+    from seqgen.models.wavenet.objective import AudioObjective, whole_score
+    from seqgen.models.wavenet.preview import Preview
+    from seqgen.training.descent import Descent
+
+    config, own = request.config, dict(request.settings)
     reading = {name: own.pop(name) for name in ("trim_db", "margin", "longest_silence")}
-    conditional, preview = (
-        own.pop("conditional"),
-        real("preview_seconds", own.pop("preview_seconds"), low=0.0),
-    )
-    recordings = read_recordings(data, own["sample_rate"], **reading)
+    conditional = own.pop("conditional")
+    preview = real("preview_seconds", own.pop("preview_seconds"), low=0.0)
+    rate = own["sample_rate"]
+    recordings = read_recordings(request.data, rate, **reading)
     if conditional and not recordings.classes:
         raise SeqgenError(
-            f"a class-conditional model needs a folder with a sub-folder for each class, {data} has none"
+            f"a class-conditional model needs a folder with a sub-folder for each class, {request.data} has none"
         )
     if recordings.notes:
-        warnings.warn(f"{data}: {'; '.join(recordings.notes)}", stacklevel=2)
+        warnings.warn(f"{request.data}: {'; '.join(recordings.notes)}", stacklevel=3)
     for name in ("mels", "hop"):
         own[name] = own[name] or None
     model = WaveNet(**own, classes=len(recordings.classes) if conditional else None, seed=config.seed)
     splits = split_recordings(recordings, config.seed)
     objective = AudioObjective(
         model, splits.train, splits.validation, batch=config.batch, window=config.window, seed=config.seed,
-        watch=Preview(output, splits, preview) if preview else None,
+        watch=Preview(request.output, splits, preview) if preview else None,
     )  # fmt: skip
-    rate = own["sample_rate"]
-    return train_to_checkpoint(
-        model,
-        objective,
-        config,
-        output,
-        score=lambda stored: whole_score(stored, splits.test),
-        resume=resume,
-        stop_after=stop_after,
-        report=report,
-        card={
-            "data": data.name,
-            "licence": "that of the data",
-            "split": f"{splits.how}; {splits.test.samples / rate:.1f} seconds scored",
-            "seconds": round(splits.train.samples / rate, 1),
-            "sample_rate": rate,
-            "reading": reading,
-            "conversions": list(recordings.notes),
-            **({"features": described(rate, own["hop"], own["mels"])} if own["mels"] else {}),
-            **({"classes": list(recordings.classes)} if conditional else {}),
-            "command": command("wavenet", data, output, settings or {}, preset),
-            **(card or {}),
-        },
-    )
+    card = {
+        "split": f"{splits.how}; {splits.test.samples / rate:.1f} seconds scored",
+        "seconds": round(splits.train.samples / rate, 1),
+        "sample_rate": rate,
+        "reading": reading,
+        "conversions": list(recordings.notes),
+        **({"features": described(rate, own["hop"], own["mels"])} if own["mels"] else {}),
+        **({"classes": list(recordings.classes)} if conditional else {}),
+    }
+    return Descent(model, objective, card, score=lambda stored: whole_score(stored, splits.test))
 
 
-class Preview:
-    """Writes what a model sounds like while it is trained, from the features of a held-out recording if it has any."""
-
-    def __init__(self, output: Path, splits: AudioSplits, seconds: float) -> None:
-        self._output, self._held_out, self._seconds = output, splits.validation, seconds
-
-    def __call__(self, model: WaveNet, step: int) -> None:
-        import soundfile
-
-        rate = model.codec.sample_rate
-        length = max(1, round(self._seconds * rate))
-        longest = int(np.argmax([len(item.samples) for item in self._held_out.items]))
-        condition = condition_of(model, self._held_out, longest)
-        sound = model.sample(1, length, condition=condition, seed=0)[0]
-        soundfile.write(self._output.with_suffix(f".step-{step}.wav"), sound, rate)
+RECIPE = Recipe(
+    name="wavenet",
+    data="a file or folder of sound: .wav, .flac, .ogg, .mp3",
+    prepare=prepare,
+    defaults=_MODEL | _DATA,
+    presets=_PRESETS,
+    example="--set sample_rate=16000 --set preview_seconds=4",
+)

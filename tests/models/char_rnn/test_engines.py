@@ -11,8 +11,8 @@ from seqgen.codecs import Characters
 from seqgen.controls import BoundControls
 from seqgen.engine import Engine, Request, Start
 from seqgen.errors import SeqgenError
-from seqgen.models.char_rnn.numba_engine import RNNEngine
-from seqgen.models.char_rnn.torch_engine import RNNEngine as ReferenceEngine
+from seqgen.models.char_rnn.numba_engine import CharRNNEngine
+from seqgen.models.char_rnn.torch_engine import CharRNNEngine as ReferenceEngine
 
 VOCABULARY = "abcdefg"
 LANES = 5
@@ -57,7 +57,7 @@ def test_lanes_of_any_length_and_control_equal_the_reference(cell, hidden, layer
         CharRNN(VOCABULARY, cell=cell, hidden_size=hidden, layers=layers, bias=bias, seed=hidden)
     )
     request = Request(seed=11, lanes=LANES, log_probs=True, threads=2)
-    fused = begun(RNNEngine(model.weights(), request))
+    fused = begun(CharRNNEngine(model.weights(), request))
     exact = model.double()
     reference = begun(ReferenceEngine(exact.weights(), request, model=exact))
     ours, theirs = fused.advance(COUNTS), reference.advance(COUNTS)
@@ -77,12 +77,16 @@ def test_lanes_of_any_length_and_control_equal_the_reference(cell, hidden, layer
 def test_a_lane_has_the_same_bits_alone_and_among_others(cell, threads, precision):
     model = sharpened(CharRNN(VOCABULARY, cell=cell, hidden_size=50, layers=2, seed=4))
     together = begun(
-        RNNEngine(model.weights(), Request(7, LANES, log_probs=True, threads=threads, precision=precision))
+        CharRNNEngine(
+            model.weights(), Request(7, LANES, log_probs=True, threads=threads, precision=precision)
+        )
     )
     rounds = [together.advance(COUNTS), together.advance(COUNTS[::-1].copy()), together.advance(COUNTS * 2)]
     together.close()
     for lane in range(LANES):
-        alone = begun(RNNEngine(model.weights(), Request(7, 1, log_probs=True, precision=precision)), [lane])
+        alone = begun(
+            CharRNNEngine(model.weights(), Request(7, 1, log_probs=True, precision=precision)), [lane]
+        )
         whole = alone.advance(np.array([sum(int(r.counts[lane]) for r in rounds)]))
         symbols = np.concatenate([r.symbols[lane, : r.counts[lane]] for r in rounds])
         scores = np.concatenate([r.extra["log_prob"][lane, : r.counts[lane]] for r in rounds])
@@ -96,7 +100,7 @@ def test_asking_for_log_probabilities_does_not_change_the_symbols():
     model = sharpened(CharRNN(VOCABULARY, cell="gru", hidden_size=20, layers=2))
     drawn = []
     for log_probs in (False, True):
-        made = begun(RNNEngine(model.weights(), Request(7, LANES, log_probs=log_probs))).advance(COUNTS)
+        made = begun(CharRNNEngine(model.weights(), Request(7, LANES, log_probs=log_probs))).advance(COUNTS)
         assert set(made.extra) == ({"log_prob", "log_prob_drawn"} if log_probs else set())
         drawn.append(made.symbols)
     np.testing.assert_array_equal(*drawn)
@@ -108,7 +112,7 @@ def test_bfloat16_weights_are_the_rounded_model_exactly():
     arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in weights.arrays.items()}
     rounded = Weights(weights.family, weights.config, arrays)
     made = [
-        begun(RNNEngine(given, Request(7, LANES, log_probs=True, precision=precision))).advance(COUNTS)
+        begun(CharRNNEngine(given, Request(7, LANES, log_probs=True, precision=precision))).advance(COUNTS)
         for given, precision in [(weights, "bfloat16"), (rounded, "auto"), (rounded, "float32")]
     ]
     for other in made[1:]:
@@ -125,13 +129,13 @@ def test_auto_precision_leaves_biases_as_they_are():
     }
     mixed = Weights(weights.family, weights.config, arrays)
     auto, full = (
-        begun(RNNEngine(mixed, Request(7, LANES, log_probs=True, precision=precision))).advance(COUNTS)
+        begun(CharRNNEngine(mixed, Request(7, LANES, log_probs=True, precision=precision))).advance(COUNTS)
         for precision in ("auto", "float32")
     )
     np.testing.assert_array_equal(auto.extra["log_prob"], full.extra["log_prob"])
 
 
-@pytest.mark.parametrize("engine", [RNNEngine, ReferenceEngine], ids=["numba", "torch"])
+@pytest.mark.parametrize("engine", [CharRNNEngine, ReferenceEngine], ids=["numba", "torch"])
 def test_a_prompt_leaves_the_same_state_as_its_symbols_one_at_a_time(engine):
     model = sharpened(CharRNN(VOCABULARY, cell="lstm", hidden_size=16, layers=2)).double()
     prompt = np.array([2, 5, 1, 0])
@@ -142,11 +146,11 @@ def test_a_prompt_leaves_the_same_state_as_its_symbols_one_at_a_time(engine):
     for symbol in prompt:
         stepped.advance(np.array([1]))
         stepped.state()["previous"][0] = symbol
-    for name in ("states", "cells") if engine is RNNEngine else ("hidden",):
+    for name in ("states", "cells") if engine is CharRNNEngine else ("hidden",):
         np.testing.assert_allclose(prefilled.state()[name], stepped.state()[name], atol=1e-7)
 
 
-@pytest.mark.parametrize("engine", [RNNEngine, ReferenceEngine], ids=["numba", "torch"])
+@pytest.mark.parametrize("engine", [CharRNNEngine, ReferenceEngine], ids=["numba", "torch"])
 def test_a_snapshot_of_another_shape_is_refused(engine):
     model = CharRNN(VOCABULARY, cell="gru", hidden_size=8, layers=1)
     own = engine(model.weights(), Request(0, lanes=2), model=model)
@@ -159,7 +163,7 @@ def test_a_snapshot_of_another_shape_is_refused(engine):
         own.restore(short)
 
 
-@pytest.mark.parametrize("engine", [RNNEngine, ReferenceEngine], ids=["numba", "torch"])
+@pytest.mark.parametrize("engine", [CharRNNEngine, ReferenceEngine], ids=["numba", "torch"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_parameters_that_are_not_finite_are_refused(engine, bad):
     model = CharRNN(VOCABULARY, cell="gru", hidden_size=8, layers=1)
@@ -170,7 +174,7 @@ def test_parameters_that_are_not_finite_are_refused(engine, bad):
 
 def test_a_snapshot_is_a_copy():
     model = CharRNN(VOCABULARY, cell="gru", hidden_size=8, layers=1)
-    engine = begun(RNNEngine(model.weights(), Request(0, lanes=LANES)))
+    engine = begun(CharRNNEngine(model.weights(), Request(0, lanes=LANES)))
     before = engine.snapshot()
     kept = {name: array.copy() for name, array in before.items()}
     engine.advance(COUNTS)

@@ -10,7 +10,7 @@ import pytest
 import seqgen
 from seqgen.checkpoint import is_bfloat16, open_weights
 from seqgen.errors import SeqgenError
-from seqgen.models.char_rnn.recipe import train_char_rnn
+from seqgen.registry import recipe
 
 TEXT = "how much wood would a woodchuck chuck?\n" * 12
 SETTINGS = {
@@ -29,7 +29,7 @@ def data(tmp_path) -> Path:
 def test_training_writes_a_checkpoint_and_a_picture_and_nothing_else(data, tmp_path):
     output = tmp_path / "wood.safetensors"
     reported = []
-    model, card, progress = train_char_rnn(
+    model, card, progress = recipe("char-rnn").train(
         data, output, settings=SETTINGS, card={"licence": "MIT"}, report=lambda *f: reported.append(f)
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["wood.png", "wood.safetensors", "wood.txt"]
@@ -46,7 +46,9 @@ def test_training_writes_a_checkpoint_and_a_picture_and_nothing_else(data, tmp_p
 
 
 def test_the_card_says_how_to_make_the_model_again(data, tmp_path):
-    _, card, _ = train_char_rnn(data, tmp_path / "wood.safetensors", settings={**SETTINGS, "seed": 4})
+    _, card, _ = recipe("char-rnn").train(
+        data, tmp_path / "wood.safetensors", settings={**SETTINGS, "seed": 4}
+    )
     held_out = round(len(TEXT) * 0.1)
     assert card["data"] == "wood.txt"
     assert card["split"] == f"first {len(TEXT) - held_out} characters for training, last {held_out} held out"
@@ -65,12 +67,12 @@ def test_the_card_says_how_to_make_the_model_again(data, tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 4, 9])
 def test_an_interrupted_run_ends_in_the_same_model(stop, data, tmp_path):
-    whole, card, _ = train_char_rnn(data, tmp_path / "whole.safetensors", settings=SETTINGS)
+    whole, card, _ = recipe("char-rnn").train(data, tmp_path / "whole.safetensors", settings=SETTINGS)
     output = tmp_path / "parts.safetensors"
-    train_char_rnn(data, output, settings=SETTINGS, stop_after=stop)
+    recipe("char-rnn").train(data, output, settings=SETTINGS, stop_after=stop)
     assert not output.exists()
     assert output.with_suffix(".training.safetensors").exists()
-    resumed, again, _ = train_char_rnn(data, output, settings=SETTINGS, resume=True)
+    resumed, again, _ = recipe("char-rnn").train(data, output, settings=SETTINGS, resume=True)
     assert resumed.weights().hash == whole.weights().hash
     assert again["score"] == card["score"]
     assert not output.with_suffix(".training.safetensors").exists()
@@ -78,12 +80,12 @@ def test_an_interrupted_run_ends_in_the_same_model(stop, data, tmp_path):
 
 def test_changed_settings_are_refused_on_resume(data, tmp_path):
     output = tmp_path / "wood.safetensors"
-    train_char_rnn(data, output, settings=SETTINGS, stop_after=2)
+    recipe("char-rnn").train(data, output, settings=SETTINGS, stop_after=2)
     with pytest.raises(SeqgenError, match="was made with window=16, this run has window=8"):
-        train_char_rnn(data, output, settings={**SETTINGS, "window": 8}, resume=True)
+        recipe("char-rnn").train(data, output, settings={**SETTINGS, "window": 8}, resume=True)
     data.write_text(TEXT.replace("wood", "good"))
     with pytest.raises(SeqgenError, match=r"was made with (codec|data)="):
-        train_char_rnn(data, output, settings=SETTINGS, resume=True)
+        recipe("char-rnn").train(data, output, settings=SETTINGS, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_changed_settings_are_refused_on_resume(data, tmp_path):
 def test_unusable_text_is_refused_and_leaves_nothing(content, message, tmp_path):
     (tmp_path / "data.txt").write_bytes(content)
     with pytest.raises(SeqgenError, match=message):
-        train_char_rnn(tmp_path / "data.txt", tmp_path / "out.safetensors", settings=SETTINGS)
+        recipe("char-rnn").train(tmp_path / "data.txt", tmp_path / "out.safetensors", settings=SETTINGS)
     assert [p.name for p in tmp_path.iterdir()] == ["data.txt"]
 
 
@@ -121,12 +123,12 @@ def test_wrong_arguments_are_refused_and_leave_nothing(changes, message, data, t
     arguments = {"data": "wood.txt", "output": "out.safetensors", "settings": {}} | changes
     paths = {name: tmp_path / arguments.pop(name) for name in ("data", "output")}
     with pytest.raises((SeqgenError, ValueError), match=message):
-        train_char_rnn(paths["data"], paths["output"], **arguments)
+        recipe("char-rnn").train(paths["data"], paths["output"], **arguments)
     assert [p.name for p in tmp_path.iterdir()] == ["wood.txt"]
 
 
 def test_presets_are_settings(data, tmp_path):
-    model, card, _ = train_char_rnn(
+    model, card, _ = recipe("char-rnn").train(
         data,
         tmp_path / "wood.safetensors",
         preset="tiny",

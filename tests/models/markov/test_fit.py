@@ -12,7 +12,7 @@ import pytest
 import seqgen
 from seqgen import MarkovChain, SeqgenError
 from seqgen.evaluation.novelty import novelty
-from seqgen.models.markov.builtin_recipes import (
+from seqgen.models.markov.built_in_recipes import (
     compare_orders,
     train_shakespeare_markov,
     weather_model,

@@ -12,8 +12,7 @@ import seqgen
 from seqgen.checkpoint import open_weights
 from seqgen.errors import SeqgenError
 from seqgen.evaluation.held_out import held_out
-from seqgen.models.rnade.recipe import train_rnade
-from seqgen.training.recipes import RECIPES
+from seqgen.registry import recipe
 
 SETTINGS = {"hidden_size": 6, "components": 2, "steps": 12, "batch": 8, "warmup": 2, "save_every": 4}
 
@@ -35,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_it_beats_a_diagonal_gaussian_in_the_units_of_the_data(data, tmp_path):
     output = tmp_path / "bent.safetensors"
-    card = RECIPES["rnade"].run(data, output, preset="tiny", settings={"learning_rate": "0.01"})
+    card = recipe("rnade").train(data, output, preset="tiny", settings={"learning_rate": "0.01"}).card
     before, after = np.split(bent(1000), [900])
     gaussian = -norm.logpdf(after, before.mean(0), before.std(0)).sum(1).mean()
     assert card["score_unit"] == "nats/vector"
@@ -57,7 +56,7 @@ def test_the_checkpoint_keeps_the_place_of_the_data(tmp_path):
     """In bfloat16, 5000 would be 4992 or 5024, many deviations away."""
     path = tmp_path / "bent.npy"
     np.save(path, bent(200))
-    train_rnade(path, tmp_path / "bent.safetensors", settings=SETTINGS)
+    recipe("rnade").train(path, tmp_path / "bent.safetensors", settings=SETTINGS)
     weights = open_weights(tmp_path / "bent.safetensors")
     assert weights.precision == "float32"
     np.testing.assert_allclose(weights.arrays["location"], bent(200)[:180].mean(0), rtol=1e-6)
@@ -66,10 +65,10 @@ def test_the_checkpoint_keeps_the_place_of_the_data(tmp_path):
 
 def test_resumed_equals_uninterrupted(data, tmp_path):
     whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
-    expected = train_rnade(data, whole, settings=SETTINGS)[0]
-    train_rnade(data, part, settings=SETTINGS, stop_after=5)
+    expected = recipe("rnade").train(data, whole, settings=SETTINGS)[0]
+    recipe("rnade").train(data, part, settings=SETTINGS, stop_after=5)
     assert not part.exists()
-    found = train_rnade(data, part, settings=SETTINGS, resume=True)[0]
+    found = recipe("rnade").train(data, part, settings=SETTINGS, resume=True)[0]
     assert found.weights().hash == expected.weights().hash
     assert part.exists()
     assert not list(tmp_path.glob("*.training.safetensors"))
@@ -77,7 +76,7 @@ def test_resumed_equals_uninterrupted(data, tmp_path):
 
 def test_evaluation_gives_the_score_of_the_card(data, tmp_path):
     output = tmp_path / "bent.safetensors"
-    card = train_rnade(data, output, settings=SETTINGS)[1]
+    card = recipe("rnade").train(data, output, settings=SETTINGS)[1]
     np.save(tmp_path / "after.npy", bent(1000)[900:])
     found = held_out(output, tmp_path / "after.npy")
     assert found["symbols"] == 100
@@ -99,5 +98,5 @@ def test_evaluation_gives_the_score_of_the_card(data, tmp_path):
 def test_what_cannot_be_trained_on_is_refused(tmp_path, array, settings, error, words):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(error, match=words):
-        train_rnade(tmp_path / "x.npy", tmp_path / "x.safetensors", settings=SETTINGS | settings)
+        recipe("rnade").train(tmp_path / "x.npy", tmp_path / "x.safetensors", settings=SETTINGS | settings)
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]

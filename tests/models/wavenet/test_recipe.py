@@ -17,8 +17,7 @@ from seqgen.data.mel import mel_features
 from seqgen.errors import SeqgenError
 from seqgen.evaluation.held_out import held_out
 from seqgen.models.wavenet.objective import AudioData, AudioObjective
-from seqgen.models.wavenet.recipe import train_wavenet
-from seqgen.training.recipes import RECIPES
+from seqgen.registry import recipe
 
 RATE = 4000
 SETTINGS = {
@@ -48,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 def test_training_writes_a_checkpoint_and_a_picture_and_nothing_else(extra, data, tmp_path):
     output = tmp_path / "a.safetensors"
     reported = []
-    model, card, progress = train_wavenet(
+    model, card, progress = recipe("wavenet").train(
         data, output, settings=SETTINGS | extra, card={"licence": "MIT"}, report=lambda *f: reported.append(f)
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.safetensors", "chirps"]
@@ -66,7 +65,7 @@ def test_training_writes_a_checkpoint_and_a_picture_and_nothing_else(extra, data
 
 def test_the_card_says_how_to_make_and_score_the_model_again(data, tmp_path):
     output = tmp_path / "a.safetensors"
-    _, card, _ = train_wavenet(data, output, settings=SETTINGS | MEL | {"seed": 2})
+    _, card, _ = recipe("wavenet").train(data, output, settings=SETTINGS | MEL | {"seed": 2})
     assert (
         card["split"]
         == "4 recordings to train on, 1 for validation and 1 held out, by seed 2; "
@@ -101,11 +100,11 @@ def test_the_card_says_how_to_make_and_score_the_model_again(data, tmp_path):
 @pytest.mark.parametrize("stop", [1, 4])
 def test_an_interrupted_run_ends_in_the_same_model(stop, extra, data, tmp_path):
     settings = SETTINGS | extra
-    whole, card, _ = train_wavenet(data, tmp_path / "whole.safetensors", settings=settings)
+    whole, card, _ = recipe("wavenet").train(data, tmp_path / "whole.safetensors", settings=settings)
     output = tmp_path / "parts.safetensors"
-    train_wavenet(data, output, settings=settings, stop_after=stop)
+    recipe("wavenet").train(data, output, settings=settings, stop_after=stop)
     assert not output.exists()
-    resumed, again, _ = train_wavenet(data, output, settings=settings, resume=True)
+    resumed, again, _ = recipe("wavenet").train(data, output, settings=settings, resume=True)
     assert resumed.weights().hash == whole.weights().hash
     assert again["score"] == card["score"]
     assert not output.with_suffix(".training.safetensors").exists()
@@ -113,10 +112,10 @@ def test_an_interrupted_run_ends_in_the_same_model(stop, extra, data, tmp_path):
 
 def test_changed_data_is_refused_on_resume(data, tmp_path):
     output = tmp_path / "a.safetensors"
-    train_wavenet(data, output, settings=SETTINGS, stop_after=2)
+    recipe("wavenet").train(data, output, settings=SETTINGS, stop_after=2)
     write(data, 6, seed=1)
     with pytest.raises(SeqgenError, match="was made with data="):
-        train_wavenet(data, output, settings=SETTINGS, resume=True)
+        recipe("wavenet").train(data, output, settings=SETTINGS, resume=True)
 
 
 def test_training_learns(data, tmp_path):
@@ -128,7 +127,7 @@ def test_training_learns(data, tmp_path):
         "window": 400,
         "validate_every": 60,
     }
-    card = RECIPES["wavenet"].run(data, tmp_path / "a.safetensors", preset="tiny", settings=settings)
+    card = recipe("wavenet").train(data, tmp_path / "a.safetensors", preset="tiny", settings=settings).card
     assert card["score"] < 5.0  # of 6 bits
     assert "--preset tiny" in card["command"]
 
@@ -136,7 +135,7 @@ def test_training_learns(data, tmp_path):
 def test_previews_are_written_while_training(data, tmp_path):
     for extra, longest in (({}, RATE // 10), (MEL, RATE // 10)):
         output = tmp_path / f"{len(extra)}.safetensors"
-        train_wavenet(data, output, settings=SETTINGS | extra | {"preview_seconds": 0.1})
+        recipe("wavenet").train(data, output, settings=SETTINGS | extra | {"preview_seconds": 0.1})
         for step in (3, 6):
             sound, rate = soundfile.read(output.with_suffix(f".step-{step}.wav"))
             assert (rate, len(sound)) == (RATE, longest)
@@ -146,7 +145,9 @@ def test_sub_folders_may_be_the_condition(tmp_path):
     for name in ("ann", "zoe"):
         write(tmp_path / "voices" / name, 3)
     output = tmp_path / "a.safetensors"
-    model, card, _ = train_wavenet(tmp_path / "voices", output, settings=SETTINGS | {"conditional": "true"})
+    model, card, _ = recipe("wavenet").train(
+        tmp_path / "voices", output, settings=SETTINGS | {"conditional": "true"}
+    )
     assert card["classes"] == ["ann", "zoe"]
     assert model.conditions.classes == 2
     assert held_out(output, tmp_path / "voices")["score"] == pytest.approx(card["score"], abs=1e-3)
@@ -160,7 +161,7 @@ def test_what_was_converted_is_said_once(data, tmp_path):
     with pytest.warns(
         UserWarning, match="1 of 8 files mixed 2 channels into one; 1 of 8 files resampled from 8000"
     ) as said:
-        _, card, _ = train_wavenet(data, tmp_path / "a.safetensors", settings=SETTINGS)
+        _, card, _ = recipe("wavenet").train(data, tmp_path / "a.safetensors", settings=SETTINGS)
     assert len(said) == 1
     assert card["conversions"][0] == "1 of 8 files left out, as they are empty"
 
@@ -168,7 +169,7 @@ def test_what_was_converted_is_said_once(data, tmp_path):
 @pytest.mark.parametrize("output_kind", ["logistics", "gaussian"])
 def test_other_outputs(output_kind, data, tmp_path):
     settings = SETTINGS | {"output": output_kind, "mixtures": 2}
-    model, card, _ = train_wavenet(data, tmp_path / "a.safetensors", settings=settings)
+    model, card, _ = recipe("wavenet").train(data, tmp_path / "a.safetensors", settings=settings)
     assert model.output_kind == output_kind
     assert np.isfinite(card["score"])
 
@@ -194,13 +195,13 @@ def test_wrong_arguments_are_refused_and_leave_nothing(changes, words, data, tmp
     arguments["settings"] = SETTINGS | arguments["settings"]
     paths = {name: tmp_path / arguments.pop(name) for name in ("data", "output")}
     with pytest.raises((SeqgenError, ValueError), match=words):
-        train_wavenet(paths["data"], paths["output"], **arguments)
+        recipe("wavenet").train(paths["data"], paths["output"], **arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["chirps"]
 
 
 def test_evaluation_takes_recordings_only_by_parts(data, tmp_path):
     output = tmp_path / "a.safetensors"
-    train_wavenet(data, output, settings=SETTINGS)
+    recipe("wavenet").train(data, output, settings=SETTINGS)
     with pytest.raises(SeqgenError, match="--last is for texts; of recordings, --part"):
         held_out(output, data, last=0.5)
     with pytest.raises(ValueError, match="part must be one of 'test'"):

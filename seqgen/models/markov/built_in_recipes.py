@@ -13,6 +13,8 @@ from seqgen.data.text import read_text, split_sequences, split_text
 from seqgen.errors import SeqgenError
 from seqgen.models.markov.model import MarkovChain
 from seqgen.models.markov.open_vocabulary import Scored, score_known
+from seqgen.training.fitting import Fit, NoSettings
+from seqgen.training.recipe import Recipe
 
 SKIES = ("sun", "rain", "cloud")
 TOMORROW = ((0.8, 0.05, 0.15), (0.2, 0.6, 0.2), (0.2, 0.3, 0.5))
@@ -100,3 +102,18 @@ def _share(scored: Scored) -> float:
 
 def _today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+SHAKESPEARE = Recipe(
+    name="shakespeare-markov",
+    data="tinyshakespeare.txt",
+    prepare=lambda request: Fit(lambda report: train_shakespeare_markov(request.data)),
+    config=NoSettings,
+)
+WEATHER = Recipe(
+    name="weather",
+    data="nothing",
+    prepare=lambda request: Fit(lambda report: weather_model()),
+    config=NoSettings,
+    needs_data=False,
+)

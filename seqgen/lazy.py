@@ -1,0 +1,37 @@
+"""Names of a package that are imported when they are first used, so that streaming loads neither torch nor a model."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def lazy_names(
+    package: str, locations: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package.
+
+    Args:
+        package: its `__name__`.
+        locations: of each name, its module ("seqgen.codecs"), or module and other name ("seqgen.engine:Engine").
+
+    Example:
+        >>> get, names = lazy_names("seqgen.models", {"HMM": "seqgen.models.hmm.model"})
+        >>> "HMM" in names(), get("HMM").family
+        (True, 'hmm')
+    """
+
+    def get(name: str) -> Any:
+        if name not in locations:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, inner = locations[name].partition(":")
+        value = getattr(importlib.import_module(module), inner or name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *locations})
+
+    return get, names

@@ -1,0 +1,28 @@
+"""Hearing a model of sound while it is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from seqgen.data.audio import AudioSplits
+from seqgen.models.wavenet.model import WaveNet
+from seqgen.models.wavenet.objective import condition_of
+
+
+class Preview:
+    """Writes what a model sounds like while it is trained, from the features of a held-out recording if it has any."""
+
+    def __init__(self, output: Path, splits: AudioSplits, seconds: float) -> None:
+        self._output, self._held_out, self._seconds = output, splits.validation, seconds
+
+    def __call__(self, model: WaveNet, step: int) -> None:
+        import soundfile
+
+        rate = model.codec.sample_rate
+        length = max(1, round(self._seconds * rate))
+        longest = int(np.argmax([len(item.samples) for item in self._held_out.items]))
+        condition = condition_of(model, self._held_out, longest)
+        sound = model.sample(1, length, condition=condition, seed=0)[0]
+        soundfile.write(self._output.with_suffix(f".step-{step}.wav"), sound, rate)

@@ -1,0 +1,84 @@
+"""Training by gradients, from model and objective to a checkpoint with its card."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.training.loop import Objective, train
+from seqgen.training.plots import loss_curve
+from seqgen.training.recipe import Report, Trained
+from seqgen.training.request import TrainingRequest
+from seqgen.training.starting import begin_with
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """A model that is ready to be trained on an objective.
+
+    Attributes:
+        model: any module of this package.
+        objective: gives losses and scores.
+        card: what to say of the split and of what else the recipe knows; seed, date, settings and score are added.
+        score: the held-out score of the finished model in the objective's unit; None is `objective.validate`.
+        precision: of the stored parameters, "bfloat16" or "float32".
+    """
+
+    model: Any
+    objective: Objective
+    card: Mapping[str, Any] = field(default_factory=dict)
+    score: Callable[[Any], float] | None = None
+    precision: str = "bfloat16"
+
+    def run(
+        self,
+        request: TrainingRequest,
+        *,
+        resume: bool = False,
+        stop_after: int | None = None,
+        card: Mapping[str, Any] | None = None,
+        report: Report | None = None,
+    ) -> Trained:
+        """Train the model, and write it with its card to the request's output; see `Recipe.train`.
+
+        Raises:
+            SeqgenError: if `start` is no model of this architecture, or as in `training.loop.train`.
+        """
+        config, output = request.config, request.output
+        state_path = output.with_suffix(".training.safetensors")
+        started = {"started_from": begin_with(self.model, config.start)} if config.start else {}
+        progress = train(
+            self.model, self.objective, config, state_path=state_path, resume=resume, stop_after=stop_after,
+            report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
+        )  # fmt: skip
+        loss_curve(progress, output.with_suffix(".png"), self.objective.unit)
+        written = {
+            "seed": config.seed,
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "training": asdict(config) | {"start": Path(config.start).name},
+            **started,
+            **request.card(),
+            **self.card,
+            **(card or {}),
+        }
+        if not progress.scores or progress.scores[-1][0] < config.steps:
+            return Trained(self.model, written, progress)
+        # the score is that of the weights as they are stored
+        stored = rounded(self.model) if self.precision == "bfloat16" else self.model
+        written |= {
+            "score": round((self.score or self.objective.validate)(stored), 4),
+            "score_unit": self.objective.unit,
+        }
+        stored.save(output, precision=self.precision, card=written)
+        state_path.unlink(missing_ok=True)
+        return Trained(stored, written, progress)
+
+
+def rounded(model: Any) -> Any:
+    """The model with its parameters rounded to bfloat16."""
+    arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
+    return type(model).from_weights(Weights(model.family, model.config(), arrays))

@@ -1,0 +1,48 @@
+"""Training in one go: by counting, by EM, or by writing down a table."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seqgen.training.recipe import Report, Trained
+from seqgen.training.request import TrainingRequest
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The configuration of a recipe that has no settings of how to fit."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model that is fitted in one call.
+
+    Attributes:
+        make: takes a report or None and returns the model and what its card says of it.
+    """
+
+    make: Callable[[Report | None], tuple[Any, Mapping[str, Any]]]
+
+    def run(
+        self,
+        request: TrainingRequest,
+        *,
+        resume: bool = False,
+        stop_after: int | None = None,
+        card: Mapping[str, Any] | None = None,
+        report: Report | None = None,
+    ) -> Trained:
+        """Fit the model, and write it with its card to the request's output; see `Recipe.train`."""
+        model, said = self.make(report)
+        written = {
+            **request.card(),
+            "seed": 0,
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            **said,
+            **(card or {}),
+        }
+        model.save(request.output, card=written)
+        return Trained(model, written)
