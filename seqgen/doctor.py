@@ -88,7 +88,7 @@ def _version(name: str) -> str:
 
 
 def _sample(engine: str) -> list[str]:
-    from seqgen.models.char_rnn.model import CharRNN
+    from seqgen.models.char_rnn import CharRNN
 
     model = CharRNN("helo", cell="gru", hidden_size=8, layers=1)
     drawn: list[str] = model.sample(2, length=16, seed=1, engine=engine)

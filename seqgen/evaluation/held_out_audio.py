@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqgen.data.audio import Recordings, read_recordings, split_recordings
 from seqgen.errors import SeqgenError, choice
-from seqgen.models.wavenet.objective import LN2, condition_of
+from seqgen.models.wavenet import condition_of
 
 PARTS = ("test", "validation", "train", "all")
 
@@ -61,7 +62,7 @@ def held_out_audio(
         "samples": chosen.samples,
         "seconds": chosen.samples / rate,
         "conditional": bool(model.conditions.kinds),
-        "score": each / LN2,
+        "score": each / math.log(2),
         "score_unit": "bits/sample",
         "nats": nats,
         "nats_per_sample": each,

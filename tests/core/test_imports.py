@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import pipelines
 import seqgen
+import triton_kernels
+from seqgen.registry import FAMILIES
 
 HEAVY = ("torch", "numba", "triton", "matplotlib", "safetensors", "scipy")
 
@@ -49,6 +54,25 @@ print(stream.engine, [m for m in ("torch", "triton", "matplotlib") if m in sys.m
     *samples, last = run(program, str(path)).splitlines()
     assert last == "numba []"
     assert samples == model.sample(2, 30, seed=4, prompt="he", controls={"temperature": 0.9, "stop": "oo"})
+
+
+@pytest.mark.parametrize("package", [seqgen, pipelines, triton_kernels], ids=lambda package: package.__name__)
+def test_type_checkers_see_the_names_that_there_are(package):
+    """The names under TYPE_CHECKING, which editors read, are those that are imported on use."""
+    (block,) = [
+        node
+        for node in ast.parse(Path(package.__file__).read_text()).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    assert (
+        sorted(alias.asname or alias.name for node in block.body for alias in node.names) == package.__all__
+    )
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_every_model_is_exported():
+    assert {family.export for family in FAMILIES.values()} < set(seqgen.__all__)
 
 
 def test_every_exported_name_says_where_it_comes_from():

@@ -6,27 +6,46 @@ Shapes: B recordings of T samples, F frames of M features, H local channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from seqgen.conditions.audio import ArrayFrames, FrameSource
+from seqgen.conditions.audio import ArrayFrames, AudioConditions, FrameSource
 from seqgen.errors import SeqgenError
 from seqgen.models.wavenet.layers import Past
 from seqgen.models.wavenet.outputs import log_probs
-
-if TYPE_CHECKING:
-    from seqgen.models.wavenet.model import WaveNet
 
 _MOST_NUMBERS = 1 << 24
 
 Condition = tuple[np.ndarray, FrameSource | None]
 
 
-def score(model: WaveNet, given: np.ndarray, rows: np.ndarray, conditions: Sequence[Condition]) -> Tensor:
+class Network(Protocol):
+    """What the likelihood asks of a `WaveNet`."""
+
+    conditions: AudioConditions
+    hop: int | None
+    gate_channels: int
+    output_kind: str
+    layers: nn.ModuleList
+    skip: nn.Linear
+    output: nn.Linear
+
+    def advance(
+        self,
+        x: Tensor,
+        past: Past | None = None,
+        global_condition: Tensor | None = None,
+        frames: Tensor | None = None,
+    ) -> tuple[Tensor, Past]: ...
+
+    def frame_channels(self, features: Tensor) -> Tensor: ...
+
+
+def score(model: Network, given: np.ndarray, rows: np.ndarray, conditions: Sequence[Condition]) -> Tensor:
     """Log-probabilities (B,) float64 of symbols `rows` (B, T), each after `given` and under its condition."""
     like = model.skip.weight
     count, length = rows.shape
@@ -56,7 +75,7 @@ def score(model: WaveNet, given: np.ndarray, rows: np.ndarray, conditions: Seque
     return total
 
 
-def _frames(model: WaveNet, sources: Sequence[FrameSource | None], wanted: int) -> Tensor:
+def _frames(model: Network, sources: Sequence[FrameSource | None], wanted: int) -> Tensor:
     """The first `wanted` frames as the layers see them, and the one after them or the last again: (B, F + 1, H)."""
     taken = []
     for source in sources:
