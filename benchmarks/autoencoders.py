@@ -1,5 +1,5 @@
 """A PixelCNN auto-encoder beside one with the squared error, on the same images and with codes of the same length
-(seed 002, figure 6; van den Oord et al. 2016, arXiv 1606.05328, section 3.3).
+(Chintala, "Generative models", conditional PixelCNN; van den Oord et al. 2016, arXiv 1606.05328, section 3.3).
 
 python -m benchmarks.autoencoders DATA -o FOLDER
 

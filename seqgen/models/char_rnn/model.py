@@ -1,6 +1,6 @@
-"""Character RNN: h = cell(one_hot(x), h), logits = W h + b (seed 004, "RNN: Recurrent Neural Networks").
+"""Character RNN: h = cell(one_hot(x), h), logits = W h + b (Zhou, lecture 22, "RNN: Recurrent Neural Networks").
 
-The cells are the seed's tanh recurrence, the GRU and the LSTM, at any depth. The first symbol of a sample is
+The cells are the lecture's tanh recurrence, the GRU and the LSTM, at any depth. The first symbol of a sample is
 predicted from a zero input and a zero state, which is also what training starts from.
 Shapes: B batch, T time, V vocabulary, H hidden size, L layers.
 """
@@ -34,11 +34,11 @@ class CharRNN(NamedArrays, Generator):
     Args:
         vocabulary: the characters, as a string or a sequence of one-character strings, or "bytes" for the
             256 byte values of UTF-8 text.
-        cell: "tanh" (the seed's recurrence), "gru" or "lstm".
+        cell: "tanh" (the lecture's recurrence), "gru" or "lstm".
         hidden_size: width H of every layer.
         layers: depth L.
         dropout: probability of dropping an activation between layers and before the output, in training only.
-        bias: False gives the seed's equations, which have none.
+        bias: False gives the lecture's equations, which have none.
         seed: of the initial weights.
 
     Example:

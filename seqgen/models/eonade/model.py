@@ -1,5 +1,5 @@
 """EoNADE, the orderless and deep NADE (Uria, Murray and Larochelle 2014, "A deep and tractable density estimator",
-arXiv 1310.1757; seed 004 for NADE): one network for the factors of all orders of the dimensions,
+arXiv 1310.1757; Zhou, lecture 22, for NADE): one network for the factors of all orders of the dimensions,
 
     h_1 = relu(c + Σ_{j known} (u_j + w_j x_j)),   h_k = relu(H_k h_{k-1} + c_k),
     p(x_i = 1 | known) = sigmoid(v_i · h + b_i),

@@ -1,5 +1,5 @@
-"""FVSBN, the fully visible sigmoid belief network (seed 004, "Autoregressive generative model"; Frey, Hinton and
-Dayan 1996): every pixel by logistic regression from the pixels before it,
+"""FVSBN, the fully visible sigmoid belief network (Frey, Hinton and Dayan 1996; Zhou, lecture 22,
+"Autoregressive generative model"): every pixel by logistic regression from the pixels before it,
 
     p(x_i = 1 | x_<i) = sigmoid(α_i0 + Σ_{j<i} α_ij x_j).
 

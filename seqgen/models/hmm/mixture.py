@@ -1,6 +1,6 @@
 """Gaussian mixtures: an emission of HMMs, and a model of independent vectors on its own.
 
-p(x) = sum_m w_m N(x; mu_m, Sigma_m) (seed 004, lines 357-382); fitted by EM (Dempster, Laird and Rubin 1977).
+p(x) = sum_m w_m N(x; mu_m, Sigma_m) (Zhou, lecture 22); fitted by EM (Dempster, Laird and Rubin 1977).
 Legend: K states, M components, T observations, D dimensions.
 """
 

@@ -1,6 +1,6 @@
-"""Hidden Markov models: p(x, z) = p(z_1) prod p(z_t | z_{t-1}) prod p(x_t | z_t) (seed 001, lines 296-391).
+"""Hidden Markov models: p(x, z) = p(z_1) prod p(z_t | z_{t-1}) prod p(x_t | z_t) (Rabiner 1989; Petzka, lecture 10).
 
-Rows of `transition` sum to one: row = from, column = to. (Seed 001 writes the transpose, A_ij = p(i | j).)
+Rows of `transition` sum to one: row = from, column = to. (The lecture writes the transpose, A_ij = p(i | j).)
 Legend: B sequences, T observations, K states, D dimensions, V symbols.
 """
 

@@ -1,4 +1,4 @@
-"""The recipe of the built-in `digit-strokes`: the lecture's HMM of a handwritten "2" (seed 001, lines 371-391).
+"""The recipe of the built-in `digit-strokes`: the lecture's HMM of a handwritten "2" (Petzka, lecture 10).
 
 Sixteen hidden states, a left-to-right chain that stays or advances, and sixteen pen angles for segments of equal
 length. The lecture's pen trajectories were not to be had, so strokes are traced from images of digits.

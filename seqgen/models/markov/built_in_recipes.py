@@ -1,4 +1,4 @@
-"""The recipes of the built-in Markov chains: words of Shakespeare, and the weather table of seed 001."""
+"""The recipes of the built-in Markov chains: words of Shakespeare, and the weather table of Petzka, lecture 10."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def _speeches(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
 
 
 def weather_model() -> tuple[MarkovChain, dict[str, Any]]:
-    """The weather table of seed 001 as a chain of words, and its card.
+    """The weather table of a lecture (Petzka, lecture 10) as a chain of words, and its card.
 
-    The seed calls the third state Foggy in one place and Cloud in the other; here it is "cloud".
+    The lecture calls the third state Foggy in one place and Cloud in the other; here it is "cloud".
     """
     chain = MarkovChain.from_table(SKIES, TOMORROW, unit="words")
     table = np.array(TOMORROW)

@@ -1,6 +1,6 @@
-"""Markov chains of any order over characters, words or any hashable symbols (seed 001, "Markov models").
+"""Markov chains of any order over characters, words or any hashable symbols (Petzka, lecture 10, "Markov models").
 
-The seed's weather table calls its third state Foggy in one place and Cloud in the other; here it is "cloud".
+The lecture's weather table calls its third state Foggy in one place and Cloud in the other; here it is "cloud".
 Legend: B sequences, V vocabulary.
 """
 

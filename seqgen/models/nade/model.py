@@ -1,9 +1,9 @@
-"""NADE, the neural autoregressive distribution estimator (seed 004, "NADE"; Larochelle and Murray 2011; Uria et al.
-2016, arXiv 1605.02226): a hidden layer for every dimension, all from one shared matrix,
+"""NADE, the neural autoregressive distribution estimator (Larochelle and Murray 2011; Uria et al. 2016,
+arXiv 1605.02226; Zhou, lecture 22, "NADE"): a hidden layer for every dimension, all from one shared matrix,
 
     h_i = sigmoid(c + Σ_{j<i} w_j x_j),    p(x_i = 1 | x_<i) = sigmoid(v_i · h_i + b_i).
 
-The seed's A_i are the first i - 1 columns w_j of that matrix. With more levels, every level but 0 of a dimension has
+The lecture's A_i are the first i - 1 columns w_j of that matrix. With more levels, every level but 0 of a dimension has
 a column of its own, and a softmax over the levels, level 0 having the logit 0, takes the place of the sigmoid; with
 two levels both are the equations above. The sums over j are carried along, so that a likelihood takes O(D·F).
 Shapes: B batch, C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.

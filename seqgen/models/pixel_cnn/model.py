@@ -1,4 +1,4 @@
-"""PixelCNN: every pixel's levels from a masked convolution over the pixels before it (seed 004, "PixelRNN and
+"""PixelCNN: every pixel's levels from a masked convolution over the pixels before it (Zhou, lecture 22, "PixelRNN and
 PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759 and 1606.05328).
 
 The order is raster order, and R, G, B within a pixel. The gated network has two stacks: the vertical one sees the

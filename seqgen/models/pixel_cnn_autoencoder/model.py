@@ -1,5 +1,5 @@
-"""The PixelCNN auto-encoder: a convolutional encoder with m numbers in the middle, a PixelCNN as decoder (seed 002,
-figure 6; van den Oord et al. 2016, arXiv 1606.05328, section 3.3).
+"""The PixelCNN auto-encoder: a convolutional encoder with m numbers in the middle, a PixelCNN as decoder (van den
+Oord et al. 2016, arXiv 1606.05328, section 3.3; Chintala, "Generative models").
 
 The decoder is a distribution over images given the code, so what the code leaves open comes out sharp and
 different in every sample, where an auto-encoder trained with the squared error (`AutoEncoder`) gives a blurred mean.

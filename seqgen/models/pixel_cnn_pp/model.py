@@ -1,4 +1,4 @@
-"""PixelCNN++ (Salimans, Karpathy, Chen, Kingma 2017, arXiv 1701.05517; seed 002, "PixelCNN++"): an image model with
+"""PixelCNN++ (Salimans, Karpathy, Chen, Kingma 2017, arXiv 1701.05517; Chintala, "PixelCNN++"): an image model with
 few parameters a pixel instead of one for each level.
 
 It conditions on whole pixels, works at several resolutions with short-cut connections, and states of each pixel a

@@ -1,5 +1,5 @@
 """The two recurrent layers of PixelRNN: Row LSTM and Diagonal BiLSTM (van den Oord et al. 2016, arXiv 1601.06759,
-sections 3.1 to 3.4; seed 004, "PixelRNN and PixelCNN").
+sections 3.1 to 3.4; Zhou, lecture 22, "PixelRNN and PixelCNN").
 
 A layer adds to maps of 2F features what an LSTM of F units makes of them. The input's part of the gates is one
 masked convolution of all pixels at once; the states' part goes step by step, over rows or over diagonals. Pixels

@@ -1,4 +1,4 @@
-"""PixelRNN: every pixel's levels from two-dimensional LSTMs over the pixels before it (seed 004, "PixelRNN and
+"""PixelRNN: every pixel's levels from two-dimensional LSTMs over the pixels before it (Zhou, lecture 22, "PixelRNN and
 PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759).
 
 A masked convolution (mask A), LSTM layers with residual connections, and 1×1 convolutions (mask B) to a softmax

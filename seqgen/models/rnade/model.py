@@ -1,5 +1,5 @@
-"""RNADE, the real-valued NADE (Uria, Murray and Larochelle 2013, arXiv 1306.0186; seed 004 for NADE): every number of
-a vector has a mixture of Gaussians whose parameters depend on the numbers before it,
+"""RNADE, the real-valued NADE (Uria, Murray and Larochelle 2013, arXiv 1306.0186; Zhou, lecture 22, for NADE): every
+number of a vector has a mixture of Gaussians whose parameters depend on the numbers before it,
 
     h_d = relu(ρ_d (c + Σ_{j<d} w_j x_j)),
     p(x_d | x_<d) = Σ_k softmax(A_d h_d + a_d)_k N(x_d; M_d h_d + m_d, exp(S_d h_d + s_d)²).

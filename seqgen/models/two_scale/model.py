@@ -1,5 +1,5 @@
 """Two scales: a small image first, then the large one of which it is every s-th pixel (multi-scale PixelRNN,
-van den Oord et al. 2016, arXiv 1601.06759, section 3.6; seed 002, "Improving PixelCNN performance").
+van den Oord et al. 2016, arXiv 1601.06759, section 3.6; Chintala, "Improving PixelCNN performance").
 
 The small image is a part of the large one, so nothing is summed out: p(x) = p(small) · p(the other pixels | small).
 Both factors are PixelCNNs; the large one looks at the small image as its guide and holds its pixels as known.

@@ -1,4 +1,4 @@
-"""The character RNN against its equations written out, and the "hello" example of seed 004."""
+"""The character RNN against its equations written out, and the "hello" example of Zhou, lecture 22."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def logits_written_out(model: CharRNN, inputs: list[int]) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("bias", [False, True], ids=["seed's equations", "with biases"])
+@pytest.mark.parametrize("bias", [False, True], ids=["lecture's equations", "with biases"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_parallel_pass_equals_the_equations(cell, layers, bias):
@@ -98,7 +98,7 @@ def test_one_parallel_pass_equals_cached_steps(cell):
         torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
 
 
-# ---- the seed's example -------------------------------------------------------------------------------
+# ---- the lecture's example -------------------------------------------------------------------------------
 
 
 def test_the_figures_logits_give_the_probability_of_e_after_h():
@@ -126,7 +126,7 @@ def test_inputs_are_one_hot_in_the_order_of_the_vocabulary():
 
 @pytest.fixture(scope="module")
 def hello() -> CharRNN:
-    """The seed's model of three hidden units, trained on "hello" for a moment."""
+    """The lecture's model of three hidden units, trained on "hello" for a moment."""
     model = CharRNN(HELLO, cell="tanh", hidden_size=3, layers=1, bias=False, seed=1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     for _ in range(150):

@@ -31,7 +31,7 @@ def test_inference_is_that_of_all_paths(kind):
 
 
 def test_rows_of_transition_are_from_and_columns_to():
-    """Seed 001, lines 333-335, has A_ij = p(i | j): the transpose of what HMM takes."""
+    """The lecture (Petzka, lecture 10) has A_ij = p(i | j): the transpose of what HMM takes."""
     seeds = np.array([[0.9, 0.5], [0.1, 0.5]])  # columns sum to one
     model = seqgen.HMM([1.0, 0.0], seeds.T, seqgen.Categorical(np.eye(2)))
     assert model.log_prob(np.array([0, 1])) == pytest.approx([np.log(0.1)])

@@ -82,7 +82,7 @@ def test_discount_is_a_half_where_its_estimate_would_be_zero_or_one():
         assert (chain.next_probabilities("b") > 0).all()
 
 
-# ---- the seed's weather table -------------------------------------------------------------------------
+# ---- the lecture's weather table -------------------------------------------------------------------------
 
 WEATHER = [[0.8, 0.05, 0.15], [0.2, 0.6, 0.2], [0.2, 0.3, 0.5]]
 SKIES = ["sun", "rain", "cloud"]
