@@ -1,5 +1,6 @@
 """The plain auto-encoder, trained with the squared error: what the PixelCNN auto-encoder is compared with (van den Oord
-et al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models"). Shapes: B batch, C colours, H rows, W columns, m bottleneck.
+et al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models").
+Shapes: B batch, C colours, H rows, W columns, m bottleneck.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def test_one_parallel_pass_equals_cached_steps(cell):
 
 
 def test_the_figures_logits_give_the_probability_of_e_after_h():
-    """Seed 004 draws the outputs after "h" as 1.0, 2.2, -3.0 and 4.1 for h, e, l and o."""
+    """Zhou, lecture 22, draws the outputs after "h" as 1.0, 2.2, -3.0 and 4.1 for h, e, l and o."""
     model = CharRNN(HELLO, cell="tanh", hidden_size=3, layers=1)
     with torch.no_grad():
         model.head.weight.zero_()
