@@ -7,10 +7,12 @@ its state is a JSON value so that a stream can be resumed at any chunk.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Any
 
 from seqgen.codecs.audio import PCM16, Audio, MuLaw, Waveform
-from seqgen.codecs.base import Codec, Decoder
+from seqgen.codecs.base import CODECS, Codec, Decoder
 from seqgen.codecs.numbers import Integers, Strokes, Vectors
 from seqgen.codecs.pixels import Pixels
 from seqgen.codecs.symbols import Symbols, Tokens, Words
@@ -36,18 +38,15 @@ __all__ = [
     "codec_from_config",
 ]
 
-_CODECS: dict[str, type[Codec]] = {
-    c.name: c
-    for c in (
-        Characters, Bytes, Symbols, Words, Tokens, Integers, Strokes, Vectors, Pixels, MuLaw, PCM16, Waveform,
-    )
-}  # fmt: skip
+# a codec is known by its file alone
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def codec_from_config(config: dict[str, Any]) -> Codec:
     """The codec that `config` describes (the inverse of `Codec.config`)."""
     arguments = {key: value for key, value in config.items() if key != "name"}
     name = config.get("name")
-    if name not in _CODECS:
-        raise SeqgenError(f"unknown codec {name!r}; this version knows {', '.join(_CODECS)}")
-    return _CODECS[name](**arguments)
+    if name not in CODECS:
+        raise SeqgenError(f"unknown codec {name!r}; this version knows {', '.join(CODECS)}")
+    return CODECS[name](**arguments)

@@ -20,7 +20,10 @@ class Audio(Codec):
     They take floats in [-1, 1], int16 samples, and tensors of either; `sample_rate` is in samples per second.
     """
 
+    medium = "audio"
     unit = "samples"
+    default_suffix = ".wav"
+    sample_rate: int
 
     def __init__(self, sample_rate: int = 16000) -> None:
         self.sample_rate = integer("sample_rate", sample_rate, low=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,17 +18,51 @@ class Decoder(Protocol):
     def restore(self, state: Any) -> None: ...
 
 
+CODECS: dict[str, type[Codec]] = {}
+"""Codecs by the name that checkpoints hold; a subclass of `Codec` enters itself."""
+
+
 class Codec:
-    """Base of all codecs; `size` is the number of symbols, or 0 where symbols are not integers."""
+    """Base of all codecs. A subclass with a `name` can be stored in checkpoints and opened again from them.
+
+    What others want to know of a codec, they ask here: a codec is a file in `seqgen/codecs/` and nothing else.
+
+    Attributes:
+        name: as stored in checkpoints.
+        size: number of symbols, or 0 where symbols are not integers.
+        medium: what the data are: "text", "symbols" (Python lists), "numbers", "strokes", "image" or "audio". By it
+            sinks, the command line and the evaluation choose what they do; what they have nothing for is written as
+            text and JSON lines, and read as numbers.
+        unit: what a symbol is called, in the plural.
+        vocabulary: the symbols by number, where they have names of their own; else empty.
+        separator: what stands between two symbols of a text.
+        sample_rate: samples per second, of sound.
+        longest: symbols in a whole sample, where there is a most.
+        default_suffix: of the format that standard output gets unless another is asked for.
+        refused_controls: controls that make no sense for this kind of data.
+    """
 
     name: str
     size: int = 0
+    medium: str = "symbols"
     unit: str = "symbols"
+    vocabulary: Sequence[Any] = ()
+    separator: str = ""
+    sample_rate: int | None = None
     longest: int | None = None
-    """Symbols in a whole sample, where there is a most."""
-
+    default_suffix: str = ".txt"
     refused_controls: tuple[str, ...] = ()
-    """Controls that make no sense for this kind of data."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        name = cls.__dict__.get("name")
+        if name is None:
+            return
+        known = CODECS.setdefault(name, cls)
+        # a module that is loaded anew defines its codecs again
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"the codec name {name!r} is taken by {known.__module__}.{known.__qualname__}")
+        CODECS[name] = cls
 
     def encode(self, data: Any) -> np.ndarray:
         """One item of user data as an array of symbols (T,) or (T, D)."""
@@ -48,6 +83,10 @@ class Codec:
     def encode_symbols(self, data: Any) -> np.ndarray:
         """Symbols as a control names them."""
         return self.encode(data)
+
+    def encode_symbol(self, symbol: Any) -> np.ndarray:
+        """One symbol, named as in data, as an array (1,); several in its place come as an array of several."""
+        return self.encode(symbol)
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one sample."""

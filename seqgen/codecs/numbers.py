@@ -14,6 +14,7 @@ class Integers(Codec):
     """The integers 0 to size - 1 as they are: (T,) int64 arrays."""
 
     name = "integers"
+    medium = "numbers"
 
     def __init__(self, size: int) -> None:
         self.size = integer("size", size, low=1)
@@ -45,6 +46,7 @@ class Strokes(Codec):
     """
 
     name = "strokes"
+    medium = "strokes"
     unit = "segments"
 
     def __init__(self, angles: int = 16) -> None:
@@ -79,6 +81,7 @@ class Vectors(Codec):
     """Numeric observations as they are: (T,) or (T, D) arrays."""
 
     name = "vectors"
+    medium = "numbers"
     unit = "vectors"
 
     def __init__(self, dimensions: int = 0, dtype: str = "float64") -> None:

@@ -28,7 +28,9 @@ class Pixels(Codec):
     """
 
     name = "pixels"
+    medium = "image"
     unit = "rows"
+    default_suffix = ".pnm"
     refused_controls = ("repetition_penalty", "stop")
 
     def __init__(self, shape: Sequence[int], levels: int = 2) -> None:

@@ -21,6 +21,7 @@ class Symbols(Codec):
     """
 
     name = "symbols"
+    vocabulary: list[Any]
 
     def __init__(self, vocabulary: Iterable[Hashable]) -> None:
         self.vocabulary = list(vocabulary)
@@ -51,6 +52,9 @@ class Symbols(Codec):
             return [self.encode(data)]
         return super().encode_batch(data)
 
+    def encode_symbol(self, symbol: Any) -> np.ndarray:
+        return self.encode((symbol,))
+
     def _is_sequence(self, item: Any) -> bool:
         if isinstance(item, tuple):
             return item not in self._index
@@ -76,7 +80,9 @@ class Words(Symbols):
     """Text as words that are joined by single spaces; a text prompt is split at white space."""
 
     name = "words"
+    medium = "text"
     unit = "words"
+    separator = " "
 
     def encode(self, data: Any) -> np.ndarray:
         return super().encode(data.split() if isinstance(data, str) else data)
@@ -86,7 +92,7 @@ class Words(Symbols):
         return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:
-        return " ".join(self._table[symbols].tolist())
+        return self.separator.join(self._table[symbols].tolist())
 
     def decoder(self) -> Decoder:
         return _WordDecoder(self)
@@ -106,7 +112,7 @@ class _WordDecoder:
         if not len(symbols):
             return ""
         text = self._codec.decode(symbols)
-        text, self._started = (" " + text if self._started else text), True
+        text, self._started = (self._codec.separator + text if self._started else text), True
         return text
 
     def state(self) -> bool:
@@ -129,6 +135,7 @@ class Tokens(Symbols):
     """
 
     name = "tokens"
+    medium = "text"
     unit = "tokens"
     pattern = re.compile(r"\s?['’]?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
 

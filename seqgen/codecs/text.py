@@ -20,7 +20,9 @@ class Characters(Codec):
     """
 
     name = "characters"
+    medium = "text"
     unit = "characters"
+    vocabulary: str
 
     def __init__(self, vocabulary: str | Sequence[str]) -> None:
         characters = list(vocabulary)
@@ -67,6 +69,7 @@ class Bytes(Codec):
     """
 
     name = "bytes"
+    medium = "text"
     unit = "bytes"
     size = 256
 

@@ -6,19 +6,32 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.codecs import Audio, Bytes, Characters, Pixels, Strokes, Symbols
 from seqgen.data.arrays import read_sequences, read_vectors
 from seqgen.data.text import read_text, split_sequences
 from seqgen.errors import SeqgenError
 from seqgen.generator import Generator
 from seqgen.pretrained import find
-from seqgen.registry import family
+from seqgen.registry import family, resolve
 
 Report = Callable[[int, int], None]
+
+
+class DataSet(NamedTuple):
+    """A medium whose data come as data sets of whole items, with parts that training splits them into."""
+
+    items: str
+    score: str
+
+
+DATA_SETS = {
+    "image": DataSet("images", "seqgen.evaluation.held_out_images:held_out_images"),
+    "audio": DataSet("recordings", "seqgen.evaluation.held_out_audio:held_out_audio"),
+}
+"""What scores whole data sets, as "module:function", by the medium of the codec."""
 
 
 def held_out(
@@ -46,31 +59,21 @@ def held_out(
     weights = find(name_or_path)
     model: Generator = family(weights.family).model_class().from_weights(weights)
     path = Path(data)
-    if isinstance(model.codec, Pixels):
-        from seqgen.evaluation.held_out_images import held_out_images
-
+    medium = model.codec.medium
+    if medium in DATA_SETS:
         if last != 1.0:
-            raise SeqgenError("--last is for texts; of images, --part says which are scored")
-        found = held_out_images(model, weights.card, path, part=part or "test", report=report)
-        return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
-    if isinstance(model.codec, Audio):
-        from seqgen.evaluation.held_out_audio import held_out_audio
-
-        if last != 1.0:
-            raise SeqgenError("--last is for texts; of recordings, --part says which are scored")
-        found = held_out_audio(model, weights.card, path, part=part or "test", report=report)
+            raise SeqgenError(
+                f"--last is for texts; of {DATA_SETS[medium].items}, --part says which are scored"
+            )
+        score = resolve(DATA_SETS[medium].score)
+        found = score(model, weights.card, path, part=part or "test", report=report)
         return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
     if part is not None:
         raise SeqgenError("--part is for images and recordings; of a text, --last says what is scored")
-    unknown = 0
-    if isinstance(model.codec, (Characters, Bytes, Symbols)):
-        text = read_text(path)
-        text = text[len(text) - max(1, round(len(text) * last)) :]
-        sequences: list[Any] = split_sequences(text, weights.card.get("sequences", "whole"))
-    elif last != 1.0:
+    if last != 1.0 and medium not in TEXTS:
         raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
-    else:
-        sequences = _numbers(model, path, weights.card)
+    sequences = _READERS.get(medium, _numbers)(model, path, weights.card, last)
+    unknown = 0
     if model.family == "rnade":
         nats, symbols = -float(np.sum(np.asarray(model.log_prob(sequences[0])))), len(sequences[0])
     elif model.family == "markov":
@@ -100,13 +103,32 @@ def held_out(
     return result
 
 
-def _numbers(model: Generator, path: Path, card: Any) -> list[np.ndarray]:
-    if isinstance(model.codec, Strokes):
-        from seqgen.data.strokes import read_digits, trace_all
+def _texts(model: Generator, path: Path, card: Any, last: float) -> list[Any]:
+    """The last part of a text, cut into sequences as it was in training."""
+    text = read_text(path)
+    text = text[len(text) - max(1, round(len(text) * last)) :]
+    return split_sequences(text, card.get("sequences", "whole"))
 
-        digit = int(card.get("digit", 2))
-        return list(trace_all(read_digits(path, digit), segments=card["length"], angles=model.codec.size)[0])
+
+def _strokes(model: Generator, path: Path, card: Any, last: float) -> list[Any]:
+    """The directions of the pen in pictures of a digit."""
+    from seqgen.data.strokes import read_digits, trace_all
+
+    digit = int(card.get("digit", 2))
+    return list(trace_all(read_digits(path, digit), segments=card["length"], angles=model.codec.size)[0])
+
+
+def _numbers(model: Generator, path: Path, card: Any, last: float) -> list[Any]:
+    """The sequences of an archive of numbers."""
     if model.family == "rnade":
         # a sample is one vector, number by number; a file holds many
         return [read_vectors(path)]
     return [model.codec.encode(sequence) for sequence in read_sequences(path)]
+
+
+TEXTS = ("text", "symbols")
+_READERS: dict[str, Callable[[Generator, Path, Any, float], list[Any]]] = {
+    **dict.fromkeys(TEXTS, _texts),
+    "strokes": _strokes,
+}
+"""What reads held-out data for a codec, by its medium; everything else is read as numbers."""

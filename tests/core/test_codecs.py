@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.codecs import Bytes, Characters, Codec, Symbols, Vectors, Words, codec_from_config
+from seqgen import codecs
+from seqgen.codecs import (
+    Bytes,
+    Characters,
+    Codec,
+    Integers,
+    MuLaw,
+    Pixels,
+    Strokes,
+    Symbols,
+    Tokens,
+    Vectors,
+    Words,
+    codec_from_config,
+)
+from seqgen.codecs.base import CODECS
 from seqgen.errors import SeqgenError
 
 TEXT = "né→\U0001f642\u0000 e\u0301\U0001f469\u200d\U0001f680\n"
@@ -176,3 +193,75 @@ def test_a_batch_is_one_item_or_a_list(codec, data, count):
 def test_an_unknown_codec_in_a_configuration_is_named():
     with pytest.raises(SeqgenError, match="unknown codec 'morse'"):
         codec_from_config({"name": "morse"})
+
+
+# ---- what others ask a codec --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("codec", "medium", "suffix"),
+    [
+        (Characters("ab"), "text", ".txt"),
+        (Bytes(), "text", ".txt"),
+        (Words(["a"]), "text", ".txt"),
+        (Tokens(["a"]), "text", ".txt"),
+        (Symbols([1, "a"]), "symbols", ".txt"),
+        (Integers(3), "numbers", ".txt"),
+        (Vectors(2), "numbers", ".txt"),
+        (Strokes(), "strokes", ".txt"),
+        (Pixels((1, 2, 2)), "image", ".pnm"),
+        (MuLaw(), "audio", ".wav"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Codec) else "",
+)
+def test_a_codec_says_what_it_is_for(codec, medium, suffix):
+    assert (codec.medium, codec.default_suffix) == (medium, suffix)
+    assert (codec.sample_rate is not None) == (medium == "audio")
+    assert len(codec.vocabulary) in (0, codec.size)
+    assert codec.separator == (" " if codec.name == "words" else "")
+
+
+@pytest.mark.parametrize(
+    ("codec", "symbol", "number"),
+    [(Characters("ab"), "b", 1), (Words(["to", "be"]), "be", 1), (Symbols([None, (0, 1)]), (0, 1), 1)],
+    ids=["character", "word", "tuple"],
+)
+def test_one_symbol_is_named_as_in_data(codec, symbol, number):
+    assert codec.encode_symbol(symbol).tolist() == [number]
+    assert codec.decode(codec.encode_symbol(symbol)) in (symbol, [symbol])
+
+
+def test_none_is_a_symbol_only_where_the_vocabulary_has_it():
+    assert Symbols(["a", None]).encode_symbol(None).tolist() == [1]
+    for codec in (Symbols(["a"]), Words(["a"]), Characters("a")):
+        with pytest.raises((ValueError, TypeError)):
+            codec.encode_symbol(None)
+
+
+def test_a_codec_is_known_by_its_definition_alone():
+    class Shouted(Characters):
+        """Text in capitals."""
+
+        name = "shouted"
+
+        def decode(self, symbols):
+            return super().decode(symbols).upper()
+
+    try:
+        codec = codec_from_config(Shouted("helo").config())
+        assert codec.decode(codec.encode("hello")) == "HELLO"
+    finally:
+        del CODECS["shouted"]
+    assert codec_from_config(Characters("ab").config()).decode(np.array([0])) == "a"
+
+
+def test_every_file_of_codecs_is_read():
+    files = {path.stem for path in Path(codecs.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == {name for name in files if f"seqgen.codecs.{name}" in sys.modules}
+    assert {codec.__module__.rpartition(".")[2] for codec in CODECS.values()} == files - {"base"}
+
+
+def test_a_name_belongs_to_one_codec():
+    with pytest.raises(TypeError, match=r"the codec name 'bytes' is taken by seqgen\.codecs\.text\.Bytes"):
+        type("Other", (Codec,), {"name": "bytes"})
+    assert CODECS["bytes"] is Bytes

@@ -176,7 +176,7 @@ class CharRNN(NamedArrays, Generator):
         """The model that `weights` describe."""
         config: Mapping[str, Any] = weights.config
         codec = codec_from_config(config["codec"])
-        vocabulary = codec.vocabulary if isinstance(codec, Characters) else "bytes"
+        vocabulary = codec.vocabulary or "bytes"
         rest = {key: value for key, value in config.items() if key != "codec"}
         model = cls(vocabulary, **rest)
         model.take_arrays(weights)

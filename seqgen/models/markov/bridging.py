@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.codecs import Characters, Codec, Symbols
+from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError, integer
 from seqgen.models.markov.automaton import Automaton
 
@@ -64,15 +64,15 @@ def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.nda
 
 
 def _symbol(symbol: Any, position: int, codec: Codec, ends: bool) -> int:
-    if symbol is None and not (isinstance(codec, Symbols) and None in codec.vocabulary):
-        if not ends:
+    try:
+        given = codec.encode_symbol(symbol)
+    except (TypeError, ValueError) as error:
+        if symbol is None:
+            if ends:
+                return codec.size
             raise ValueError(
                 f"condition forces the end at position {position}, but samples of this chain are endless"
-            )
-        return codec.size
-    try:
-        given = codec.encode(symbol if isinstance(codec, Characters) else (symbol,))
-    except (TypeError, ValueError) as error:
+            ) from None
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"condition at position {position}: {error}") from None
     if len(given) != 1:

@@ -15,7 +15,7 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.checks import probabilities, renormalised
-from seqgen.codecs import Characters, Symbols, Tokens, Words, codec_from_config
+from seqgen.codecs import Characters, Codec, Symbols, Tokens, Words, codec_from_config
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.generator import Generator
 from seqgen.models.markov.automaton import Automaton, from_ngrams, from_table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from seqgen.models.markov.numba_tables import Tables
     from seqgen.models.markov.numba_whole import WholeSamples
 
-CODECS: dict[str, Callable[[Any], Characters | Symbols]] = {
+CODECS: dict[str, Callable[[Any], Codec]] = {
     "characters": Characters, "words": Words, "tokens": Tokens, "symbols": Symbols,
 }  # fmt: skip
 
@@ -58,7 +58,7 @@ class MarkovChain(Generator):
     """
 
     family = "markov"
-    codec: Characters | Symbols
+    codec: Codec
 
     def __init__(
         self,
@@ -293,7 +293,7 @@ class MarkovChain(Generator):
         config = weights.config
         chain = cls(config["order"], config["smoothing"], boundaries=config["boundaries"])
         codec = codec_from_config(config["codec"])
-        if not isinstance(codec, (Characters, Symbols)):
+        if not codec.vocabulary:
             raise ValueError(f"a Markov chain cannot have the codec {codec.name!r}")
         chain.codec, chain.unit = codec, codec.name
         arrays = dict(weights.arrays)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.codecs import Characters, Symbols, Tokens, Words
+from seqgen.codecs import Codec
 from seqgen.kernels.compile import inline, kernel
 from seqgen.models.markov.numba_tables import (
     STATE,
@@ -46,11 +46,11 @@ class WholeSamples:
         tables: the chain. end: the symbol that ends a sample. codec: of its symbols.
     """
 
-    def __init__(self, tables: Tables, end: int, codec: Characters | Symbols) -> None:
+    def __init__(self, tables: Tables, end: int, codec: Codec) -> None:
         self._tables, self._end, self._codec = tables, end, codec
         self._texts: Texts | None = None
-        if isinstance(codec, (Characters, Words, Tokens)) and separable(codec.vocabulary):
-            self._texts = Texts(codec.vocabulary, " " if isinstance(codec, Words) else "")
+        if codec.medium == "text" and codec.vocabulary and separable(codec.vocabulary):
+            self._texts = Texts(codec.vocabulary, codec.separator)
 
     def sample(
         self, state: int, n: int, length: int | None, *, seed: int, start: int, threads: int
