@@ -9,8 +9,9 @@ from pathlib import Path
 
 import seqgen
 from pipelines.sinks import open_sink
+from pipelines.sinks.recording import require_rate
 from seqgen.checkpoint import Weights
-from seqgen.codecs import Audio, codec_from_config
+from seqgen.codecs import codec_from_config
 from seqgen.pretrained import find, names
 
 _SHOWN = 0.1  # seconds between two lines on a terminal
@@ -22,7 +23,7 @@ def speakers() -> dict[str, Weights]:
     return {
         name: weights
         for name, weights in found.items()
-        if isinstance(codec_from_config(weights.config["codec"]), Audio)
+        if codec_from_config(weights.config["codec"]).medium == "audio"
         and not any(weights.config.get(kind) for kind in ("classes", "condition_size", "mels"))
     }
 
@@ -35,12 +36,12 @@ def speak(name: str | Path, folder: Path, *, seed: int, seconds: float = 10.0) -
         folder: where to. seed: of the sample. seconds: its length.
     """
     codec = codec_from_config(find(name).config["codec"])
-    assert isinstance(codec, Audio)
+    sample_rate = require_rate(codec)
     sound, picture = (folder / f"{Path(name).stem}{suffix}" for suffix in (".wav", ".png"))
     with ExitStack() as files:
-        length = round(seconds * codec.sample_rate)
+        length = round(seconds * sample_rate)
         stream = files.enter_context(
-            seqgen.stream(name, n=1, length=length, chunk=max(1, codec.sample_rate // 50), seed=seed)
+            seqgen.stream(name, n=1, length=length, chunk=max(1, sample_rate // 50), seed=seed)
         )
         sinks = [files.enter_context(open_sink(path, codec)) for path in (sound, picture)]
         shown = 0.0
@@ -50,11 +51,11 @@ def speak(name: str | Path, folder: Path, *, seed: int, seconds: float = 10.0) -
             now = time.monotonic()
             if chunk.last or (sys.stdout.isatty() and now - shown > _SHOWN):
                 shown = now
-                done, rate = (chunk.offset + len(chunk.data)) / codec.sample_rate, stream.stats.rate
+                done, rate = (chunk.offset + len(chunk.data)) / sample_rate, stream.stats.rate
                 start = "\r\033[K" if sys.stdout.isatty() else ""
                 print(
                     f"{start}  {done:4.1f} s of audio, {rate:,.0f} samples/s, "
-                    f"{rate / codec.sample_rate:.2f}× real time", end="", flush=True,
+                    f"{rate / sample_rate:.2f}× real time", end="", flush=True,
                 )  # fmt: skip
     print()
     return sound, picture

@@ -89,14 +89,15 @@ def picture(image: np.ndarray, codec: Pixels) -> np.ndarray:
 
 def require_picture(codec: Any) -> tuple[int, int, int]:
     """(colours, rows, columns) of images that are grey or RGB, or SeqgenError."""
-    if not isinstance(codec, Pixels):
+    if codec.medium != "image":
         raise SeqgenError(f"pictures are made of images, this model makes {codec.unit}")
-    if codec.shape[0] not in (1, 3):
+    shape: tuple[int, int, int] = codec.shape
+    if shape[0] not in (1, 3):
         raise SeqgenError(
-            f"images of {codec.shape[0]} colours have no picture format, which knows grey (1) and RGB (3); "
+            f"images of {shape[0]} colours have no picture format, which knows grey (1) and RGB (3); "
             "write .npz or .jsonl"
         )
-    return codec.shape
+    return shape
 
 
 def enlarge(array: np.ndarray, scale: int) -> np.ndarray:

@@ -19,8 +19,7 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: if the directory does not exist or cannot be written.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the directory {str(path.parent)!r} does not exist; make it first")
+    require_folder(path)
     if path.is_dir():
         raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file")
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
@@ -38,3 +37,9 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def require_folder(path: Path) -> None:
+    """Raise FileNotFoundError unless the folder of a file is there."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the directory {str(path.parent)!r} does not exist; make it first")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from pipelines.operators.paced import Paced
-from seqgen.codecs import Audio, Pixels
+from seqgen.stats import StreamStats
 from seqgen.streaming import Stream
 
 
@@ -16,12 +17,18 @@ class StreamProgress:
     """Shows what a stream has made; nothing is rewritten while the samples themselves scroll by (`live`).
 
     Of a `paced` stream it also says how often the player had to wait.
+
+    Args:
+        stream: that is drained. amount: says in words what was made, from the stats and the symbols per second.
+        live: whether the samples go to the terminal. quiet: whether to say nothing. seed: to be said.
+        lanes: samples computed side by side. paced: the stage that gives the stream in real time, if one does.
     """
 
     def __init__(
-        self, stream: Stream, *, live: bool, quiet: bool, seed: int, lanes: int = 1, paced: Paced | None = None
+        self, stream: Stream, amount: Callable[[StreamStats, float], str], *, live: bool, quiet: bool, seed: int,
+        lanes: int = 1, paced: Paced | None = None,
     ) -> None:  # fmt: skip
-        self._paced = paced
+        self._amount, self._paced = amount, paced
         self._stream, self._quiet, self._seed, self._lanes = stream, quiet, seed, lanes
         self._round = (0, 0.0)
         self._rewrite = not quiet and not live and sys.stderr.isatty()
@@ -62,22 +69,7 @@ class StreamProgress:
         return (stats.symbols - symbols) / max(stats.seconds - seconds, 1e-9)
 
     def _line(self) -> str:
-        stats, codec = self._stream.stats, self._stream.codec
-        if isinstance(codec, Pixels):
-            _, rows, columns = codec.shape
-            return (
-                f"{stats.samples:,} image{'s' if stats.samples != 1 else ''}, {stats.symbols * columns:,} pixels, "
-                f"{self._rate() / rows:,.1f} images/s, {self._rate() * columns:,.0f} pixels/s"
-            )
-        if isinstance(codec, Audio):
-            done = f"{stats.samples:,} recordings, " if stats.samples > 1 else ""
-            rate = self._rate()
-            return (
-                f"{done}{stats.symbols / codec.sample_rate:,.1f} s of audio, {rate:,.0f} samples/s, "
-                f"{rate / codec.sample_rate:.2f}× real time"
-            )
-        samples = f"{stats.samples:,} sample{'s' if stats.samples != 1 else ''}, " if stats.samples else ""
-        return f"{samples}{stats.symbols:,} {codec.unit}, {self._rate():,.0f} {codec.unit}/s"
+        return self._amount(self._stream.stats, self._rate())
 
     def _waits(self) -> str:
         if self._paced is None:

@@ -9,11 +9,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.sinks.base import Sink
-from pipelines.sinks.png import is_pattern
+from pipelines.sinks.base import Sink, SinkRequest
+from pipelines.sinks.names import as_pattern, indexed_name, is_pattern, require_pattern
 from pipelines.sinks.recording import RecordingFile, require_encoding, require_rate, samples_of
 from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError
+from seqgen.files import require_folder
 from seqgen.streaming import Chunk
 
 
@@ -43,8 +44,14 @@ class RecordingSink(Sink):
         self._open_now: dict[int, RecordingFile] = {}
         self._many = is_pattern(path)
         self._only: int | None = None
-        if self._many and indexed_name(path, 0) == indexed_name(path, 1):
-            raise ValueError(f"the name {str(path)!r} must contain {{index}}")
+        if self._many:
+            require_pattern(path)
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> RecordingSink:
+        return cls(
+            request.path, request.codec, suffix=request.suffix, prefix=request.prompt, **request.options
+        )
 
     def write(self, chunk: Chunk) -> None:
         recording = self._open_now.get(chunk.index) or self._begin(chunk.index)
@@ -67,7 +74,7 @@ class RecordingSink(Sink):
         if self._only not in (None, index) and not self._many:
             raise SeqgenError(
                 f"{self.path} holds one sample, and there are more; give a name with the index in braces, such as "
-                f"{Path(self.path).stem}-{{index:05d}}{self._suffix}"
+                f"{as_pattern(self.path).name}"
             )
         self._only = index
         name = indexed_name(self.path, index) if self._many else Path(self.path)
@@ -79,17 +86,5 @@ class RecordingSink(Sink):
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # each recording has its own file
-        folder = (indexed_name(self.path, 0) if self._many else Path(self.path)).parent
-        if not folder.is_dir():
-            raise FileNotFoundError(f"the directory {str(folder)!r} does not exist; make it first")
+        require_folder(indexed_name(self.path, 0) if self._many else Path(self.path))
         yield None
-
-
-def indexed_name(path: str | Path, index: int) -> Path:
-    """A name with the index put in, or ValueError."""
-    try:
-        return Path(str(path).format(index=index))
-    except (ValueError, LookupError) as error:
-        raise ValueError(
-            f"the name {str(path)!r} is no pattern: {error}; write for example voice-{{index:05d}}.wav"
-        ) from None

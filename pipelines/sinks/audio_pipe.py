@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.sinks.base import SinkRequest
 from pipelines.sinks.in_order import InOrderSink
 from pipelines.sinks.recording import WIDTHS, encoded, require_encoding, require_rate, samples_of
 from seqgen.codecs import Codec
@@ -44,6 +45,10 @@ class AudioPipeSink(InOrderSink):
         rate = require_rate(codec)
         self._header = endless_header(rate, self._encoding) if kind == ".wav" else b""
         self._prefix = None if prefix is None else samples_of(prefix)
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> AudioPipeSink:
+        return cls(request.path, request.codec, kind=request.suffix, prefix=request.prompt, **request.options)
 
     def __enter__(self) -> AudioPipeSink:
         super().__enter__()

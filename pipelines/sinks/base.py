@@ -5,13 +5,32 @@ from __future__ import annotations
 import contextlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 from seqgen.codecs import Codec
 from seqgen.files import replace_whole
 from seqgen.streaming import Chunk
+
+
+@dataclass(frozen=True)
+class SinkRequest:
+    """What `open_sink` was asked for.
+
+    Attributes:
+        path: the file, or "-" for standard output. codec: of the model whose chunks come.
+        suffix: of the format, whatever the name of the file. prompt: what stands before every sample, or None.
+        fixed: entries of every JSON line. options: those that the table of formats lists for the sink, where given.
+    """
+
+    path: str | Path
+    codec: Codec
+    suffix: str
+    prompt: Any
+    fixed: Mapping[str, Any]
+    options: Mapping[str, Any]
 
 
 class Sink(ABC):
@@ -31,6 +50,11 @@ class Sink(ABC):
         self.path, self.codec = path, codec
         self._exit = contextlib.ExitStack()
         self._file: IO[Any] | None = None
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> Sink:
+        """The sink that `open_sink` was asked for; a sink that wants more than the options defines this anew."""
+        return cls(request.path, request.codec, **request.options)
 
     @property
     def file(self) -> Any:

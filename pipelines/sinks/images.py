@@ -26,7 +26,7 @@ class ImageSink(Sink):
     codec: Pixels
 
     def __init__(self, path: str | Path, codec: Codec) -> None:
-        if not isinstance(codec, Pixels):
+        if codec.medium != "image":
             raise SeqgenError(f"this format holds images, the model makes {codec.unit}")
         super().__init__(path, codec)
         self.pending: dict[int, np.ndarray] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.sinks.base import Sink
+from pipelines.sinks.base import Sink, SinkRequest
 from seqgen.codecs import Codec
 from seqgen.streaming import Chunk
 
@@ -27,6 +27,11 @@ class JSONLSink(Sink):
         self._parts: dict[int, list[Chunk]] = {}
         self._complete: set[int] = set()
         self._next: int | None = None
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> JSONLSink:
+        prompt = {"prompt": request.prompt} if isinstance(request.prompt, str) and request.prompt else {}
+        return cls(request.path, request.codec, fixed={**prompt, **request.fixed})
 
     def write(self, chunk: Chunk) -> None:
         if self._next is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,10 +10,12 @@ from typing import IO, Any
 import numpy as np
 
 from pipelines.grids import enlarge, image_grid, picture, require_picture
+from pipelines.sinks.base import SinkRequest
 from pipelines.sinks.images import ImageSink
+from pipelines.sinks.names import indexed_name, is_pattern, require_pattern
 from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError, optional_integer
-from seqgen.files import replace_whole
+from seqgen.files import replace_whole, require_folder
 
 
 def write_png(pixels: np.ndarray, file: Any) -> None:
@@ -35,6 +36,12 @@ class PNGGridSink(ImageSink):
         require_picture(codec)
         self._scale = optional_integer("scale", scale, low=1)
         self._images: list[np.ndarray] = []
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> ImageSink:
+        """A page, or a file for each image if the name is a pattern."""
+        kind = PNGFilesSink if is_pattern(request.path) else PNGGridSink
+        return kind(request.path, request.codec, **request.options)
 
     def image(self, index: int, image: np.ndarray, rows: int) -> None:
         self._images.append(image.astype(np.uint8) if rows == image.shape[1] else image)
@@ -59,34 +66,14 @@ class PNGFilesSink(ImageSink):
         super().__init__(path, codec)
         require_picture(codec)
         self._scale = optional_integer("scale", scale, low=1) or 1
-        names = {self._name(index) for index in (0, 1)}
-        if len(names) < 2:
-            raise ValueError(f"the name {str(path)!r} must contain {{index}}")
+        require_pattern(path)
 
     def image(self, index: int, image: np.ndarray, rows: int) -> None:
         whole = picture(image, self.codec)[:rows]
-        with replace_whole(self._name(index)) as temporary, open(temporary, "wb") as file:
+        with replace_whole(indexed_name(self.path, index)) as temporary, open(temporary, "wb") as file:
             write_png(enlarge(whole, self._scale), file)
-
-    def _name(self, index: int) -> Path:
-        try:
-            return Path(str(self.path).format(index=index))
-        except (ValueError, LookupError) as error:
-            raise ValueError(
-                f"the name {str(self.path)!r} is no pattern: {error}; write for example digit-{{index:05d}}.png"
-            ) from None
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # there is no single file
-        folder = self._name(0).parent
-        if not folder.is_dir():
-            raise FileNotFoundError(f"the directory {str(folder)!r} does not exist; make it first")
+        require_folder(indexed_name(self.path, 0))
         yield None
-
-
-def is_pattern(path: str | Path) -> bool:
-    """Whether a name has a field in braces."""
-    try:
-        return any(field is not None for _, field, _, _ in string.Formatter().parse(str(path)))
-    except ValueError:
-        return True

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen.codecs import Codec
-from seqgen.codecs.audio import Audio
 from seqgen.errors import SeqgenError, choice, integer
 from seqgen.files import replace_whole
 
@@ -75,17 +74,11 @@ def require_encoding(suffix: str, encoding: str | None) -> str:
     return encoding
 
 
-def sample_rate(codec: Codec) -> int | None:
-    """Samples a second of an audio codec; None for other codecs."""
-    return codec.sample_rate if isinstance(codec, Audio) else None
-
-
 def require_rate(codec: Codec) -> int:
     """Samples a second of an audio codec, or an error."""
-    rate = sample_rate(codec)
-    if rate is None:
+    if codec.sample_rate is None:
         raise SeqgenError(f"this format holds audio, the model makes {codec.unit}")
-    return rate
+    return codec.sample_rate
 
 
 class RecordingFile:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.image_page import image_page
-from pipelines.sinks.base import Sink
+from pipelines.sinks.base import Sink, SinkRequest
 from pipelines.sinks.png import write_png
 from pipelines.sinks.recording import require_rate, samples_of
 from pipelines.spectrograms import Spectrogram
@@ -35,6 +35,10 @@ class SpectrogramSink(Sink):
         self._rate = require_rate(codec)
         self._prefix = None if prefix is None else samples_of(prefix)
         self._gathered: dict[int, Spectrogram] = {}
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> SpectrogramSink:
+        return cls(request.path, request.codec, prefix=request.prompt)
 
     def write(self, chunk: Chunk) -> None:
         if chunk.index not in self._gathered:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.sinks.base import SinkRequest
 from pipelines.sinks.in_order import InOrderSink
 from seqgen.codecs import Codec
 from seqgen.streaming import Chunk
@@ -21,6 +22,13 @@ class TextSink(InOrderSink):
     def __init__(self, path: str | Path, codec: Codec, *, prefix: str = "", flush: bool = False) -> None:
         super().__init__(path, codec)
         self._prefix, self._flush = prefix, flush
+
+    @classmethod
+    def for_request(cls, request: SinkRequest) -> TextSink:
+        prefix, prompt = "", request.prompt
+        if prompt is not None and len(prompt):
+            prefix = as_text(prompt) + request.codec.separator
+        return cls(request.path, request.codec, prefix=prefix, flush=str(request.path) == "-")
 
     def begin(self) -> None:
         self.file.write(self._prefix)

@@ -1,0 +1,160 @@
+"""Sound on the command line: recordings and pipes, prompts and conditions from files, real time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.cli.media.base import Medium, MediumOption, Plan
+from pipelines.cli.media.conditions import CONDITION, class_by_name, vector_of
+from pipelines.cli.media.recordings import features_of, one_or_each, recording_of
+from pipelines.sinks.formats import STANDARD_OUTPUT
+from seqgen.errors import SeqgenError, real
+
+if TYPE_CHECKING:
+    from pipelines.operators import Paced
+    from pipelines.sources import FromModel
+    from seqgen.codecs import Audio
+    from seqgen.stats import StreamStats
+
+_LIVE = 0.02  # seconds in a chunk that somebody waits for
+
+
+class AudioMedium(Medium):
+    """Models of sound; a symbol is a sample of sound."""
+
+    media = ("audio",)
+    label = "audio"
+    options: ClassVar[tuple[MediumOption, ...]] = (
+        MediumOption("prompt", "a recording to go on from, which is written first"),
+        CONDITION,
+        MediumOption(
+            "seconds", "Length of a sample in seconds", {"type": float}, instead="give --length in symbols"
+        ),
+        MediumOption(
+            "like",
+            "Audio file that a vocoder speaks again, from its mel features. May be repeated, for sample after sample",
+            {"multiple": True, "metavar": "RECORDING"},
+        ),
+        MediumOption(
+            "features",
+            "Features (frames, width) that a sample follows, for models that take them. May be repeated",
+            {"multiple": True, "metavar": "FILE.npy"},
+        ),
+        MediumOption("picture", "Draw the spectrogram too", {"metavar": "FILE.png"}),
+        MediumOption(
+            "live", "Give the sound in real time, and count how often it comes too late", {"is_flag": True}
+        ),
+        MediumOption(
+            "lead", "Seconds that --live may be ahead of the player.  [default: 0.2]", {"type": float}
+        ),
+    )
+    default_n = "1, or one for each --like or --features"
+    default_chunk = "20 ms if live or in a pipe"
+    default_format = "wav"
+    on_terminal = ".wav"
+    codec: Audio
+
+    def not_for_a_terminal(self, suffix: str) -> str:
+        from pipelines.cli.players import commands_here
+
+        player = commands_here(self.codec.sample_rate, ".wav", shutil.which)[0]
+        return (
+            "audio is not for a terminal: write a file with -o speech.wav, or give it to a player:  "
+            f"seqgen stream {self.name} --live | {player}"
+        )
+
+    def more_outputs(self) -> dict[str, str]:
+        return {} if self.given["picture"] is None else {self.given["picture"]: ".png"}
+
+    def length(self, asked: int | None) -> int | None:
+        """What --seconds says, in samples."""
+        seconds = self.given["seconds"]
+        if seconds is None:
+            return asked
+        if asked is not None:
+            raise ValueError("give --seconds or --length, not both")
+        return max(1, round(real("seconds", seconds, above=0.0, high=1e12) * self.codec.sample_rate))
+
+    def count(self, plan: Plan) -> int:
+        return max(1, len(self.given["features"]), len(self.given["like"]))
+
+    def chunk(self, plan: Plan) -> int | None:
+        if self.given["live"] or plan.output == STANDARD_OUTPUT:
+            return max(1, round(_LIVE * self.codec.sample_rate))
+        return None
+
+    def prompt(self) -> tuple[Any, Any]:
+        """The recording that --prompt names, as audio (T,)."""
+        path = self.given["prompt"]
+        sound = recording_of(path, self.codec.sample_rate) if path else None
+        return sound, sound
+
+    def condition(self) -> Any:
+        """What --condition, --features and --like say together: one condition, or a function of the index.
+
+        Raises:
+            SeqgenError: if the model needs a condition that is not given, or takes none.
+            ValueError: if one does not fit the model; the message names the file.
+        """
+        from seqgen.conditions.audio import AudioConditions
+
+        text, features, like = (self.given[name] for name in ("condition", "features", "like"))
+        conditions = AudioConditions.from_config(self.weights.config)
+        fixed = [kind for kind in conditions.kinds if kind != "features"]
+        if len(fixed) > 1:
+            raise SeqgenError("the model is conditioned on a class and a vector; stream it from Python")
+        parts: dict[str, Any] = {}
+        if fixed == ["class"]:
+            parts["class"] = class_by_name(text, self.weights.card.get("classes"), conditions.classes or 0)
+        elif fixed == ["vector"]:
+            if text is None:
+                raise SeqgenError(
+                    f"the model is conditioned on {conditions.vector} numbers; give --condition 0.5,-1,…"
+                )
+            parts["vector"] = vector_of(text)
+        elif text is not None:
+            raise SeqgenError("--condition is for models of classes or vectors; this model takes neither")
+        if conditions.mels is not None:
+            parts["features"] = features_of(self.weights.config, self.codec, conditions, features, like)
+        elif features or like:
+            raise SeqgenError(
+                "--features and --like are for models that are conditioned on features, such as a vocoder"
+            )
+        return one_or_each(parts)
+
+    def check(self, plan: Plan) -> None:
+        if self.given["live"] and plan.batch > 1:
+            raise ValueError("--live plays one sample after another; leave out --batch")
+        super().check(plan)
+
+    def endless(self, plan: Plan) -> bool:
+        return not (self.given["like"] or self.given["features"]) and plan.output == STANDARD_OUTPUT
+
+    def paced(self, source: FromModel, plan: Plan) -> Paced | None:
+        if not self.given["live"]:
+            return None
+        from pipelines.operators import Paced
+
+        lead = self.given["lead"]
+        return Paced(source, self.codec.sample_rate, lead=0.2 if lead is None else lead)
+
+    def hint(self, plan: Plan) -> str | None:
+        """The line that says how to play what goes into a pipe."""
+        for_players = plan.format.places == ("pipe",)
+        if not for_players or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+            return None
+        from pipelines.cli.players import player_line
+
+        return player_line(self.codec.sample_rate, plan.suffix, shutil.which)
+
+    def amount(self, stats: StreamStats, rate: float) -> str:
+        per_second = self.codec.sample_rate
+        done = f"{stats.samples:,} recordings, " if stats.samples > 1 else ""
+        return (
+            f"{done}{stats.symbols / per_second:,.1f} s of audio, {rate:,.0f} samples/s, "
+            f"{rate / per_second:.2f}× real time"
+        )

@@ -1,0 +1,108 @@
+"""Images on the command line: prompts and conditions from files, and as many rows at a time as the receiver wants."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.cli.media.base import Medium, MediumOption, Plan
+from pipelines.cli.media.conditions import CONDITION, class_by_name, vector_of
+from pipelines.sinks.formats import STANDARD_OUTPUT
+from seqgen.errors import SeqgenError
+
+if TYPE_CHECKING:
+    from seqgen.codecs import Pixels
+    from seqgen.stats import StreamStats
+
+
+class ImageMedium(Medium):
+    """Models of images; a symbol is a row."""
+
+    media = ("image",)
+    label = "image"
+    options: ClassVar[tuple[MediumOption, ...]] = (
+        MediumOption("prompt", "an image file to complete"),
+        MediumOption("keep_rows", "Rows of the prompt's image that are kept, from the top", {"type": int}),
+        MediumOption(
+            "mask", "Image file, white where the prompt's image is kept and black where it is drawn anew"
+        ),
+        CONDITION,
+    )
+    default_n = "1, endless for y4m in a pipe"
+    default_chunk = "a row if live, else 8"
+    default_format = "pnm, and txt on a terminal"
+    codec: Pixels
+
+    def sink_options(self, plan: Plan) -> dict[str, Any]:
+        # what a file or a pipe gets does not depend on the batch
+        if not plan.terminal or plan.suffix != ".txt":
+            return {}
+        columns = shutil.get_terminal_size().columns
+        return {"side_by_side": plan.batch, "count": plan.n, "columns": columns}
+
+    def allowed(self, text: str) -> list[int]:
+        """Levels that are separated by commas or spaces."""
+        words = text.replace(",", " ").split()
+        if not words or not all(word.isdecimal() for word in words):
+            raise ValueError(f"--allowed takes levels such as 0,3,15 for image models, got {text!r}")
+        return [int(word) for word in words]
+
+    def count(self, plan: Plan) -> int | None:
+        if plan.length is None and (plan.output, plan.suffix) == (STANDARD_OUTPUT, ".y4m"):
+            return None
+        return 1
+
+    def chunk(self, plan: Plan) -> int:
+        # one row where rows are shown as they come, else eight, which cost less for each row
+        return 1 if plan.suffix in (".txt", ".y4m") else min(8, self.codec.shape[1])
+
+    def prompt(self) -> tuple[Any, Any]:
+        """The known pixels of an image, and the name of its file."""
+        path, rows, mask = (self.given[name] for name in ("prompt", "keep_rows", "mask"))
+        if path is None:
+            if rows is not None or mask is not None:
+                raise ValueError("--keep-rows and --mask need --prompt FILE, the image to complete")
+            return None, None
+        if rows is None and mask is None:
+            raise ValueError("--prompt needs --keep-rows or --mask, which say what of the image is known")
+        from seqgen.data.completion import read_prompt
+
+        return read_prompt(path, self.codec, keep_rows=rows, mask=mask), path
+
+    def condition(self) -> Any:
+        """A class by number or name, "each" for one class after another, a vector, or a guide image.
+
+        Raises:
+            SeqgenError: if the model needs a condition that is not given, or is conditioned on several kinds at once.
+            ValueError: if there is no such class; the message lists them.
+        """
+        from seqgen.conditions.image import Conditions
+
+        text, config = self.given["condition"], self.weights.config
+        # models that are made of several networks are conditioned on what the first one is
+        conditions = Conditions.from_config(config.get("small") or config.get("decoder") or config)
+        kinds = conditions.kinds
+        if len(kinds) > 1:
+            raise SeqgenError(f"the model is conditioned on {' and '.join(kinds)}; stream it from Python")
+        if kinds == ("class",):
+            return class_by_name(text, self.weights.card.get("classes"), conditions.classes or 0)
+        if not kinds or text is None:
+            # the engine says what it wants, or that it takes none
+            return text
+        if kinds == ("vector",):
+            return vector_of(text)
+        from seqgen.codecs import Pixels
+        from seqgen.data.completion import read_levels
+
+        assert conditions.guide is not None
+        return read_levels(text, Pixels(conditions.guide, conditions.levels))
+
+    def endless(self, plan: Plan) -> bool:
+        return False
+
+    def amount(self, stats: StreamStats, rate: float) -> str:
+        _, rows, columns = self.codec.shape
+        return (
+            f"{stats.samples:,} image{'s' if stats.samples != 1 else ''}, {stats.symbols * columns:,} pixels, "
+            f"{rate / rows:,.1f} images/s, {rate * columns:,.0f} pixels/s"
+        )

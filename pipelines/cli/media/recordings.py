@@ -1,0 +1,99 @@
+"""What an audio sample is conditioned on and goes on from, read from the files that options name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seqgen.errors import SeqgenError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seqgen.codecs import Audio
+    from seqgen.conditions.audio import AudioConditions
+
+
+def features_of(
+    config: Any, codec: Audio, conditions: AudioConditions, features: tuple[str, ...], like: tuple[str, ...]
+) -> list[np.ndarray]:
+    """The features (frames, width) that --features and --like name, in the order of the files.
+
+    Raises:
+        SeqgenError: unless one of both is given, and for a file that cannot be read.
+        TypeError, ValueError: for features that do not fit the model; the message names the file.
+    """
+    if bool(features) == bool(like):
+        raise SeqgenError(
+            f"the model is conditioned on features of {conditions.mels} numbers a frame; give --like RECORDING, from "
+            "which they are computed, or --features FILE.npy, not both"
+        )
+    if features:
+        return [_named(path, conditions, _array(path)) for path in features]
+    from seqgen.data.mel import mel_features
+
+    assert conditions.mels is not None
+    rate = codec.sample_rate
+    return [
+        _named(
+            path,
+            conditions,
+            mel_features(recording_of(path, rate), rate, hop=config["hop"], mels=conditions.mels),
+        )
+        for path in like
+    ]
+
+
+def _named(path: str, conditions: AudioConditions, array: Any) -> np.ndarray:
+    """Checked features; the error names the file."""
+    try:
+        return conditions.checked_frames(array)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _array(path: str) -> Any:
+    import numpy as np
+
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise SeqgenError(f"{path} is not a whole .npy file: {error}") from None
+    if not isinstance(found, np.ndarray):
+        raise SeqgenError(f"{path} is an archive; give a .npy file with one array (frames, width)")
+    return found
+
+
+def recording_of(path: str, rate: int) -> np.ndarray:
+    """A file of sound as the model takes it; what had to be converted is said on standard error."""
+    import click
+
+    from seqgen.data.audio_files import read_audio
+
+    found = read_audio(path, rate, mono=True)
+    if not len(found.samples):
+        raise SeqgenError(f"{path} is empty; give a recording with sound")
+    if found.conversions:
+        click.echo(f"{path}: {', '.join(found.conversions)}", err=True)
+    return found.samples
+
+
+def one_or_each(parts: dict[str, Any]) -> Any:
+    """One condition of its parts, or a function of the index if some part changes with it."""
+    if not parts:
+        return None
+    several = {name: part for name, part in parts.items() if callable(part) or isinstance(part, list)}
+    if not several or all(isinstance(part, list) and len(part) == 1 for part in several.values()):
+        one = {name: part[0] if isinstance(part, list) else part for name, part in parts.items()}
+        return one if len(one) > 1 else next(iter(one.values()))
+
+    def at(index: int) -> Any:
+        now = {name: _at(part, index) for name, part in parts.items()}
+        return now if len(now) > 1 else next(iter(now.values()))
+
+    return at
+
+
+def _at(part: Any, index: int) -> Any:
+    if isinstance(part, list):
+        return part[index % len(part)]
+    return part(index) if callable(part) else part

@@ -1,0 +1,41 @@
+"""Names of files: patterns with the index of a sample in braces."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Whether a name has a field in braces."""
+    try:
+        return any(field is not None for _, field, _, _ in string.Formatter().parse(str(path)))
+    except ValueError:
+        return True
+
+
+def as_pattern(path: str | Path) -> Path:
+    """A plain name with the index put before the suffix.
+
+    Example:
+        >>> as_pattern("sound/voice.wav").as_posix()
+        'sound/voice-{index:05d}.wav'
+    """
+    plain = Path(path)
+    return plain.with_name(f"{plain.stem}-{{index:05d}}{plain.suffix}")
+
+
+def indexed_name(path: str | Path, index: int) -> Path:
+    """A pattern with the index put in, or ValueError."""
+    try:
+        return Path(str(path).format(index=index))
+    except (ValueError, LookupError) as error:
+        raise ValueError(
+            f"the name {str(path)!r} is no pattern: {error}; write for example sample-{{index:05d}}{Path(path).suffix}"
+        ) from None
+
+
+def require_pattern(path: str | Path) -> None:
+    """Raise ValueError unless a pattern gives every sample a name of its own."""
+    if indexed_name(path, 0) == indexed_name(path, 1):
+        raise ValueError(f"the name {str(path)!r} must contain {{index}}")
