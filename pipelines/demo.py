@@ -13,9 +13,9 @@ from rich.table import Table
 
 import seqgen
 from pipelines.audio_demo import speak, speakers
+from pipelines.grids import require_picture
 from pipelines.image_demo import draw_live, each_class, image_models, write_page
 from pipelines.sinks import open_sink
-from seqgen.codecs import Pixels
 from seqgen.pretrained import find
 from seqgen.streaming import Stream
 
@@ -136,8 +136,8 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
             first = f"{(stats.time_to_first or 0.0) * 1000:.1f} ms"
             codec = stream.codec
             rate = f"{stats.rate:,.0f} {codec.unit}/s"
-            if isinstance(codec, Pixels):
-                rate = f"{stats.rate / codec.shape[1]:,.0f} images/s"
+            if codec.medium == "image":
+                rate = f"{stats.rate / require_picture(codec)[1]:,.0f} images/s"
             table.add_row(name, seqgen.load(name).family, str(batch), rate, first)
     console.print(table)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 import seqgen
-from pipelines.grids import image_grid
+from pipelines.grids import image_grid, require_picture
 from pipelines.image_page import image_page
 from pipelines.sinks import open_sink
 from pipelines.sinks.png import write_png
@@ -31,18 +32,17 @@ def image_models() -> dict[str, Weights]:
 def pixels(weights: Weights) -> Pixels | None:
     """The codec of an image model, or None."""
     codec = codec_from_config(weights.config["codec"])
-    return codec if isinstance(codec, Pixels) else None
+    return cast(Pixels, codec) if codec.medium == "image" else None
 
 
 def draw_live(name: str, *, seed: int, seconds: float = 3.0) -> None:
     """Draw one image on standard output row by row, at a pace that can be watched."""
     with seqgen.stream(name, n=1, chunk=1, seed=seed, condition=each_class(find(name))) as stream:
-        codec = stream.codec
-        assert isinstance(codec, Pixels)
-        with open_sink("-", codec, kind=".txt") as sink:
+        _, rows, _ = require_picture(stream.codec)
+        with open_sink("-", stream.codec, kind=".txt") as sink:
             for chunk in stream:
                 sink.write(chunk)
-                time.sleep(seconds / codec.shape[1])
+                time.sleep(seconds / rows)
 
 
 def write_page(path: Path, models: dict[str, Weights], *, seed: int) -> None:
