@@ -29,6 +29,7 @@ class Family:
         recipe: its `seqgen.training.recipe.Recipe`.
         chunk: default number of symbols in a chunk.
         lanes: how many samples `sample()` computes side by side.
+        evaluation: what scores it on held-out data, a function like `seqgen.evaluation.sequences.score_sequences`.
         precisions: the weight precisions that its engines understand.
         needs: the extra that loading, training and scoring it needs; streaming never needs one.
     """
@@ -40,6 +41,7 @@ class Family:
     recipe: str
     chunk: int
     lanes: int
+    evaluation: str = "seqgen.evaluation.sequences:score_sequences"
     precisions: tuple[str, ...] = ("float32", "bfloat16")
     needs: str | None = "torch"
 
@@ -66,130 +68,80 @@ class Family:
         return resolve(self.engines[engine])
 
 
-def _family(
-    name: str,
-    export: str,
-    help: str,
-    *,
-    lanes: int,
-    chunk: int,
-    more_engines: Mapping[str, str] | None = None,
-) -> Family:
-    """A family with a fused and a reference engine whose parts have the usual names in the folder of its name."""
+def _family(name: str, export: str, help: str, **parts: Any) -> Family:
+    """A family whose parts have the usual names in the folder of its name, but for those that are given."""
     folder = f"seqgen.models.{name.replace('-', '_')}"
-    engines = {kind: f"{folder}.{kind}_engine:{export}Engine" for kind in ("numba", "torch")}
-    return Family(
-        name,
-        f"{folder}.model:{export}",
-        help,
-        engines | dict(more_engines or {}),
-        f"{folder}.recipe:RECIPE",
-        chunk=chunk,
-        lanes=lanes,
-    )
+    usual = {
+        "model": f"{folder}.model:{export}",
+        "engines": {kind: f"{folder}.{kind}_engine:{export}Engine" for kind in ("numba", "torch")},
+        "recipe": f"{folder}.recipe:RECIPE",
+    }
+    return Family(name=name, help=help, **usual | parts)
 
 
-_HMM_ENGINES = {
-    "numba": "seqgen.models.hmm.numba_engine:HMMEngine",
-    "torch": "seqgen.models.hmm.torch_engine:HMMEngine",
-}
+def _images(name: str, export: str, help: str, **parts: Any) -> Family:
+    """A family of images, whose chunks are rows of pixels."""
+    usual = {"chunk": 1, "lanes": 16, "evaluation": "seqgen.image.evaluation:score_images"}
+    return _family(name, export, help, **usual | parts)
+
+
+_EXACT: dict[str, Any] = {"precisions": ("float64",), "needs": None}
+_HMM = "seqgen.models.hmm"
+_HMM_ENGINES = {"numba": f"{_HMM}.numba_engine:HMMEngine", "torch": f"{_HMM}.torch_engine:HMMEngine"}
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        Family(
-            "markov",
-            "seqgen.models.markov.model:MarkovChain",
-            "a Markov chain of any order over characters, words or other symbols",
-            {
+        _family(
+            "markov", "MarkovChain", "a Markov chain of any order over characters, words or other symbols",
+            engines={
                 "numba": "seqgen.models.markov.numba_engine:MarkovEngine",
                 "torch": "seqgen.models.markov.torch_engine:MarkovEngine",
             },
-            "seqgen.models.markov.recipe:RECIPE",
-            chunk=64,
-            lanes=1024,
-            precisions=("float64",),
-            needs=None,
-        ),
-        Family(
-            "hmm",
-            "seqgen.models.hmm.model:HMM",
-            "a hidden Markov model of symbols, counts or vectors",
-            _HMM_ENGINES,
-            "seqgen.models.hmm.recipe:HMM_RECIPE",
-            chunk=4096,
-            lanes=64,
-            precisions=("float64",),
-            needs=None,
-        ),
-        Family(
-            "gaussian-mixture",
-            "seqgen.models.hmm.mixture:GaussianMixture",
-            "a mixture of Gaussians over vectors",
-            _HMM_ENGINES,
-            "seqgen.models.hmm.recipe:MIXTURE_RECIPE",
-            chunk=4096,
-            lanes=64,
-            precisions=("float64",),
-            needs=None,
+            evaluation="seqgen.models.markov.evaluation:score_known_symbols", chunk=64, lanes=1024, **_EXACT,
         ),
         _family(
-            "char-rnn",
-            "CharRNN",
-            "a recurrent network over characters: tanh, GRU or LSTM",
-            lanes=16,
-            chunk=64,
+            "hmm", "HMM", "a hidden Markov model of symbols, counts or vectors",
+            recipe=f"{_HMM}.recipe:HMM_RECIPE", chunk=4096, lanes=64, **_EXACT,
         ),
         _family(
-            "fvsbn", "FVSBN", "a fully visible sigmoid belief network over binary images", lanes=64, chunk=1
+            "gaussian-mixture", "GaussianMixture", "a mixture of Gaussians over vectors",
+            model=f"{_HMM}.mixture:GaussianMixture", engines=_HMM_ENGINES, recipe=f"{_HMM}.recipe:MIXTURE_RECIPE",
+            chunk=4096, lanes=64, **_EXACT,
         ),
         _family(
-            "nade", "NADE", "the neural autoregressive distribution estimator over images", lanes=64, chunk=1
+            "char-rnn", "CharRNN", "a recurrent network over characters: tanh, GRU or LSTM", chunk=64, lanes=16
+        ),
+        _images("fvsbn", "FVSBN", "a fully visible sigmoid belief network over binary images", lanes=64),
+        _images("nade", "NADE", "the neural autoregressive distribution estimator over images", lanes=64),
+        _images("eonade", "EoNADE", "a NADE for every order of the pixels, completes any mask", lanes=64),
+        _family(
+            "rnade", "RNADE", "a NADE over real vectors",
+            evaluation="seqgen.models.rnade.evaluation:score_vectors", chunk=4096, lanes=64,
+        ),
+        _images(
+            "pixel-cnn", "PixelCNN", "masked convolutions over images, gated or plain, by class, vector or guide",
+            engines={
+                "numba": "seqgen.models.pixel_cnn.numba_engine:PixelCNNEngine",
+                "torch": "seqgen.models.pixel_cnn.torch_engine:PixelCNNEngine",
+                "fixed-point": "seqgen.image.fixed_point:FixedPointEngine",
+            },
+        ),
+        _images("pixel-rnn", "PixelRNN", "two-dimensional LSTMs over images"),
+        _images("pixel-cnn-pp", "PixelCNNpp", "PixelCNN++: a mixture of logistics over images"),
+        _images("two-scale", "TwoScale", "a small image first, then the large one around it"),
+        _images(
+            "pixel-cnn-autoencoder", "PixelCNNAutoEncoder", "an encoder to a short code, and a PixelCNN to decode it"
+        ),
+        _images(
+            "autoencoder", "AutoEncoder", "an encoder to a short code and a decoder, with the squared error", engines={}
         ),
         _family(
-            "eonade", "EoNADE", "a NADE for every order of the pixels, completes any mask", lanes=64, chunk=1
-        ),
-        _family("rnade", "RNADE", "a NADE over real vectors", lanes=64, chunk=4096),
-        _family(
-            "pixel-cnn",
-            "PixelCNN",
-            "masked convolutions over images, gated or plain, by class, vector or guiding image",
-            lanes=16,
-            chunk=1,
-            more_engines={"fixed-point": "seqgen.image.fixed_point:FixedPointEngine"},
-        ),
-        _family("pixel-rnn", "PixelRNN", "two-dimensional LSTMs over images", lanes=16, chunk=1),
-        _family(
-            "pixel-cnn-pp", "PixelCNNpp", "PixelCNN++: a mixture of logistics over images", lanes=16, chunk=1
-        ),
-        _family(
-            "two-scale", "TwoScale", "a small image first, then the large one around it", lanes=16, chunk=1
-        ),
-        _family(
-            "pixel-cnn-autoencoder",
-            "PixelCNNAutoEncoder",
-            "an encoder to a short code, and a PixelCNN that decodes it",
-            lanes=16,
-            chunk=1,
-        ),
-        Family(
-            "autoencoder",
-            "seqgen.models.autoencoder.model:AutoEncoder",
-            "an encoder to a short code and a decoder, with the squared error",
-            {},
-            "seqgen.models.autoencoder.recipe:RECIPE",
-            chunk=1,
-            lanes=16,
-        ),
-        _family(
-            "wavenet",
-            "WaveNet",
-            "dilated causal convolutions over sound, sample by sample",
-            lanes=16,
-            chunk=1600,
+            "wavenet", "WaveNet", "dilated causal convolutions over sound, sample by sample",
+            evaluation="seqgen.models.wavenet.evaluation:score_recordings", chunk=1600, lanes=16,
         ),
     )
-}
+}  # fmt: skip
 
 BUILT_IN_RECIPES: dict[str, str] = {
     "shakespeare-markov": "seqgen.models.markov.built_in_recipes:SHAKESPEARE",

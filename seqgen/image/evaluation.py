@@ -10,18 +10,19 @@ import numpy as np
 
 from seqgen.codecs.pixels import Pixels
 from seqgen.data.images import ImageSet, binarize, read_images, read_splits, to_levels
-from seqgen.errors import SeqgenError, choice
+from seqgen.errors import SeqgenError
+from seqgen.evaluation.parts import part_of
 
-PARTS = ("test", "validation", "train", "all")
 _BLOCK = 100
 
 
-def held_out_images(
+def score_images(
     model: Any,
     card: Mapping[str, Any],
     data: Path,
     *,
-    part: str = "test",
+    last: float = 1.0,
+    part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The exact log-likelihood of images, in total, for each image and for each dimension (a colour of a pixel).
@@ -32,7 +33,7 @@ def held_out_images(
     Args:
         model: an image model. card: of the model; its "seed" splits and binarizes.
         data: what `read_images` reads.
-        part: "test", "validation" or "train" of the data as training splits them, or "all".
+        last: 1. part: "test", "validation" or "train" of the data as training splits them, or "all".
         report: called with (images scored, images).
 
     Returns:
@@ -42,7 +43,7 @@ def held_out_images(
     Raises:
         SeqgenError: if the images have another size than the model's, or it needs labels that they do not have.
     """
-    choice("part", part, PARTS)
+    part = part_of("images", part, last)
     codec: Pixels = model.codec
     seed = int(card.get("seed", 0))
     if part == "all":

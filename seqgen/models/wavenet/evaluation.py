@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.data.audio import Recordings, read_recordings, split_recordings
-from seqgen.errors import SeqgenError, choice
-from seqgen.models.wavenet import condition_of
+from seqgen.errors import SeqgenError
+from seqgen.evaluation.parts import part_of
+from seqgen.models.wavenet.objective import condition_of
 
-PARTS = ("test", "validation", "train", "all")
 
-
-def held_out_audio(
+def score_recordings(
     model: Any,
     card: Mapping[str, Any],
     data: Path,
     *,
-    part: str = "test",
+    last: float = 1.0,
+    part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The exact log-likelihood of recordings, each read from its beginning, in total and for each sample.
@@ -30,7 +30,7 @@ def held_out_audio(
     Args:
         model: a `WaveNet`. card: of the model.
         data: a file or folder of sound.
-        part: "test", "validation" or "train" of the data as training splits them, or "all".
+        last: 1. part: "test", "validation" or "train" of the data as training splits them, or "all".
         report: called with (recordings scored, recordings).
 
     Returns:
@@ -40,7 +40,7 @@ def held_out_audio(
     Raises:
         SeqgenError: if the recordings cannot be read, or the model needs a condition that they do not have.
     """
-    choice("part", part, PARTS)
+    part = part_of("recordings", part, last)
     rate = model.codec.sample_rate
     whole = read_recordings(data, rate, **card.get("reading", {}))
     if part == "all":

@@ -1,0 +1,94 @@
+"""Held-out likelihood of sequences: texts, symbols and numbers, in total and for each symbol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgen.codecs import Codec
+from seqgen.data.arrays import read_sequences
+from seqgen.data.text import read_text, split_sequences
+from seqgen.errors import SeqgenError
+from seqgen.generator import Generator
+
+TEXTS = ("text", "symbols")
+"""Media whose held-out data are a text."""
+
+
+def score_sequences(
+    model: Generator,
+    card: Mapping[str, Any],
+    data: Path,
+    *,
+    last: float = 1.0,
+    part: str | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The exact log-likelihood of sequences under any model with `log_prob`.
+
+    Args:
+        model: a model of text, symbols, numbers or pen strokes. card: of the model.
+        data: a text, .npy or .npz, or a folder of digits.
+        last: score only this last fraction of a text. part, report: None; they are for data sets of items.
+
+    Returns:
+        what `summary` gives.
+    """
+    sequences = read_held_out(model.codec, card, data, last, part)
+    nats = -sum(float(np.sum(np.asarray(model.log_prob(sequence)))) for sequence in sequences)
+    symbols = sum(len(model.codec.encode(sequence)) for sequence in sequences)
+    return summary(model.codec, data, nats, symbols, sequences=len(sequences))
+
+
+def read_held_out(
+    codec: Codec, card: Mapping[str, Any], data: Path, last: float, part: str | None
+) -> list[Any]:
+    """The sequences of a file, of a text its last part, cut as it was in training.
+
+    Raises:
+        SeqgenError: for `part`, and for `last` where the data are no text.
+    """
+    if part is not None:
+        raise SeqgenError("--part is for images and recordings; of a text, --last says what is scored")
+    if codec.medium in TEXTS:
+        text = read_text(data)
+        text = text[len(text) - max(1, round(len(text) * last)) :]
+        return split_sequences(text, card.get("sequences", "whole"))
+    if last != 1.0:
+        raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
+    if codec.medium == "strokes":
+        from seqgen.data.strokes import read_digits, trace_all
+
+        digits = read_digits(data, int(card.get("digit", 2)))
+        return list(trace_all(digits, segments=card["length"], angles=codec.size)[0])
+    return [codec.encode(sequence) for sequence in read_sequences(data)]
+
+
+def summary(
+    codec: Codec, data: Path, nats: float, symbols: int, *, sequences: int, unknown: int = 0
+) -> dict[str, Any]:
+    """What is said of a score: sequences, symbols, unknown (not scored), unit, nats (total), nats_per_symbol,
+    bits_per_symbol, and perplexity where symbols are discrete.
+
+    Raises:
+        SeqgenError: if no symbol was scored.
+    """
+    if not symbols:
+        raise SeqgenError(f"{data} has no symbol that the model knows")
+    each = nats / symbols
+    found: dict[str, Any] = {
+        "sequences": sequences,
+        "symbols": symbols,
+        "unknown": unknown,
+        "unit": codec.unit,
+        "nats": nats,
+        "nats_per_symbol": each,
+        "bits_per_symbol": each / math.log(2),
+    }
+    if codec.size:
+        found["perplexity"] = math.exp(min(each, 700.0))
+    return found
