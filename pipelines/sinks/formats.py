@@ -144,14 +144,14 @@ def find_format(suffix: str, codec: Codec, path: object) -> Format:
         raise SeqgenError(f"a {suffix} file cannot hold {codec.unit}; write {', '.join(most)} or {last}")
     here = [entry for entry in fitting if place_of(path) in entry.places]
     if not here:
-        media = {medium for entry in fitting for medium in entry.media}
-        piped = [
-            other
+        other = [
+            each
             for entry in FORMATS
-            if "pipe" in entry.places and media & set(entry.media)
-            for other in entry.suffixes
+            if entry.holds(codec.medium) and "file" not in entry.places
+            for each in entry.suffixes
         ]
-        raise ValueError(f"{suffix} is not for a pipe, only {listed(piped, 'and')}; or name a file")
+        instead = f", as {listed(other, 'and')} are" if other else ""
+        raise ValueError(f"{suffix} is not for a pipe{instead}; give the name of a file")
     # what is made for a medium goes before what takes everything
     return max(here, key=lambda entry: bool(entry.media))
 

@@ -30,8 +30,9 @@ class PNMSink(ImageSink):
         self._magic = "P5" if colours == 1 else "P6"
         wrong = {".pgm": 3, ".ppm": 1}.get(suffix or Path(path).suffix.lower())
         if wrong == colours:
+            name = suffix if str(path) == "-" else path
             raise SeqgenError(
-                f"{path} cannot hold images of {colours} colours; name it {'.pgm' if colours == 1 else '.ppm'}"
+                f"{name} cannot hold images of {colours} colours; name it {'.pgm' if colours == 1 else '.ppm'}"
             )
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqgen import extras
 from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def features_of(
             f"the model is conditioned on features of {conditions.mels} numbers a frame; give --like RECORDING, from "
             "which they are computed, or --features FILE.npy, not both"
         )
+    if like:
+        extras.require(("soundfile", "torch", "torchaudio"), "--like")
     if features:
         return [_named(path, conditions, _array(path)) for path in features]
     from seqgen.data.mel import mel_features
