@@ -2,7 +2,8 @@
 
 The order is fixed: allowed, repetition penalty, temperature, top-k, top-p, min-p, typical. Each step maps
 unnormalised log-probabilities (..., V) to such, in float64; -inf is "never". `None` is off, and without controls
-a model's own distribution is drawn from. Semantics are those of the `transformers` library.
+a model's own distribution is drawn from. Semantics are those of the `transformers` library. `triton_kernels.controls`
+means the same by the same names, which a test compares value by value.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Controls:
         temperature: > 0; 1 changes nothing. For the single most likely symbol use top_k=1.
         top_k: >= 1, keep the k most likely symbols.
         top_p: in (0, 1], keep the most likely symbols up to this mass.
-        min_p: in (0, 1], keep symbols at least this fraction of the most likely one's probability.
+        min_p: in [0, 1], keep symbols at least this fraction of the most likely one's probability; 0 keeps all.
         typical_p: in (0, 1], keep the most typical symbols up to this mass.
         repetition_penalty: > 0; above 1 makes symbols of the prompt and of the sample so far less likely.
         allowed: the symbols that may be drawn: a string, or a sequence of symbols.
@@ -129,9 +130,11 @@ class Controls:
             real("temperature", self.temperature, above=0.0)
         if self.top_k is not None:
             integer("top_k", self.top_k, low=1)
-        for name in ("top_p", "min_p", "typical_p"):
+        for name in ("top_p", "typical_p"):
             if getattr(self, name) is not None:
                 real(name, getattr(self, name), above=0.0, high=1.0)
+        if self.min_p is not None:
+            real("min_p", self.min_p, low=0.0, high=1.0)
         if self.repetition_penalty is not None:
             real("repetition_penalty", self.repetition_penalty, above=0.0)
 
@@ -158,7 +161,10 @@ class Controls:
         stops = tuple(tuple(int(s) for s in _encode("stop", codec, stop)) for stop in _stops(self.stop))
         if any(not stop for stop in stops):
             raise ValueError(f"stop must not hold an empty sequence, got {self.stop!r}")
-        numbers = {name: float(getattr(self, name) or 0.0) for name in Parameters._fields}
+        names = (name for name in Parameters._fields if name != "top_k")
+        numbers = {name: float(getattr(self, name) or 0.0) for name in names}
+        # more than all symbols is all of them, however large the number
+        numbers["top_k"] = float(min(self.top_k or 0, codec.size))
         if numbers["temperature"]:
             numbers["temperature"] = max(numbers["temperature"], LOWEST_TEMPERATURE)
         return BoundControls(Parameters(**numbers), mask, stops)

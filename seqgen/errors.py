@@ -37,7 +37,7 @@ def real(
     below: float | None = None,
 ) -> float:
     """Return `value` as a finite float with above < value, low <= value <= high, value < below."""
-    if isinstance(value, (bool, str)):
+    if isinstance(value, (bool, str, bytes)):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)

@@ -55,12 +55,12 @@ def check_controls(
     return Controls(
         allowed=_mask("allowed", allowed, logits, also=f" or {tuple(logits.shape[1:])}"),
         seen=_mask("seen", seen, logits),
-        repetition_penalty=_per_row("repetition_penalty", repetition_penalty, logits, above=0),
-        temperature=_per_row("temperature", temperature, logits, above=0),
+        repetition_penalty=_per_row("repetition_penalty", repetition_penalty, logits, above=0.0),
+        temperature=_per_row("temperature", temperature, logits, above=0.0),
         top_k=_per_row("top_k", top_k, logits, low=1, whole=True),
-        top_p=_per_row("top_p", top_p, logits, above=0, high=1),
-        min_p=_per_row("min_p", min_p, logits, low=0, high=1),
-        typical_p=_per_row("typical_p", typical_p, logits, above=0, high=1),
+        top_p=_per_row("top_p", top_p, logits, above=0.0, high=1.0),
+        min_p=_per_row("min_p", min_p, logits, low=0.0, high=1.0),
+        typical_p=_per_row("typical_p", typical_p, logits, above=0.0, high=1.0),
     )
 
 
@@ -105,32 +105,58 @@ def _per_row(
     value: Any,
     logits: torch.Tensor,
     *,
-    above: float = -math.inf,
-    low: float = -math.inf,
-    high: float = math.inf,
+    above: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
     whole: bool = False,
 ) -> torch.Tensor | None:
+    """One value a row (B,), int32 or float64, of a number for all rows or a tensor, within its range."""
     if value is None:
         return None
     rows, symbols = logits.shape
-    lower = f"above {above:g}" if above > -math.inf else f"at least {low:g}"
-    upper = f" and at most {high:g}" if high < math.inf else ""
-    wanted = f"{'an integer' if whole else 'a number'} {lower}{upper}, or a tensor of one a row"
-    if isinstance(value, torch.Tensor):
+    tensor = isinstance(value, torch.Tensor)
+    if tensor:
         if value.dtype == torch.bool or value.is_complex() or (whole and value.is_floating_point()):
-            raise TypeError(f"{name} must be {wanted}, got {_kind(value)}")
+            raise TypeError(f"{name} must be {_wanted(whole)}, got {_kind(value)}")
         if value.shape != (rows,) or value.device != logits.device:
             place = f"of shape ({rows},) on {logits.device}"
             raise ValueError(f"{name} must be a tensor {place}, got {tuple(value.shape)} on {value.device}")
-        values = value if value.device.type == "cpu" else value.new_empty(0)
+        per_row, values = value, value if value.device.type == "cpu" else value.new_empty(0)
     else:
-        if isinstance(value, (bool, str)) or not hasattr(value, "__index__" if whole else "__float__"):
-            raise TypeError(f"{name} must be {wanted}, got {value!r}")
-        # more than all symbols is all of them, however large the number
-        number = min(operator.index(value), symbols) if whole else float(value)
+        number = _number(name, value, whole, symbols)
         values = torch.tensor([number], dtype=torch.int64 if whole else torch.float64)
-        value = torch.full((rows,), number, dtype=values.dtype, device=logits.device)
-    right = (values > above) & (values >= low) & (values <= high) & torch.isfinite(values)
-    if not bool(right.all()):
-        raise ValueError(f"{name} must be {wanted}, got {values[~right][0].item()}")
-    return value.clamp(max=symbols).to(torch.int32) if whole else value.to(torch.float64)
+        per_row = torch.full((rows,), number, dtype=values.dtype, device=logits.device)
+    wrong = ~torch.isfinite(values)
+    if above is not None:
+        wrong |= values <= above
+    if low is not None:
+        wrong |= values < low
+    if high is not None:
+        wrong |= values > high
+    if bool(wrong.any()):
+        got = f"{values[wrong][0].item()} in a row" if tensor else repr(value)
+        raise ValueError(f"{name} must be {_range(above, low, high, whole)}, got {got}")
+    return per_row.clamp(max=symbols).to(torch.int32) if whole else per_row.to(torch.float64)
+
+
+def _number(name: str, value: Any, whole: bool, symbols: int) -> float:
+    if isinstance(value, (bool, str)) or not hasattr(value, "__index__" if whole else "__float__"):
+        raise TypeError(f"{name} must be {_wanted(whole)}, got {value!r}")
+    if whole:
+        # more than all symbols is all of them, and less than none is none, however large the number
+        return max(min(operator.index(value), symbols), 0)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _wanted(whole: bool) -> str:
+    return f"{'an integer' if whole else 'a number'}, or a tensor of one a row"
+
+
+def _range(above: float | None, low: float | None, high: float | None, whole: bool) -> str:
+    if whole:
+        return f"at least {low}"
+    bounds = ((">{}", above), (">={}", low), ("<={}", high))
+    return " and ".join(text.format(bound) for text, bound in bounds if bound is not None)

@@ -18,7 +18,7 @@ OUT_OF_RANGE = [
     ("temperature", (0, -1, float("nan"), float("inf"))),
     ("top_k", (0, -3)),
     ("top_p", (0, 1.0001, -0.5, float("nan"))),
-    ("min_p", (0, 2)),
+    ("min_p", (-0.1, 2, float("nan"))),
     ("typical_p", (0, 1.5)),
     ("repetition_penalty", (0, -1, float("inf"))),
 ]
