@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from pipelines import open_sink
+from pipelines.blocks import STYLES
 from pipelines.sinks import base, formats
+from pipelines.sinks.audio_pipe import PIPES
 from pipelines.sinks.formats import FORMATS, Format, find_format
+from pipelines.sinks.recording import ENCODINGS, KINDS
 from seqgen import codecs, extras
 from seqgen.errors import SeqgenError
 from seqgen.registry import resolve
@@ -76,6 +79,16 @@ def test_an_entry_writes_every_medium_that_it_says(entry, tmp_path, monkeypatch,
                 sink.write(Chunk(0, 0, CHUNKS[medium], True, {"reason": "length"}))
             written = (tmp_path / path).read_bytes() if path != "-" else capfdbinary.readouterr().out
             assert written
+
+
+def test_the_table_says_what_the_sinks_take():
+    recording = find_format(".wav", CODECS["audio"], "a.wav")
+    assert set(recording.suffixes) == set(KINDS)
+    assert find_format(".wav", CODECS["audio"], "-").suffixes == PIPES
+    assert formats.OPTIONS["encoding"].kind == ENCODINGS
+    assert formats.OPTIONS["style"].kind == STYLES
+    for frames in formats.OPTIONS["frames"].kind:
+        open_sink("a.y4m", CODECS["image"], options={"frames": frames})
 
 
 def test_nothing_is_imported_to_know_the_table(tmp_path):
