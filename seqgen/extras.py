@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
 from types import ModuleType
 
 from seqgen.errors import SeqgenError
@@ -56,32 +55,33 @@ def missing(need: str) -> tuple[str, ...]:
     return tuple(package for package in packages(need) if not _installed(_module(package)))
 
 
-def install_line(*needs: str) -> str:
-    """What to type to get packages or extras, from an index or from a checkout. Errors as of `packages`.
+def install_line(need: str) -> str:
+    """What to type to get a package or an extra, from an index or from a checkout. Errors as of `packages`.
 
     Example:
-        >>> install_line("pillow", "soundfile")
-        "pip install 'seqgen-streams[image,audio]' (from a checkout: pip install '.[image,audio]')"
+        >>> install_line("pillow")
+        "pip install 'seqgen-streams[image]' (from a checkout: pip install '.[image]')"
     """
-    extra = ",".join(dict.fromkeys(_EXTRA_OF[package] for need in needs for package in packages(need)))
+    extra = _EXTRA_OF[packages(need)[0]]
     return f"pip install '{DISTRIBUTION}[{extra}]' (from a checkout: pip install '.[{extra}]')"
 
 
-def require(needs: str | Iterable[str], for_what: str) -> None:
-    """Raise SeqgenError with the line to type unless packages, or all packages of extras, are installed.
+def require(need: str, for_what: str) -> None:
+    """Raise SeqgenError with the line to type unless a package, or all packages of an extra, are installed.
 
     Nothing is imported, so that asking costs milliseconds even for torch; a package that is there and broken is
     noticed by `load` alone.
 
     Args:
-        needs: one or several, as of `packages`.
+        need: as of `packages`.
         for_what: what is asked for, as the beginning of a sentence, such as "writing .png".
     """
-    absent = [package for need in ([needs] if isinstance(needs, str) else needs) for package in missing(need)]
+    absent = missing(need)
     if absent:
-        *most, last = absent
-        words = f"{', '.join(most)} and {last}, which are" if most else f"{last}, which is"
-        raise SeqgenError(f"{for_what} needs {words} not installed; {install_line(*absent)}")
+        verb = "is" if len(absent) == 1 else "are"
+        raise SeqgenError(
+            f"{for_what} needs {' and '.join(absent)}, which {verb} not installed; {install_line(absent[0])}"
+        )
 
 
 def load(package: str, for_what: str) -> ModuleType:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from seqgen import extras
 from seqgen.errors import SeqgenError, integer
 
 SOUNDFILE_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf", ".opus")
@@ -52,8 +51,7 @@ def read_audio(
         `conversions` says so.
 
     Raises:
-        SeqgenError: if the file is missing, damaged, or of several channels, or holds NaN or infinity; or if a package
-            that reads or resamples it is not installed.
+        SeqgenError: if the file is missing, damaged, or of several channels, or holds NaN or infinity.
     """
     path = Path(path)
     channels, rate = _read(path)
@@ -80,7 +78,6 @@ def read_audio(
 
 def resample(audio: Any, before: int, after: int) -> np.ndarray:
     """Sound of the rate `before` as that of the rate `after`, float32 (T,), by windowed sinc interpolation."""
-    extras.require(("torch", "torchaudio"), "resampling sound")
     import torch
     from torchaudio.functional import resample as convert
 
@@ -92,6 +89,8 @@ def resample(audio: Any, before: int, after: int) -> np.ndarray:
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """Samples (T, C) float32 and the rate."""
+    import soundfile
+
     if not path.is_file():
         raise SeqgenError(
             f"cannot read {path}: {'it is a folder' if path.is_dir() else 'there is no such file'}"
@@ -100,7 +99,6 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
         raise SeqgenError(f"{path} is empty")
     if path.suffix.lower() in PYAV_SUFFIXES:
         return _read_with_pyav(path)
-    soundfile = extras.load("soundfile", f"reading {path.suffix or 'sound'} files")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from seqgen import extras
 from seqgen.codecs.audio import Waveform
 from seqgen.errors import integer
 
@@ -41,7 +40,6 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
     """
     samples = Waveform(sample_rate).encode(audio)
     hop, mels = integer("hop", hop, low=4), integer("mels", mels, low=1)
-    extras.require(("torch", "torchaudio"), "computing mel features")
     bands = _bands(sample_rate, hop, mels)
     count = -(-len(samples) // hop)
     if not count:

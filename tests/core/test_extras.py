@@ -53,16 +53,6 @@ def test_an_extra_is_all_of_its_packages(without):
         extras.require("strokes", "tracing strokes")
 
 
-def test_several_needs_are_said_at_once(without):
-    without("soundfile", "torchaudio", "PIL")
-    with pytest.raises(SeqgenError) as error:
-        extras.require(("soundfile", "torch", "torchaudio", "image"), "--like")
-    assert str(error.value) == (
-        "--like needs soundfile, torchaudio and pillow, which are not installed; pip install "
-        "'seqgen-streams[audio,torch,image]' (from a checkout: pip install '.[audio,torch,image]')"
-    )
-
-
 def test_a_name_of_both_is_the_package_alone(without):
     without("torchaudio")
     assert extras.missing("torch") == ()

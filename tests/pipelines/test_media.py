@@ -132,21 +132,11 @@ def test_another_medium_is_a_class_and_an_entry(monkeypatch):
         ("PIL", ["digits-pixelcnn", "-n", "2", "-o", "d{index}.png"], "writing .png needs pillow, "),
         (
             "PIL",
-            ["digits-pixelcnn", "--prompt", "x.png", "--keep-rows", "3"],
-            "reading .png files needs pillow, ",
-        ),
-        (
-            "PIL",
             ["speech", "--seconds", "1", "-o", "a.wav", "--picture", "p.png"],
             "writing .png needs pillow, ",
         ),
         ("matplotlib", ["digit-strokes", "-o", "d.png"], "writing .png needs matplotlib, "),
         ("soundfile", ["speech", "--seconds", "1", "-o", "a.wav"], "writing .wav needs soundfile, "),
-        (
-            "soundfile",
-            ["speech", "--seconds", "1", "--prompt", "x.wav"],
-            "reading .wav files needs soundfile, ",
-        ),
         ("soundfile", ["vocoder", "--like", "x.wav"], "--like needs soundfile, "),
         ("torchaudio", ["vocoder", "--like", "x.wav"], "--like needs torchaudio, "),
     ],

@@ -29,7 +29,8 @@ def features_of(
             "which they are computed, or --features FILE.npy, not both"
         )
     if like:
-        extras.require(("soundfile", "torch", "torchaudio"), "--like")
+        for package in ("soundfile", "torch", "torchaudio"):
+            extras.require(package, for_what="--like")
     if features:
         return [_named(path, conditions, _array(path)) for path in features]
     from seqgen.data.mel import mel_features
