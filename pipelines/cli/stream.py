@@ -95,7 +95,7 @@ def command(model: str, quiet: bool, **given: Any) -> None:
     prompt, written = medium.prompt()
     condition = medium.condition()
     medium.check(plan)
-    # what the sinks cannot do, they say before anything is computed
+    # what the sinks cannot do, they say before the stream is made
     fixed = {"model": model, "seed": given["seed"]}
     options |= medium.sink_options(plan)
     sinks = [open_sink(plan.output, codec, prompt=written, fixed=fixed, kind=plan.suffix, options=options)]
@@ -135,6 +135,10 @@ def _planned(medium: Medium, given: dict[str, Any]) -> Plan:
     format_ = find_format(suffix, medium.codec, output)
     if terminal and format_.binary:
         raise ValueError(medium.not_for_a_terminal(suffix))
+    # a package that is missing is said before prompts and conditions are read
+    format_.require(suffix)
+    for path, other in medium.more_outputs().items():
+        find_format(other, medium.codec, path).require(other)
     length = medium.length(given["length"])
     if length is None:
         length = medium.weights.card.get("length")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.sinks.formats import OPTIONS, STANDARD_OUTPUT, SUFFIXES, find_format
-from seqgen import extras
 from seqgen.registry import resolve
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def open_sink(
     unknown = sorted(set(given) - set(OPTIONS))
     if unknown:
         raise ValueError(f"no sink has the option {unknown[0]!r}; there are {', '.join(OPTIONS)}")
-    if entry.needs is not None:
-        extras.load(entry.needs, f"writing {suffix}")
+    entry.require(suffix)
     from pipelines.sinks.base import SinkRequest
 
     known = {option.name: given[option.name] for option in entry.options if option.name in given}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqgen import extras
 from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Format:
     def holds(self, medium: str) -> bool:
         """Whether it can hold data of that medium."""
         return not self.media or medium in self.media
+
+    def require(self, suffix: str) -> None:
+        """Raise SeqgenError with the line to type unless the package that it needs can be imported."""
+        if self.needs is not None:
+            extras.load(self.needs, f"writing {suffix}")
 
 
 _SCALE = Option("scale", int, "Enlarge pixels so many times", "to look at")

@@ -91,6 +91,12 @@ def test_the_table_says_what_the_sinks_take():
         open_sink("a.y4m", CODECS["image"], options={"frames": frames})
 
 
+def test_an_option_is_the_same_wherever_it_is_known():
+    for entry in FORMATS:
+        for option in entry.options:
+            assert option == formats.OPTIONS[option.name]
+
+
 def test_nothing_is_imported_to_know_the_table(tmp_path):
     code = (
         "import sys, pipelines.sinks.formats\n"

@@ -40,12 +40,9 @@ def media_options(command: Command) -> Command:
 def by_medium(default: str) -> str:
     """What each medium says under an attribute such as "default_n", for the help of an option."""
     first, *others = MEDIA
-    return "; ".join(
-        [
-            getattr(first, default),
-            *(f"of {medium.label} models {getattr(medium, default)}" for medium in others),
-        ]
-    )
+    usual = getattr(first, default)
+    own = {medium.label: getattr(medium, default) for medium in others}
+    return "; ".join([usual, *(f"of {label} models {says}" for label, says in own.items() if says != usual)])
 
 
 def refuse_foreign(codec: Codec, given: Mapping[str, Any]) -> None:
@@ -104,7 +101,8 @@ def _of_media(name: str) -> Callable[[Command], Command]:
 
 def _of_formats(option: formats.Option) -> Callable[[Command], Command]:
     suffixes, media = formats.suffixes_with(option.name), formats.media_with(option.name)
-    text = f"{option.help}, in {formats.listed(suffixes, 'and')}.  [default: {option.default}]"
+    text = f"{option.help}, in {formats.listed(suffixes, 'and')}."
+    text += f"  [default: {option.default}]" if option.default else ""
     return click.option(
         _flag(option.name), option.name, cls=SectionOption, help=text,
         section=f"{media[0].capitalize()} models" if len(media) == 1 else "Output",
