@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqgen import extras
+
 _MARGIN, _TITLE = 12, 15  # in pixels
 _PAPER, _INK = (24, 24, 24), (235, 235, 235)
 
@@ -23,6 +25,7 @@ def image_page(sections: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
         >>> image_page([("black", np.zeros((20, 400), np.uint8))]).shape
         (59, 424, 3)
     """
+    extras.load("pillow", "a page of pictures")
     from PIL import Image, ImageDraw, ImageFont
 
     if not sections:

@@ -9,6 +9,7 @@ import copy
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.errors import integer, real
 
 _WINDOW, _STEP = 0.032, 0.008  # seconds
@@ -105,6 +106,7 @@ class Spectrogram:
         self._count += 1
 
     def _with_axes(self, picture: np.ndarray, height: int) -> np.ndarray:
+        extras.load("pillow", "drawing a spectrogram")
         from PIL import Image, ImageDraw, ImageFont
 
         width = picture.shape[1]

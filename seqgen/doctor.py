@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
+import math
 import os
 import platform
-import sys
 from typing import Any
 
+import numpy as np
+
+from seqgen import extras, rng
+from seqgen.checkpoint import Weights
+from seqgen.codecs import Characters
+from seqgen.errors import MissingPackageError
+from seqgen.extras import EXTRAS, install_line, missing
 from seqgen.neighbours import NAMES, found_instead
+from seqgen.registry import ENGINE_NEEDS
+from seqgen.streaming import Stream
 from seqgen.threads import usable_threads
 
-_LIBRARIES = (
-    "numpy",
-    "numba",
-    "llvmlite",
-    "torch",
-    "torchaudio",
-    "triton",
-    "safetensors",
-    "soundfile",
-    "click",
-    "rich",
-)
+_LIBRARIES = ("numpy", "numba", "llvmlite", "safetensors", "click", "rich")
 
 
 def examine() -> dict[str, Any]:
-    """What there is, as JSON values: "machine", "libraries", "packages" and "engines".
+    """What there is, as JSON values: "machine", "libraries", "packages", "engines" and "extras".
 
-    Every engine is tried on a small model; its entry says whether it "works" and "why".
+    Every engine is tried on a small model, and every package of an extra is imported; an entry says whether it "works"
+    and "why", with the line that installs what is missing.
     """
     return {
         "machine": _machine(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "packages": {name: found_instead(name) or "found" for name in NAMES},
-        "engines": {"torch": _torch(), "numba": _numba(), "triton": _triton()},
+        "engines": {
+            "numba": _engine("numba", "fused samplers on the CPU; its samples are the right ones"),
+            "torch": _engine("torch", "the reference, on the CPU; its samples are the right ones"),
+            "triton": _triton(),
+        },
+        "extras": {name: _extra(name) for name in EXTRAS},
     }
 
 
@@ -71,13 +74,10 @@ def _processor() -> str:
 
 
 def _gpu() -> str:
-    try:
-        import torch
-    except ImportError:
+    if _lacking("torch"):
         return "unknown without torch"
-    if not torch.cuda.is_available():
-        return "none that PyTorch can use"
-    return torch.cuda.get_device_name()
+    torch = extras.load("torch", "it")
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none that PyTorch can use"
 
 
 def _version(name: str) -> str:
@@ -87,47 +87,75 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _sample(engine: str) -> list[str]:
-    from seqgen.models.char_rnn import CharRNN
+def _extra(name: str) -> dict[str, Any]:
+    """The packages of an extra with their versions, whether all of them can be imported, and if not, what to type."""
+    packages = {package: _version(package) for package in EXTRAS[name]}
+    why = _lacking(*packages)
+    return {"works": why is None, "why": why or "installed", "packages": packages}
 
-    model = CharRNN("helo", cell="gru", hidden_size=8, layers=1)
-    drawn: list[str] = model.sample(2, length=16, seed=1, engine=engine)
-    return drawn
 
-
-def _torch() -> dict[str, Any]:
+def _lacking(*packages: str) -> str | None:
+    """Why packages cannot be used, with the line that installs them; None if they can."""
+    if absent := missing(*packages):
+        return f"not installed: {', '.join(absent)}; {install_line(*absent)}"
     try:
-        _sample("torch")
-    except Exception as error:
-        return {"works": False, "why": _reason(error)}
-    return {
-        "works": True,
-        "why": f"the reference, on the CPU; Python {sys.version_info.major}.{sys.version_info.minor}",
+        for package in packages:
+            extras.load(package, "it")
+    except MissingPackageError as error:
+        return str(error)
+    except Exception as error:  # of whatever kind a broken package raises; that is what is to be found out
+        return f"cannot be imported: {type(error).__name__}: {error}; {install_line(*packages)}"
+    return None
+
+
+def trial_weights() -> Weights:
+    """A small GRU whose parameters are multiples of 1/8 from the random source, the same on every machine."""
+    symbols, hidden = 4, 8
+    shapes = {
+        "layers.0.weight_ih_l0": (3 * hidden, symbols),
+        "layers.0.weight_hh_l0": (3 * hidden, hidden),
+        "layers.0.bias_ih_l0": (3 * hidden,),
+        "layers.0.bias_hh_l0": (3 * hidden,),
+        "head.weight": (symbols, hidden),
+        "head.bias": (symbols,),
     }
+    arrays = {}
+    for number, (name, shape) in enumerate(shapes.items()):
+        noise = rng.uniforms(6, number, np.arange(math.prod(shape)), rng.Purpose.LATENT)
+        arrays[name] = (np.floor(noise * 25.0) / 8.0 - 1.5).astype(np.float32).reshape(shape)
+    config = {
+        "codec": Characters("helo").config(), "cell": "gru", "hidden_size": hidden, "layers": 1, "dropout": 0.0,
+        "bias": True,
+    }  # fmt: skip
+    return Weights("char-rnn", config, arrays)
 
 
-def _numba() -> dict[str, Any]:
+TRIAL = ("olhohhhhohhhhhohlhlhohhh", "hoolhohohhhohholeoohlhhh")
+"""The samples 0 and 1 of `trial_weights` with seed 1, as every engine must give them."""
+
+
+def trial(engine: str) -> tuple[str, ...]:
+    """What an engine makes of `trial_weights`, to be compared with `TRIAL`."""
+    with Stream(trial_weights(), len(TRIAL), 24, batch=2, seed=1, engine=engine) as stream:
+        samples = stream.collect()
+    return tuple("".join(chunk.data for chunk in chunks) for chunks in samples.values())
+
+
+def _engine(name: str, what: str) -> dict[str, Any]:
+    if why := _lacking(*ENGINE_NEEDS.get(name, ())):
+        return {"works": False, "why": why}
     try:
-        same = _sample("numba") == _sample("torch")
+        right = trial(name) == TRIAL
     except Exception as error:
-        return {"works": False, "why": _reason(error)}
-    if not same:
-        return {"works": False, "why": "its samples differ from the reference's; please report this machine"}
-    return {"works": True, "why": "fused samplers on the CPU; they agree with the reference"}
+        return {"works": False, "why": f"{type(error).__name__}: {error}"}
+    if not right:
+        return {"works": False, "why": "its samples are not the right ones; please report this machine"}
+    return {"works": True, "why": what}
 
 
 def _triton() -> dict[str, Any]:
-    version = _version("triton")
-    if version == "not installed":
-        return {"works": False, "why": "Triton is not installed"}
-    try:
-        import torch
-    except ImportError as error:
-        return {"works": False, "why": _reason(error)}
-    if not torch.cuda.is_available():
-        return {"works": False, "why": f"Triton {version} is installed, but PyTorch finds no GPU"}
+    if why := _lacking(*ENGINE_NEEDS["triton"]):
+        return {"works": False, "why": why}
+    if not extras.load("torch", "it").cuda.is_available():
+        return {"works": False, "why": f"Triton {_version('triton')} is installed, but PyTorch finds no GPU"}
     return {"works": False, "why": "the GPU kernels in triton_kernels work here, but no family uses them yet"}
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

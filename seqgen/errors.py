@@ -9,6 +9,14 @@ class SeqgenError(Exception):
     """Something that the user can put right: a file, a stream or a request that cannot be served."""
 
 
+class SeqgenWarning(UserWarning):
+    """Something that the user should know, and that does not stop the work."""
+
+
+class MissingPackageError(SeqgenError, ImportError):
+    """A package that only some requests need is not installed or is broken; the message says what to type."""
+
+
 def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
     """Return `value` as an int within [low, high], or raise TypeError/ValueError naming `name`."""
     if isinstance(value, bool):

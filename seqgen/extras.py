@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from types import ModuleType
 
-from seqgen.errors import SeqgenError
+from seqgen.errors import MissingPackageError
 
 DISTRIBUTION = "seqgen-streams"
 
@@ -50,42 +50,43 @@ def packages(need: str) -> tuple[str, ...]:
     raise ValueError(f"need must be one of {', '.join(dict.fromkeys((*EXTRAS, *_EXTRA_OF)))}, got {need!r}")
 
 
-def missing(need: str) -> tuple[str, ...]:
-    """Those packages of a need that are not installed. Nothing is imported. Errors as of `packages`."""
-    return tuple(package for package in packages(need) if not _installed(_module(package)))
+def missing(*needs: str) -> tuple[str, ...]:
+    """Those packages of some needs that are not installed. Nothing is imported. Errors as of `packages`."""
+    wanted = dict.fromkeys(package for need in needs for package in packages(need))
+    return tuple(package for package in wanted if not _installed(_module(package)))
 
 
-def install_line(need: str) -> str:
-    """What to type to get a package or an extra, from an index or from a checkout. Errors as of `packages`.
+def install_line(*needs: str) -> str:
+    """What to type to get packages or extras, from an index or from a checkout. Errors as of `packages`.
 
     Example:
         >>> install_line("pillow")
         "pip install 'seqgen-streams[image]' (from a checkout: pip install '.[image]')"
     """
-    extra = _EXTRA_OF[packages(need)[0]]
-    return f"pip install '{DISTRIBUTION}[{extra}]' (from a checkout: pip install '.[{extra}]')"
+    extras = ",".join(dict.fromkeys(_EXTRA_OF[packages(need)[0]] for need in needs))
+    return f"pip install '{DISTRIBUTION}[{extras}]' (from a checkout: pip install '.[{extras}]')"
 
 
-def require(need: str, for_what: str) -> None:
-    """Raise SeqgenError with the line to type unless a package, or all packages of an extra, are installed.
+def require(*needs: str, for_what: str) -> None:
+    """Raise MissingPackageError with the line to type unless packages, or all packages of extras, are installed.
 
     Nothing is imported, so that asking costs milliseconds even for torch; a package that is there and broken is
     noticed by `load` alone.
 
     Args:
-        need: as of `packages`.
+        needs: each as of `packages`.
         for_what: what is asked for, as the beginning of a sentence, such as "writing .png".
     """
-    absent = missing(need)
+    absent = missing(*needs)
     if absent:
-        verb = "is" if len(absent) == 1 else "are"
-        raise SeqgenError(
-            f"{for_what} needs {' and '.join(absent)}, which {verb} not installed; {install_line(absent[0])}"
+        raise MissingPackageError(
+            f"{for_what} needs {_listed(absent)}, which {'is' if len(absent) == 1 else 'are'} not installed; "
+            f"{install_line(*absent)}"
         )
 
 
 def load(package: str, for_what: str) -> ModuleType:
-    """Import the module of a package and return it, or raise SeqgenError that says what to install.
+    """Import the module of a package and return it, or raise MissingPackageError that says what to install.
 
     A package that is installed and cannot be imported, for want of a library of the system or because only a part
     of it is there, is named as broken, with its own message.
@@ -94,14 +95,35 @@ def load(package: str, for_what: str) -> ModuleType:
         package: one of `EXTRAS`, such as "pillow".
         for_what: as of `require`.
     """
-    require(package, for_what)
+    require(package, for_what=for_what)
     try:
         return importlib.import_module(_module(package))
     except (ImportError, OSError, AttributeError) as error:
-        raise SeqgenError(
+        raise MissingPackageError(
             f"{for_what} needs {package}, which is installed but cannot be imported "
             f"({type(error).__name__}: {error}); install it anew: {install_line(package)}"
         ) from error
+
+
+def explained(error: ImportError, for_what: str) -> ImportError:
+    """The error of an import that failed, or a MissingPackageError if a package of an extra is not installed.
+
+    Args:
+        error: for example `ModuleNotFoundError("No module named 'torch'", name="torch")`.
+        for_what: as of `require`.
+    """
+    top = (error.name or "").partition(".")[0]
+    for package in missing(*EXTRAS):
+        if top and top == _module(package).partition(".")[0]:
+            return MissingPackageError(
+                f"{for_what} needs {package}, which is not installed; {install_line(package)}"
+            )
+    return error
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _module(package: str) -> str:

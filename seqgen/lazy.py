@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from seqgen.extras import explained
+
 
 def lazy_names(
     package: str, locations: Mapping[str, str]
@@ -16,6 +18,8 @@ def lazy_names(
     Args:
         package: its `__name__`.
         locations: of each name, its module ("seqgen.codecs"), or module and other name ("seqgen.engine:Engine").
+
+    A name whose module needs a package that is not installed raises MissingPackageError, which is an ImportError.
 
     Example:
         >>> get, names = lazy_names("seqgen.models", {"HMM": "seqgen.models.hmm.model"})
@@ -27,7 +31,10 @@ def lazy_names(
         if name not in locations:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, inner = locations[name].partition(":")
-        value = getattr(importlib.import_module(module), inner or name)
+        try:
+            value = getattr(importlib.import_module(module), inner or name)
+        except ModuleNotFoundError as error:
+            raise explained(error, f"{package}.{name}") from error
         setattr(sys.modules[package], name, value)
         return value
 

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seqgen import extras
 from seqgen.errors import SeqgenError
 
 ENGINES = ("auto", "torch", "numba", "triton", "fixed-point")
+
+ENGINE_NEEDS = {"torch": ("torch",), "fixed-point": ("torch",), "triton": ("torch", "triton")}
+"""By engine, the packages of `seqgen.extras` that it needs."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Family:
         lanes: how many samples `sample()` computes side by side.
         evaluation: what scores it on held-out data, a function like `seqgen.evaluation.sequences.score_sequences`.
         precisions: the weight precisions that its engines understand.
-        needs: the extra that loading, training and scoring it needs; streaming never needs one.
+        needs: the packages of `seqgen.extras` that loading, training and scoring it need; streaming needs none.
     """
 
     name: str
@@ -43,7 +47,7 @@ class Family:
     lanes: int
     evaluation: str = "seqgen.evaluation.sequences:score_sequences"
     precisions: tuple[str, ...] = ("float32", "bfloat16")
-    needs: str | None = "torch"
+    needs: tuple[str, ...] = ("torch",)
 
     @property
     def export(self) -> str:
@@ -56,15 +60,17 @@ class Family:
         return self.model.split(":")[0].rsplit(".", 1)[0]
 
     def model_class(self) -> Any:
-        """Import and return the model class."""
+        """Import and return the model class, or raise MissingPackageError if what it needs is not installed."""
+        extras.require(*self.needs, for_what=f"loading a model of the family {self.name!r}")
         return resolve(self.model)
 
     def engine_class(self, engine: str) -> Any:
-        """Import and return the class of an engine, or say which there are."""
+        """Import and return the class of an engine, or say which there are, or what is not installed."""
         if engine not in self.engines:
             raise SeqgenError(
                 f"engine {engine!r} cannot run the family {self.name!r}; it has {', '.join(self.engines)}"
             )
+        extras.require(*ENGINE_NEEDS.get(engine, ()), for_what=f"the engine {engine!r}")
         return resolve(self.engines[engine])
 
 
@@ -85,7 +91,7 @@ def _images(name: str, export: str, help: str, **parts: Any) -> Family:
     return _family(name, export, help, **usual | parts)
 
 
-_EXACT: dict[str, Any] = {"precisions": ("float64",), "needs": None}
+_EXACT: dict[str, Any] = {"precisions": ("float64",), "needs": ()}
 _HMM = "seqgen.models.hmm"
 _HMM_ENGINES = {"numba": f"{_HMM}.numba_engine:HMMEngine", "torch": f"{_HMM}.torch_engine:HMMEngine"}
 

@@ -77,6 +77,7 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Run `main` and turn every error into one line and an exit code."""
     from seqgen.errors import SeqgenError
+    from seqgen.extras import explained
 
     try:
         code = main.main(arguments, prog_name="seqgen", standalone_mode=False)
@@ -93,8 +94,10 @@ def run(arguments: list[str] | None = None) -> None:
         _leave(0)
     except (ValueError, TypeError) as error:
         _fail(error, 2)
-    except (SeqgenError, OSError, ImportError, MemoryError) as error:
+    except (SeqgenError, OSError, MemoryError) as error:
         _fail(error, 1)
+    except ImportError as error:
+        _fail(explained(error, "this request"), 1)
     else:
         _leave(code if isinstance(code, int) else 0)
 

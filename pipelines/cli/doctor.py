@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 def command(as_json: bool) -> None:
-    """Say what this machine has: torch, Triton, Numba, a GPU; and try every engine on a small model."""
+    """Say what this machine has: its libraries, a GPU, the extras; and try every engine on a small model."""
     from seqgen.doctor import examine
 
     report = examine()
@@ -27,3 +27,8 @@ def command(as_json: bool) -> None:
             click.style("works", fg="green") if entry["works"] else click.style("does not work", fg="yellow")
         )
         click.echo(f"  {name:<16} {mark}: {entry['why']}")
+    click.echo(click.style("extras", bold=True))
+    for name, entry in report["extras"].items():
+        versions = ", ".join(f"{package} {version}" for package, version in entry["packages"].items())
+        said = versions if entry["works"] else click.style(entry["why"], fg="yellow")
+        click.echo(f"  {name:<16} {said}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +76,7 @@ def command(
         raise click.UsageError(f"{family} trains in one go and cannot be resumed")
     chosen = dict(_pair(text) for text in settings)
     try:
-        with _Report() as report:
+        with _warnings_in_a_line(), _Report() as report:
             card = found.train(
                 data, output, preset=preset, settings=chosen, resume=resume, report=report.step
             ).card
@@ -92,6 +95,24 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.UsageError(f"--set takes KEY=VALUE, got {text!r}")
     return name.replace("-", "_"), value
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Say our own warnings as the command line says everything, others as Python does."""
+    from seqgen.errors import SeqgenWarning
+
+    with warnings.catch_warnings():
+        usual: Any = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SeqgenWarning):
+                click.echo(f"seqgen: {message}", err=True)
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 class _Report:

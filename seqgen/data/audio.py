@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqgen.data.audio_files import SUFFIXES, Recording, read_audio, resample
+from seqgen.data.audio_files import SUFFIXES, Recording, read_audio, require_readers, resample
 from seqgen.data.splits import split
 from seqgen.errors import SeqgenError, integer, real
 
@@ -90,6 +90,7 @@ def read_recordings(
 
     Raises:
         SeqgenError: if there is nothing to read, a file is damaged or holds NaN, or the only file is silent.
+        MissingPackageError: if a package that reads one of the files is not installed.
     """
     folder = Path(path)
     integer("sample_rate", sample_rate, low=1)
@@ -97,6 +98,7 @@ def read_recordings(
         real(name, value, low=0.0)
     files = _files(folder)
     read, labels, notes = [], [], Counter[str]()
+    require_readers(files)
     parts = [file.relative_to(folder).parts[0] for file in files] if folder.is_dir() else []
     nested = bool(parts) and all(len(file.relative_to(folder).parts) > 1 for file in files)
     classes = tuple(sorted(set(parts))) if nested else ()

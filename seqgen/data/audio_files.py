@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqgen.errors import SeqgenError, integer
+from seqgen import extras
+from seqgen.errors import MissingPackageError, SeqgenError, integer
 
 SOUNDFILE_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf", ".opus")
 PYAV_SUFFIXES = (".m4a", ".aac", ".mp4", ".mka", ".mkv", ".webm", ".wma", ".g722", ".ac3", ".amr")
@@ -76,8 +78,16 @@ def read_audio(
     return Recording(path.name, np.ascontiguousarray(samples, np.float32), rate, tuple(done))
 
 
+def require_readers(paths: Iterable[Path]) -> None:
+    """Raise MissingPackageError unless the packages that read files of these names are installed."""
+    suffixes = {path.suffix.lower() for path in paths}
+    readers = {"av" if suffix in PYAV_SUFFIXES else "soundfile" for suffix in suffixes}
+    extras.require(*sorted(readers), for_what=f"reading {' and '.join(sorted(suffixes))} files")
+
+
 def resample(audio: Any, before: int, after: int) -> np.ndarray:
     """Sound of the rate `before` as that of the rate `after`, float32 (T,), by windowed sinc interpolation."""
+    extras.require("torch", "torchaudio", for_what="resampling sound")
     import torch
     from torchaudio.functional import resample as convert
 
@@ -89,8 +99,6 @@ def resample(audio: Any, before: int, after: int) -> np.ndarray:
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """Samples (T, C) float32 and the rate."""
-    import soundfile
-
     if not path.is_file():
         raise SeqgenError(
             f"cannot read {path}: {'it is a folder' if path.is_dir() else 'there is no such file'}"
@@ -99,6 +107,7 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
         raise SeqgenError(f"{path} is empty")
     if path.suffix.lower() in PYAV_SUFFIXES:
         return _read_with_pyav(path)
+    soundfile = extras.load("soundfile", f"reading {path.name}")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
@@ -108,12 +117,9 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 
 def _read_with_pyav(path: Path) -> tuple[np.ndarray, int]:
     try:
-        import av
-    except ImportError:
-        raise SeqgenError(
-            f"reading {path.suffix} files needs PyAV: pip install av (the extra 'media'), or convert {path.name} to "
-            ".wav or .flac"
-        ) from None
+        av = extras.load("av", f"reading {path.suffix} files")
+    except MissingPackageError as error:
+        raise MissingPackageError(f"{error}, or convert {path.name} to .wav or .flac") from error
     parts: list[np.ndarray] = []
     try:
         with av.open(os.fspath(path)) as container:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.errors import choice, integer
 
 
@@ -22,8 +23,6 @@ def fit_size(images: np.ndarray, size: int | tuple[int, int], *, how: str = "cro
         >>> fit_size(np.full((2, 3, 40, 60), 7, np.uint8), 28).shape
         (2, 3, 28, 28)
     """
-    from PIL import Image
-
     rows, columns = checked_size(size)
     choice("how", how, ("crop", "pad"))
     array = np.asarray(images)
@@ -31,6 +30,9 @@ def fit_size(images: np.ndarray, size: int | tuple[int, int], *, how: str = "cro
         raise TypeError(f"images must be uint8 of the shape (..., H, W), got {array.dtype} {array.shape}")
     if array.shape[-2:] == (rows, columns):
         return array
+    extras.load("pillow", "resizing images")
+    from PIL import Image
+
     shaped = _cropped(array, rows, columns) if how == "crop" else _padded(array, rows, columns)
     flat = shaped.reshape(-1, *shaped.shape[-2:])
     result = np.empty((len(flat), rows, columns), np.uint8)

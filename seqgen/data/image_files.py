@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.data.fitting import checked_size, fit_size
 from seqgen.data.image_set import ImageSet
 from seqgen.errors import SeqgenError
@@ -28,12 +29,14 @@ def read_image_file(
 
     Raises:
         SeqgenError: if it is missing, no image, truncated, or has more than 8 bits per colour.
+        MissingPackageError: if Pillow is not installed.
     """
-    from PIL import Image, ImageOps
-
     if colours not in (None, 1, 3):
         raise ValueError(f"colours must be 1 (grey), 3 (RGB) or None (as the file has it), got {colours!r}")
     path = Path(path)
+    extras.load("pillow", f"reading {path.name}")
+    from PIL import Image, ImageOps
+
     try:
         with warnings.catch_warnings():
             # what is wrong with a file is said once, by the error, whatever the program does with warnings

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.data.fitting import checked_size, fit_size
 from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_pair
 from seqgen.data.image_arrays import read_image_arrays
@@ -41,6 +42,7 @@ def read_images(
     """
     if size is not None:
         size = checked_size(size)
+        extras.require("pillow", for_what="resizing images")
     if colours not in (None, 1, 3):
         raise ValueError(f"colours must be 1 (grey), 3 (RGB) or None (as in the files), got {colours!r}")
     path = Path(path)

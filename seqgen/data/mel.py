@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.codecs.audio import Waveform
 from seqgen.errors import integer
 
@@ -38,6 +39,7 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
         >>> mel_features(np.zeros(1000, np.float32), hop=200, mels=80).shape
         (5, 80)
     """
+    extras.require("torch", "torchaudio", for_what="computing mel features")
     samples = Waveform(sample_rate).encode(audio)
     hop, mels = integer("hop", hop, low=4), integer("mels", mels, low=1)
     bands = _bands(sample_rate, hop, mels)

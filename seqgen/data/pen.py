@@ -30,8 +30,8 @@ def pen_path(mask: np.ndarray, *, spur: float, reach: float) -> np.ndarray:
         reach: how many pixels of a line tell its direction.
 
     Raises:
-        SeqgenError: if scikit-image is missing, or the picture holds no line, or too many to have been drawn
-            without lifting the pen.
+        SeqgenError: if the picture holds no line, or too many to have been drawn without lifting the pen.
+        MissingPackageError: if scikit-image is not installed.
     """
     graph = tidied(skeleton_graph(skeleton_of(mask)), spur)
     if not 1 <= len(graph.edges) <= MOST_EDGES:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.errors import SeqgenError
 
 _AROUND = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 Pixel = tuple[int, int]
-NEEDED = "tracing strokes needs scikit-image; install it with `pip install scikit-image`"
 
 
 @dataclass
@@ -51,13 +51,13 @@ def skeleton_of(mask: np.ndarray) -> np.ndarray:
     """The skeleton (H, W) bool of the largest connected part of `mask`.
 
     Raises:
-        SeqgenError: if scikit-image is missing, nothing is set, or more than a tenth lies in other parts.
+        SeqgenError: if nothing is set, or more than a tenth lies in other parts.
+        MissingPackageError: if scikit-image is not installed.
     """
-    try:
-        from skimage.measure import label
-        from skimage.morphology import skeletonize
-    except ImportError:
-        raise SeqgenError(NEEDED) from None
+    extras.load("scikit-image", "tracing strokes")
+    from skimage.measure import label
+    from skimage.morphology import skeletonize
+
     labels = label(mask, connectivity=2)
     sizes = np.bincount(labels.ravel())[1:]
     if not len(sizes) or sizes.max() < 0.9 * sizes.sum():

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.codecs import Strokes
 from seqgen.data.pen import pen_path
-from seqgen.data.skeleton import NEEDED
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import MissingPackageError, SeqgenError, integer
 from seqgen.files import replace_whole
 
 _ENLARGE = 4  # one picture element becomes so many, so that the skeleton is fine enough to smooth
@@ -62,9 +62,10 @@ def trace(image: Any, *, segments: int = 32, angles: int = 16) -> np.ndarray:
         angles: number of directions; 0 is to the right, and they go on over up.
 
     Raises:
-        SeqgenError: if there is no stroke in the picture that could have been drawn in one go, or scikit-image
-            is not installed.
+        SeqgenError: if there is no stroke in the picture that could have been drawn in one go.
+        MissingPackageError: if scikit-image or scipy is not installed.
     """
+    _require()
     segments = integer("segments", segments, low=1)
     path = pen_path(_enlarged(image) > _INK, spur=_SPUR, reach=_REACH)
     points = _evenly(_evenly(path, max(segments, int(_length(path)))), segments, smooth=_SMOOTH)
@@ -78,13 +79,14 @@ def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tu
     Returns:
         directions (M, segments), and which pictures they are of (M,).
     """
+    _require()
     strokes, kept = [], []
     for number, image in enumerate(images):
         try:
             strokes.append(trace(image, segments=segments, angles=angles))
-        except SeqgenError as error:
-            if str(error) == NEEDED:
-                raise
+        except MissingPackageError:
+            raise
+        except SeqgenError:
             continue
         kept.append(number)
     if not kept:
@@ -92,13 +94,13 @@ def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tu
     return np.stack(strokes), np.array(kept)
 
 
+def _require() -> None:
+    extras.require("scikit-image", "scipy", for_what="tracing strokes")
+
+
 def _enlarged(image: Any) -> np.ndarray:
-    try:
-        from scipy import ndimage
-    except ImportError:
-        raise SeqgenError(
-            "tracing strokes needs scikit-image; install it with `pip install scikit-image`"
-        ) from None
+    from scipy import ndimage
+
     picture = np.asarray(image)
     if picture.ndim != 2 or not picture.size:
         raise ValueError(f"image must have the shape (H, W), got {picture.shape}")
@@ -135,6 +137,7 @@ def draw_strokes(
         output: an open binary file, or the name of one, which appears when it is whole.
         columns: squares in a row. size: of a square in pixels.
     """
+    extras.load("matplotlib", "drawing strokes")
     from matplotlib.figure import Figure
 
     if not len(strokes):

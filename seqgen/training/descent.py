@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.checkpoint import Weights, from_bfloat16, to_bfloat16
+from seqgen.extras import missing
 from seqgen.training.loop import Objective, train
 from seqgen.training.plots import loss_curve
 from seqgen.training.recipe import Report, Trained
@@ -55,7 +56,6 @@ class Descent:
             self.model, self.objective, config, state_path=state_path, resume=resume, stop_after=stop_after,
             report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
         )  # fmt: skip
-        loss_curve(progress, output.with_suffix(".png"), self.objective.unit)
         written = {
             "seed": config.seed,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -65,17 +65,20 @@ class Descent:
             **self.card,
             **(card or {}),
         }
-        if not progress.scores or progress.scores[-1][0] < config.steps:
-            return Trained(self.model, written, progress)
-        # the score is that of the weights as they are stored
-        stored = rounded(self.model) if self.precision == "bfloat16" else self.model
-        written |= {
-            "score": round((self.score or self.objective.validate)(stored), 4),
-            "score_unit": self.objective.unit,
-        }
-        stored.save(output, precision=self.precision, card=written)
-        state_path.unlink(missing_ok=True)
-        return Trained(stored, written, progress)
+        model = self.model
+        if progress.scores and progress.scores[-1][0] == config.steps:
+            # the score is that of the weights as they are stored
+            model = rounded(model) if self.precision == "bfloat16" else model
+            written |= {
+                "score": round((self.score or self.objective.validate)(model), 4),
+                "score_unit": self.objective.unit,
+            }
+            model.save(output, precision=self.precision, card=written)
+            state_path.unlink(missing_ok=True)
+        # last, so that nothing that is wrong with a picture costs the model
+        if not missing("matplotlib"):
+            loss_curve(progress, output.with_suffix(".png"), self.objective.unit)
+        return Trained(model, written, progress)
 
 
 def rounded(model: Any) -> Any:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqgen import extras
 from seqgen.files import replace_whole
 from seqgen.training.loop import Progress
 
 
 def loss_curve(progress: Progress, path: Path, unit: str) -> None:
-    """Draw training losses (smoothed) and held-out scores against steps into a PNG."""
+    """Draw training losses (smoothed) and held-out scores against steps into a PNG.
+
+    Raises:
+        MissingPackageError: if matplotlib is not installed. OSError: if the file cannot be written.
+    """
+    extras.load("matplotlib", "drawing a loss curve")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -7,12 +7,14 @@ model are imported by the recipe's `prepare`.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from seqgen.errors import SeqgenError
+from seqgen import extras
+from seqgen.errors import SeqgenError, SeqgenWarning
 from seqgen.training.config import TrainingConfig
 from seqgen.training.request import TrainingRequest, command, require_output, with_preset
 from seqgen.training.settings import split_settings
@@ -57,6 +59,7 @@ class Recipe:
             resumed; what is fitted in one go has its own.
         example: a setting or two, as the help shows them.
         needs_data: whether DATA must be given.
+        needs: packages of `seqgen.extras` that it needs, besides torch for training by gradients.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Recipe:
     config: type[Any] = TrainingConfig
     example: str = ""
     needs_data: bool = True
+    needs: tuple[str, ...] = ()
 
     @property
     def resumable(self) -> bool:
@@ -87,8 +91,9 @@ class Recipe:
     ) -> Trained:
         """Train a model, and write it with its card to `output`.
 
-        Training by gradients puts the loss curve beside it as .png and, while it runs, the state from which `resume`
-        goes on as .training.safetensors.
+        Training by gradients puts the loss curve beside it as .png, if matplotlib is installed, and, while it runs,
+        the state from which `resume` goes on as .training.safetensors. What is not installed is said before the data
+        are read.
 
         Args:
             data: what the recipe reads (`self.data` says it).
@@ -102,6 +107,7 @@ class Recipe:
 
         Raises:
             SeqgenError, ValueError: for data or settings that cannot be used.
+            MissingPackageError: if a package that the training needs is not installed.
         """
         output = Path(output)
         require_output(output)
@@ -109,6 +115,7 @@ class Recipe:
             raise ValueError(f"{self.name} needs data: {self.data}")
         if resume and not self.resumable:
             raise SeqgenError(f"{self.name} trains in one go and cannot be resumed")
+        self._require_packages()
         chosen = with_preset(self.presets, preset, settings)
         own, config = split_settings(chosen, dict(self.defaults), self.config)
         source = Path(data) if data is not None else Path("DATA")
@@ -119,3 +126,15 @@ class Recipe:
         return self.prepare(request).run(
             request, resume=resume, stop_after=stop_after, card=card, report=report
         )
+
+    def _require_packages(self) -> None:
+        """Raise MissingPackageError if something is missing, and warn if the loss curve cannot be drawn."""
+        torch = ("torch",) if self.resumable else ()
+        extras.require(*torch, *self.needs, for_what=f"training {self.name}")
+        if self.resumable and extras.missing("matplotlib"):
+            line = extras.install_line("matplotlib")
+            warnings.warn(
+                f"matplotlib is not installed, so the loss curve will not be drawn; {line}",
+                SeqgenWarning,
+                stacklevel=3,
+            )

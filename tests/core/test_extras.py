@@ -27,15 +27,15 @@ def without(monkeypatch):
 
 
 def test_what_is_installed_passes_and_is_not_imported():
-    extras.require("torch", "training")
-    extras.require("image", "writing .png")
+    extras.require("torch", for_what="training")
+    extras.require("image", for_what="writing .png")
     assert extras.missing("torch") == ()
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(without):
     without("PIL")
     with pytest.raises(SeqgenError) as error:
-        extras.require("pillow", "writing .png")
+        extras.require("pillow", for_what="writing .png")
     assert str(error.value) == (
         "writing .png needs pillow, which is not installed; pip install 'seqgen-streams[image]' "
         "(from a checkout: pip install '.[image]')"
@@ -50,7 +50,7 @@ def test_an_extra_is_all_of_its_packages(without):
     with pytest.raises(
         SeqgenError, match=r"needs scikit-image and scipy, which are not installed; .*\[strokes\]"
     ):
-        extras.require("strokes", "tracing strokes")
+        extras.require("strokes", for_what="tracing strokes")
 
 
 def test_a_name_of_both_is_the_package_alone(without):
@@ -64,7 +64,7 @@ def test_a_folder_that_an_uninstalled_package_left_is_not_the_package(tmp_path, 
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(extras.EXTRAS["media"], "av", "leftover")
     with pytest.raises(SeqgenError, match="needs av, which is not installed"):
-        extras.require("av", "reading .m4a")
+        extras.require("av", for_what="reading .m4a")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_broken_package_is_named_as_broken(tmp_path, monkeypatch, source, mess
     (tmp_path / "broken_audio.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(extras.EXTRAS["audio"], "soundfile", "broken_audio")
-    extras.require("soundfile", "writing .flac")
+    extras.require("soundfile", for_what="writing .flac")
     with pytest.raises(SeqgenError, match="installed but cannot be imported") as error:
         extras.load("soundfile", "writing .flac")
     assert message in str(error.value)
@@ -92,7 +92,7 @@ def test_loading_gives_the_module():
 
 def test_an_unknown_need_is_refused():
     with pytest.raises(ValueError, match=r"need must be one of torch, triton, image, .* got 'gpu'"):
-        extras.require("gpu", "speed")
+        extras.require("gpu", for_what="speed")
 
 
 def test_packages_are_known_to_the_installer():

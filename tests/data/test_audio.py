@@ -17,7 +17,7 @@ from seqgen.data.audio import (
     split_recordings,
     without_silence,
 )
-from seqgen.errors import SeqgenError
+from seqgen.errors import MissingPackageError, SeqgenError
 
 RATE = 16000
 
@@ -122,7 +122,8 @@ def test_without_pyav_its_formats_say_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.m4a").write_bytes(b"something")
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(
-        SeqgenError, match=r"reading .m4a files needs PyAV: pip install av .*, or convert a.m4a"
+        MissingPackageError,
+        match=r"reading .m4a files needs av, which is not installed; .*\[media\]'.*, or convert a.m4a",
     ):
         read_audio(tmp_path / "a.m4a")
 

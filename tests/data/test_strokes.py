@@ -14,7 +14,7 @@ import seqgen
 from seqgen.codecs import Strokes, codec_from_config
 from seqgen.data.pen import pen_path
 from seqgen.data.strokes import draw_strokes, read_digits, trace, trace_all
-from seqgen.errors import SeqgenError
+from seqgen.errors import MissingPackageError, SeqgenError
 from seqgen.models.hmm.strokes_recipe import split, train_digit_strokes
 
 pytest.importorskip("skimage")
@@ -127,8 +127,11 @@ def test_bad_arguments():
 
 
 def test_without_scikit_image(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage.measure", None)
-    with pytest.raises(SeqgenError, match="tracing strokes needs scikit-image; install it with `pip install"):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(
+        MissingPackageError,
+        match=r"tracing strokes needs scikit-image, which is not installed; .*\[strokes\]",
+    ):
         trace_all(np.stack([two()]))
 
 

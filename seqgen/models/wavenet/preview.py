@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seqgen import extras
 from seqgen.data.audio import AudioSplits
 from seqgen.models.wavenet.model import WaveNet
 from seqgen.models.wavenet.objective import condition_of
@@ -18,8 +19,7 @@ class Preview:
         self._output, self._held_out, self._seconds = output, splits.validation, seconds
 
     def __call__(self, model: WaveNet, step: int) -> None:
-        import soundfile
-
+        soundfile = extras.load("soundfile", "writing previews")
         rate = model.codec.sample_rate
         length = max(1, round(self._seconds * rate))
         longest = int(np.argmax([len(item.samples) for item in self._held_out.items]))

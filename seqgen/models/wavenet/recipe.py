@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqgen.errors import SeqgenError, real
+from seqgen import extras
+from seqgen.errors import SeqgenError, SeqgenWarning, real
 from seqgen.training.recipe import Recipe, Training
 from seqgen.training.request import TrainingRequest
 
@@ -55,13 +56,17 @@ def prepare(request: TrainingRequest) -> Training:
     conditional = own.pop("conditional")
     preview = real("preview_seconds", own.pop("preview_seconds"), low=0.0)
     rate = own["sample_rate"]
+    if own["mels"]:
+        extras.require("torchaudio", for_what="training on mel features")
+    if preview:
+        extras.require("soundfile", for_what="writing previews")
     recordings = read_recordings(request.data, rate, **reading)
     if conditional and not recordings.classes:
         raise SeqgenError(
             f"a class-conditional model needs a folder with a sub-folder for each class, {request.data} has none"
         )
     if recordings.notes:
-        warnings.warn(f"{request.data}: {'; '.join(recordings.notes)}", stacklevel=3)
+        warnings.warn(f"{request.data}: {'; '.join(recordings.notes)}", SeqgenWarning, stacklevel=3)
     for name in ("mels", "hop"):
         own[name] = own[name] or None
     model = WaveNet(**own, classes=len(recordings.classes) if conditional else None, seed=config.seed)
