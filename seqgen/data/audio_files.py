@@ -78,11 +78,13 @@ def read_audio(
     return Recording(path.name, np.ascontiguousarray(samples, np.float32), rate, tuple(done))
 
 
-def require_readers(paths: Iterable[Path]) -> None:
-    """Raise MissingPackageError unless the packages that read files of these names are installed."""
-    suffixes = {path.suffix.lower() for path in paths}
+def require_readers(
+    paths: Iterable[str | os.PathLike[str]], *more: str, for_what: str = "reading sound"
+) -> None:
+    """Raise MissingPackageError unless the packages that read files of these names, and `more`, are installed."""
+    suffixes = {Path(path).suffix.lower() for path in paths}
     readers = {"av" if suffix in PYAV_SUFFIXES else "soundfile" for suffix in suffixes}
-    extras.require(*sorted(readers), for_what=f"reading {' and '.join(sorted(suffixes))} files")
+    extras.require(*more, *sorted(readers), for_what=for_what)
 
 
 def resample(audio: Any, before: int, after: int) -> np.ndarray:

@@ -33,8 +33,10 @@ def features_of(
             extras.require(package, for_what="--like")
     if features:
         return [_named(path, conditions, _array(path)) for path in features]
+    from seqgen.data.audio_files import require_readers
     from seqgen.data.mel import mel_features
 
+    require_readers(like, "torch", "torchaudio", for_what="computing the features of a recording")
     assert conditions.mels is not None
     rate = codec.sample_rate
     return [
