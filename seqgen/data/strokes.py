@@ -65,7 +65,7 @@ def trace(image: Any, *, segments: int = 32, angles: int = 16) -> np.ndarray:
         SeqgenError: if there is no stroke in the picture that could have been drawn in one go.
         MissingPackageError: if scikit-image or scipy is not installed.
     """
-    _require()
+    require_tracing()
     segments = integer("segments", segments, low=1)
     path = pen_path(_enlarged(image) > _INK, spur=_SPUR, reach=_REACH)
     points = _evenly(_evenly(path, max(segments, int(_length(path)))), segments, smooth=_SMOOTH)
@@ -79,7 +79,7 @@ def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tu
     Returns:
         directions (M, segments), and which pictures they are of (M,).
     """
-    _require()
+    require_tracing()
     strokes, kept = [], []
     for number, image in enumerate(images):
         try:
@@ -94,7 +94,8 @@ def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tu
     return np.stack(strokes), np.array(kept)
 
 
-def _require() -> None:
+def require_tracing() -> None:
+    """Raise MissingPackageError unless the packages that trace strokes are installed."""
     extras.require("scikit-image", "scipy", for_what="tracing strokes")
 
 

@@ -61,8 +61,9 @@ def read_held_out(
     if last != 1.0:
         raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
     if codec.medium == "strokes":
-        from seqgen.data.strokes import read_digits, trace_all
+        from seqgen.data.strokes import read_digits, require_tracing, trace_all
 
+        require_tracing()
         digits = read_digits(data, int(card.get("digit", 2)))
         return list(trace_all(digits, segments=card["length"], angles=codec.size)[0])
     return [codec.encode(sequence) for sequence in read_sequences(data)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqgen import extras
 from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
@@ -28,15 +27,12 @@ def features_of(
             f"the model is conditioned on features of {conditions.mels} numbers a frame; give --like RECORDING, from "
             "which they are computed, or --features FILE.npy, not both"
         )
-    if like:
-        for package in ("soundfile", "torch", "torchaudio"):
-            extras.require(package, for_what="--like")
     if features:
         return [_named(path, conditions, _array(path)) for path in features]
     from seqgen.data.audio_files import require_readers
     from seqgen.data.mel import mel_features
 
-    require_readers(like, "torch", "torchaudio", for_what="computing the features of a recording")
+    require_readers(like, "torch", "torchaudio", for_what="--like")
     assert conditions.mels is not None
     rate = codec.sample_rate
     return [
