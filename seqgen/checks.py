@@ -72,14 +72,6 @@ def seed_number(seed: Any) -> int:
     return integer("seed", seed, low=0, high=2**64 - 1)
 
 
-def odd(name: str, value: Any, *, low: int) -> int:
-    """`value` as an odd integer of at least `low`, or TypeError/ValueError naming `name`."""
-    number = integer(name, value, low=low)
-    if number % 2 == 0:
-        raise ValueError(f"{name} must be odd, got {number}")
-    return number
-
-
 def multiple(name: str, value: Any, colours: int) -> int:
     """`value` as a positive multiple of the number of colours, or TypeError/ValueError naming `name`."""
     number = integer(name, value, low=1)

@@ -86,6 +86,10 @@ class Engine(ABC):
     def state(self) -> dict[str, np.ndarray]:
         """The live arrays that hold the lanes' state, by name, each (B, ...); written in place."""
 
+    def lengths(self) -> dict[str, int]:
+        """Lengths that the family's schema names and only the engine knows."""
+        return {}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """A copy of `state`."""
         return {name: array.copy() for name, array in self.state().items()}

@@ -17,8 +17,13 @@ class MissingPackageError(SeqgenError, ImportError):
     """A package that only some requests need is not installed or is broken; the message says what to type."""
 
 
-def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
-    """Return `value` as an int within [low, high], or raise TypeError/ValueError naming `name`."""
+def integer(
+    name: str, value: Any, *, low: int | None = None, high: int | None = None, most: int | None = None
+) -> int:
+    """Return `value` as an int within [low, high], or raise TypeError/ValueError naming `name`.
+
+    `most` is the largest that can be served, which is only spoken of where it is exceeded.
+    """
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     try:
@@ -27,6 +32,8 @@ def integer(name: str, value: Any, *, low: int | None = None, high: int | None =
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name} must be {_range(low, high)}, got {number}")
+    if most is not None and number > most:
+        raise ValueError(f"{name} must be at most {most}, got {number}")
     return number
 
 

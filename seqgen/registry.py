@@ -10,10 +10,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqgen import extras
 from seqgen.errors import SeqgenError
+
+if TYPE_CHECKING:
+    from seqgen.checkpoint import Weights
+    from seqgen.schema import Schema
 
 ENGINES = ("auto", "torch", "numba", "triton", "fixed-point")
 
@@ -36,6 +40,8 @@ class Family:
         evaluation: what scores it on held-out data, a function like `seqgen.evaluation.sequences.score_sequences`.
         precisions: the weight precisions that its engines understand.
         needs: the packages of `seqgen.extras` that loading, training and scoring it need; streaming needs none.
+        schema: the function that gives the `seqgen.schema.Schema` of a configuration; by default `schema` in the file
+            schema.py of the family's folder.
     """
 
     name: str
@@ -48,6 +54,10 @@ class Family:
     evaluation: str = "seqgen.evaluation.sequences:score_sequences"
     precisions: tuple[str, ...] = ("float32", "bfloat16")
     needs: tuple[str, ...] = ("torch",)
+    schema: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", self.schema or f"{self.folder}.schema:schema")
 
     @property
     def export(self) -> str:
@@ -58,6 +68,11 @@ class Family:
     def folder(self) -> str:
         """The package in which the family lives, such as "seqgen.models.char_rnn"."""
         return self.model.split(":")[0].rsplit(".", 1)[0]
+
+    def schema_of(self, config: Any) -> Schema:
+        """What a configuration says of the arrays, or SeqgenError if it is none of this family's."""
+        made: Schema = resolve(self.schema)(config)
+        return made
 
     def model_class(self) -> Any:
         """Import and return the model class, or raise MissingPackageError if what it needs is not installed."""
@@ -113,7 +128,7 @@ FAMILIES: dict[str, Family] = {
         _family(
             "gaussian-mixture", "GaussianMixture", "a mixture of Gaussians over vectors",
             model=f"{_HMM}.mixture:GaussianMixture", engines=_HMM_ENGINES, recipe=f"{_HMM}.recipe:MIXTURE_RECIPE",
-            chunk=4096, lanes=64, **_EXACT,
+            schema=f"{_HMM}.schema:mixture_schema", chunk=4096, lanes=64, **_EXACT,
         ),
         _family(
             "char-rnn", "CharRNN", "a recurrent network over characters: tanh, GRU or LSTM", chunk=64, lanes=16
@@ -159,15 +174,38 @@ BUILT_IN_RECIPES: dict[str, str] = {
 
 def family(name: str) -> Family:
     """The family of generators of that name, or an error that lists them."""
-    generators = {each.name: each for each in FAMILIES.values() if each.engines}
-    if name in generators:
-        return generators[name]
-    if name in FAMILIES:
-        raise SeqgenError(
-            f"a model of the family {name!r} is no generator: it has no likelihood and nothing to stream; open its "
-            f"file with seqgen.{FAMILIES[name].export}.load, and encode, decode or reconstruct images with it"
-        )
+    found = known_family(name)
+    if found.engines:
+        return found
+    raise SeqgenError(
+        f"a model of the family {name!r} is no generator: it has no likelihood and nothing to stream; open its "
+        f"file with seqgen.{found.export}.load, and encode, decode or reconstruct images with it"
+    )
+
+
+def known_family(name: Any) -> Family:
+    """The family of that name, which may be none of generators, or an error that lists the generators."""
+    if isinstance(name, str) and name in FAMILIES:
+        return FAMILIES[name]
+    generators = [each.name for each in FAMILIES.values() if each.engines]
     raise SeqgenError(f"unknown model family {name!r}; this version knows {', '.join(generators)}")
+
+
+def validated(weights: Weights) -> Schema:
+    """The schema of a model that came from outside, after its configuration and arrays were held against it.
+
+    Raises:
+        SeqgenError: if its family is unknown, or anything is missing, foreign, of the wrong shape or out of range.
+    """
+    # kept beside the hash, so that a file that is opened and then streamed is looked at once
+    kept = vars(weights)
+    if "schema" not in kept:
+        kind = known_family(weights.family)
+        schema = kind.schema_of(weights.config)
+        schema.check(weights.arrays, kind.engines)
+        kept["schema"] = schema
+    checked: Schema = kept["schema"]
+    return checked
 
 
 def recipe(name: str) -> Any:

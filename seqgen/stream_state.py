@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 
 from seqgen.engine import StepOutput
+from seqgen.errors import choice, integer
+
+REASONS = ("length", "stop", "end", "stuck")
+"""Why a sample ends, and a lane that the controls leave nothing to draw."""
 
 
 def digest(state: Mapping[str, Any]) -> str:
@@ -31,13 +35,46 @@ def unpack(packed: Mapping[str, Any]) -> np.ndarray:
     return np.frombuffer(data, np.dtype(packed["dtype"])).reshape(packed["shape"])
 
 
+def whole_numbers(name: str, values: Any, lanes: int, *, low: int, high: int) -> np.ndarray:
+    """One whole number for each lane, (B,) int64, or TypeError/ValueError."""
+    if not isinstance(values, list) or len(values) != lanes:
+        raise ValueError(f"{name} must be a list of {lanes} numbers")
+    return np.array([integer(name, value, low=low, high=high) for value in values], np.int64)
+
+
+def unpacked(piece: Any, lanes: int, chunk: int) -> dict[str, Any]:
+    """A chunk that was not delivered: its numbers checked, its arrays unpacked."""
+    return {
+        "lane": integer("lane", piece["lane"], low=0, high=lanes - 1),
+        "index": integer("index", piece["index"], low=0, high=2**63 - 1),
+        "offset": integer("offset", piece["offset"], low=0, high=2**63 - 1),
+        "count": integer("count", piece["count"], low=0, high=chunk),
+        "reason": None if piece["reason"] is None else choice("reason", piece["reason"], REASONS),
+        "symbols": unpack(piece["symbols"]),
+        "extra": {str(name): unpack(packed) for name, packed in piece["extra"].items()},
+    }
+
+
+def require_same_place(caches: Mapping[str, np.ndarray], index: np.ndarray, offset: np.ndarray) -> None:
+    """Raise ValueError unless an engine's lanes stand where the stream says that they do.
+
+    Args:
+        caches: of the engine, of which "index" is the sample of each lane, "position" or "row" its place in it.
+        index, offset: (B,) of the stream; -1 is a lane that rests.
+    """
+    running = index >= 0
+    for name, wanted in (("index", index), ("position", offset), ("row", offset)):
+        if name in caches and (caches[name].astype(np.int64) != wanted)[running].any():
+            raise ValueError(f"its {name} is not where the stream stands")
+
+
 def rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> StepOutput | None:
-    """A round that holds just the pieces that were not delivered."""
+    """A round that holds just the pieces that were not delivered, as `unpacked` gave them."""
     if not waiting:
         return None
-    symbols = _ragged([(p["lane"], unpack(p["symbols"])) for p in waiting], lanes)
+    symbols = _ragged([(p["lane"], p["symbols"]) for p in waiting], lanes)
     names = waiting[0]["extra"]
-    extra = {name: _ragged([(p["lane"], unpack(p["extra"][name])) for p in waiting], lanes) for name in names}
+    extra = {name: _ragged([(p["lane"], p["extra"][name]) for p in waiting], lanes) for name in names}
     return StepOutput(symbols, np.zeros(lanes, np.int64), np.zeros(lanes, bool), extra)
 
 

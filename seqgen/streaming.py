@@ -9,7 +9,7 @@ is therefore small: the next index, each lane's index and position, and the engi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -20,12 +20,14 @@ from seqgen.codecs import Codec, Decoder, codec_from_config
 from seqgen.engine import Engine, Request, StepOutput
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
-from seqgen.registry import ENGINES, family
+from seqgen.registry import ENGINES, family, validated
+from seqgen.schema import Schema, Sizes
 from seqgen.stats import StreamStats
-from seqgen.stream_state import digest, pack, rebuild, unpack
+from seqgen.stream_state import digest, pack, rebuild, require_same_place, unpack, unpacked, whole_numbers
 from seqgen.threads import usable_threads
 
 STATE_FORMAT = 1
+_MOST_SYMBOLS = 1 << 62
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -102,7 +104,10 @@ class Stream:
         model: Any = None,
     ) -> None:
         kind = family(weights.family)
-        self.codec: Codec = codec_from_config(weights.config["codec"])
+        # what a model says of itself is right; what comes from elsewhere is looked at before anything is made of it
+        checked = validated(weights) if model is None else None
+        self.codec: Codec = codec_from_config(weights.config["codec"]) if checked is None else checked.codec
+        self._weights, self._checked = weights, checked
         choice("engine", engine, ENGINES)
         choice("precision", precision, ("auto", *kind.precisions))
         n = optional_integer("n", n, low=1)
@@ -133,7 +138,6 @@ class Stream:
         self._engine: Engine | None = kind.engine_class(name)(weights, request, model=model)
         self.engine = name
         self.stats = StreamStats()
-        self._weights_hash: Callable[[], str] = lambda: weights.hash
         self._next_index = self._plan.start
         lanes = self._plan.batch
         self._index = np.full(lanes, -1, np.int64)
@@ -284,7 +288,7 @@ class Stream:
                 )
         state = {
             "format": STATE_FORMAT,
-            "weights": self._weights_hash(),
+            "weights": self._weights.hash,
             "engine": self.engine,
             "plan": dict(vars(self._plan)),
             "next_index": self._next_index,
@@ -313,9 +317,14 @@ class Stream:
             if state["digest"] != digest(state):
                 raise ValueError("its contents do not match its digest")
             self._require_same_request(state)
-            place = self._read(state)
-            engine.restore({name: unpack(packed) for name, packed in state["caches"].items()})
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            schema = self._checked or family(self._weights.family).schema_of(self._weights.config)
+            sizes = {**schema.sizes(self._weights.arrays), **engine.lengths(), "B": self._plan.batch}
+            place = self._read(state, schema, sizes)
+            caches = {name: unpack(packed) for name, packed in state["caches"].items()}
+            schema.check_state(self.engine, caches, sizes, log_probs=self._plan.log_probs)
+            require_same_place(caches, place["_index"], place["_offset"])
+            self._restore(engine, caches)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SeqgenError(
                 f"the state is damaged ({error!r}); give what state_dict() returned, unchanged"
             ) from None
@@ -325,11 +334,21 @@ class Stream:
         for lanes, _, start in self._per_index.groups(running, self._index[running]):
             engine.attach(lanes, start)
 
+    @staticmethod
+    def _restore(engine: Engine, caches: Mapping[str, np.ndarray]) -> None:
+        """Put the engine into a state, or leave it in its own if it refuses."""
+        before = engine.snapshot()
+        try:
+            engine.restore(caches)
+        except BaseException:
+            engine.restore(before)
+            raise
+
     def _require_same_request(self, state: Mapping[str, Any]) -> None:
-        if state["weights"] != self._weights_hash():
+        if state["weights"] != self._weights.hash:
             raise SeqgenError(
                 f"the state belongs to weights {str(state['weights'])[:12]}…, this model has "
-                f"{self._weights_hash()[:12]}…; load the model that was streamed"
+                f"{self._weights.hash[:12]}…; load the model that was streamed"
             )
         given = {**state["plan"], "engine": state["engine"]}
         own = {**vars(self._plan), "engine": self.engine}
@@ -340,12 +359,21 @@ class Stream:
                     "make the stream with the same arguments"
                 )
 
-    def _read(self, state: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, state: Mapping[str, Any], schema: Schema, sizes: Sizes) -> dict[str, Any]:
         """The attributes that a state stands for; nothing is changed yet, so that a bad state does no harm."""
-        lanes = self._plan.batch
-        pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in state["waiting"]]
-        index = np.array(state["index"], np.int64).reshape(lanes)
+        plan, lanes = self._plan, self._plan.batch
+        end = 2**63 - 1 if plan.n is None else plan.start + plan.n
+        next_index = integer("next_index", state["next_index"], low=plan.start, high=end)
+        index = whole_numbers("index", state["index"], lanes, low=-1, high=next_index - 1)
+        longest = _MOST_SYMBOLS if plan.length is None else plan.length
+        waiting = [unpacked(piece, lanes, plan.chunk) for piece in state["waiting"]]
+        for piece in waiting:
+            made = {"symbols": piece["symbols"], **piece["extra"]}
+            schema.check_output(made, {**sizes, "N": piece["count"]}, log_probs=plan.log_probs)
+        pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in waiting]
         busy = {piece.lane: piece.index for piece in pieces}
+        if len(busy) < len(pieces):
+            raise ValueError("it has two chunks of one lane")
         decoders, stops = [], []
         for lane in range(lanes):
             decoder = self.codec.decoder()
@@ -354,15 +382,17 @@ class Stream:
             current = busy.get(lane, int(index[lane]))
             stops.append(self._per_index.controls_of(current).stops if current >= 0 else ())
         return {
-            "_next_index": int(state["next_index"]),
+            "_next_index": next_index,
             "_index": index,
-            "_offset": np.array(state["offset"], np.int64).reshape(lanes),
-            "_tails": [list(state["tails"][lane]) for lane in range(lanes)],
+            "_offset": whole_numbers("offset", state["offset"], lanes, low=0, high=longest),
+            "_tails": [
+                [integer("tails", symbol) for symbol in state["tails"][lane]] for lane in range(lanes)
+            ],
             "_decoders": decoders,
             "_stops": stops,
             "_pieces": pieces,
             "_cursor": 0,
-            "_output": rebuild(state["waiting"], lanes),
+            "_output": rebuild(waiting, lanes),
         }
 
     # ---- ending -----------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ __all__ = [
     "Vectors",
     "Waveform",
     "Words",
+    "codec_class",
     "codec_from_config",
 ]
 
@@ -46,7 +47,11 @@ for _module in pkgutil.iter_modules(__path__):
 def codec_from_config(config: dict[str, Any]) -> Codec:
     """The codec that `config` describes (the inverse of `Codec.config`)."""
     arguments = {key: value for key, value in config.items() if key != "name"}
-    name = config.get("name")
-    if name not in CODECS:
+    return codec_class(config.get("name"))(**arguments)
+
+
+def codec_class(name: Any) -> type[Codec]:
+    """The codec of that name, or SeqgenError."""
+    if not isinstance(name, str) or name not in CODECS:
         raise SeqgenError(f"unknown codec {name!r}; this version knows {', '.join(CODECS)}")
-    return CODECS[name](**arguments)
+    return CODECS[name]

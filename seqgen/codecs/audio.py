@@ -26,7 +26,7 @@ class Audio(Codec):
     sample_rate: int
 
     def __init__(self, sample_rate: int = 16000) -> None:
-        self.sample_rate = integer("sample_rate", sample_rate, low=1)
+        self.sample_rate = integer("sample_rate", sample_rate, low=1, most=2**31 - 1)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
         """One recording, a list of recordings, or an array (B, T) of several."""

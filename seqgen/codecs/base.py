@@ -15,7 +15,8 @@ class Decoder(Protocol):
 
     def state(self) -> Any: ...
 
-    def restore(self, state: Any) -> None: ...
+    def restore(self, state: Any) -> None:
+        """Go on from what `state` gave, or raise ValueError."""
 
 
 CODECS: dict[str, type[Codec]] = {}
@@ -131,4 +132,5 @@ class _Stateless:
         return None
 
     def restore(self, state: Any) -> None:
-        return None
+        if state is not None:
+            raise ValueError(f"a decoder that remembers nothing cannot have the state {state!r}")

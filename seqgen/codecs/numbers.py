@@ -50,7 +50,7 @@ class Strokes(Codec):
     unit = "segments"
 
     def __init__(self, angles: int = 16) -> None:
-        self.size = integer("angles", angles, low=2)
+        self.size = integer("angles", angles, low=2, most=65536)
         turn = 2.0 * np.pi * np.arange(self.size) / self.size
         self._table = np.stack([np.cos(turn), np.sin(turn)], -1).astype(np.float32)
 
@@ -86,6 +86,8 @@ class Vectors(Codec):
 
     def __init__(self, dimensions: int = 0, dtype: str = "float64") -> None:
         self.dimensions = integer("dimensions", dimensions, low=0)
+        if not isinstance(dtype, str) or np.dtype(dtype).kind not in "iuf":
+            raise TypeError(f"dtype must be the name of a type of numbers, got {dtype!r}")
         self.dtype = dtype
 
     def encode(self, data: Any) -> np.ndarray:

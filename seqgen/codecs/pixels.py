@@ -13,6 +13,7 @@ from seqgen.codecs.base import Codec
 from seqgen.errors import integer
 
 UNKNOWN = -1
+_LONGEST_SIDE, _MOST_PIXELS = 1 << 16, 1 << 26
 
 
 class Pixels(Codec):
@@ -38,8 +39,10 @@ class Pixels(Codec):
             raise ValueError(f"shape must be (colours, rows, columns), got {shape!r}")
         names = ("colours", "rows", "columns")
         colours, rows, columns = (
-            integer(name, value, low=1) for name, value in zip(names, shape, strict=True)
+            integer(name, value, low=1, most=_LONGEST_SIDE) for name, value in zip(names, shape, strict=True)
         )
+        if colours * rows * columns > _MOST_PIXELS:
+            raise ValueError(f"images may have {_MOST_PIXELS} pixels times colours, got {shape!r}")
         self.shape = (colours, rows, columns)
         self.longest = rows
         self.levels = self.size = integer("levels", levels, low=2, high=256)

@@ -84,6 +84,9 @@ class Words(Symbols):
     unit = "words"
     separator = " "
 
+    def __init__(self, vocabulary: Iterable[str]) -> None:
+        super().__init__(_strings(vocabulary))
+
     def encode(self, data: Any) -> np.ndarray:
         return super().encode(data.split() if isinstance(data, str) else data)
 
@@ -119,7 +122,9 @@ class _WordDecoder:
         return self._started
 
     def restore(self, state: bool) -> None:
-        self._started = bool(state)
+        if not isinstance(state, bool):
+            raise ValueError(f"a decoder of words has the state True or False, got {state!r}")
+        self._started = state
 
 
 class Tokens(Symbols):
@@ -138,6 +143,9 @@ class Tokens(Symbols):
     medium = "text"
     unit = "tokens"
     pattern = re.compile(r"\s?['’]?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
+
+    def __init__(self, vocabulary: Iterable[str]) -> None:
+        super().__init__(_strings(vocabulary))
 
     @classmethod
     def split(cls, text: str) -> list[str]:
@@ -166,3 +174,11 @@ class Tokens(Symbols):
 
     def join(self, parts: list[Any]) -> str:
         return "".join(parts)
+
+
+def _strings(vocabulary: Iterable[str]) -> list[str]:
+    words = list(vocabulary)
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"vocabulary must hold strings, got {word!r}")
+    return words

@@ -103,4 +103,6 @@ class _Utf8Decoder:
         return list(self._decoder.getstate()[0])
 
     def restore(self, state: list[int]) -> None:
+        if not isinstance(state, list) or len(state) > 3:
+            raise ValueError(f"a decoder of UTF-8 has the state of up to three bytes, got {state!r}")
         self._decoder.setstate((bytes(state), 0))

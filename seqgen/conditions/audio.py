@@ -16,7 +16,7 @@ import numpy as np
 
 from seqgen.arrays import as_array
 from seqgen.conditions.image import Conditions
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import SeqgenError
 
 
 @runtime_checkable
@@ -64,14 +64,8 @@ class AudioConditions:
     mels: int | None
 
     @classmethod
-    def checked(cls, classes: int | None, condition_size: int | None, mels: int | None) -> Self:
-        """From constructor arguments, or ValueError/TypeError."""
-        given = {"classes": classes, "condition_size": condition_size, "mels": mels}
-        return cls(*(None if v is None else integer(name, v, low=1) for name, v in given.items()))
-
-    @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """From a model's configuration."""
+        """From a model's configuration, which has been checked."""
         return cls(config.get("classes"), config.get("condition_size"), config.get("mels"))
 
     @property

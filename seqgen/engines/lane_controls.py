@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from seqgen.controls import BoundControls, Parameters
+from seqgen.fields import Field, Fields
 
 
 class LaneControls:
@@ -49,3 +52,12 @@ class LaneControls:
             "control_allowed": self.allowed,
             "control_seen": self.seen,
         }
+
+
+def control_fields(symbols: int) -> Fields:
+    """What a schema says of `LaneControls.state`, over so many symbols."""
+    most = Parameters(math.inf, math.inf, math.inf, 1.0, 1.0, 1.0)
+    yield "control_reshapes", Field(("B",), ("bool",))
+    yield "control_parameters", Field(("B", len(most)), ("float64",), low=0.0, high=tuple(most))
+    yield "control_allowed", Field(("B", symbols), ("bool",), rows="some")
+    yield "control_seen", Field(("B", symbols), ("bool",))

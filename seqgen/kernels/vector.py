@@ -18,20 +18,15 @@ from numba.extending import intrinsic
 
 from seqgen.checkpoint import to_bfloat16
 from seqgen.kernels.compile import inline
+from seqgen.kernels.padding import BLOCK, padded
+from seqgen.kernels.padding import WIDTH as _WIDTH
 
-BLOCK = 64
-_WIDTH = 16
 _VECTORS = BLOCK // _WIDTH
 
 _FLOAT = ir.FloatType()
 _INT64 = ir.IntType(64)
 _V16F = ir.VectorType(_FLOAT, _WIDTH)
 _V16I32 = ir.VectorType(ir.IntType(32), _WIDTH)
-
-
-def padded(outputs: int) -> int:
-    """`outputs` rounded up to whole blocks."""
-    return -(-outputs // BLOCK) * BLOCK
 
 
 def pack(matrix: np.ndarray, precision: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seqgen.checkpoint import Weights, open_weights
 from seqgen.errors import SeqgenError
+from seqgen.registry import validated
 
 _HERE = Path(__file__).parent
 
@@ -19,11 +20,26 @@ def names() -> tuple[str, ...]:
 
 
 def find(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> Weights:
-    """Open a built-in model by name, or a checkpoint by path.
+    """Open a built-in model by name, or a checkpoint by path, and hold it against the schema of its family.
+
+    Args:
+        name_or_path: the model.
+        verify: False leaves out the hash of the arrays and the schema, for those who only look at the card.
 
     Raises:
-        SeqgenError: if there is neither such a model nor such a file, or the file is no whole checkpoint.
+        SeqgenError: if there is neither such a model nor such a file, the file is no whole checkpoint, or what is in
+            it is no model of its family.
     """
+    weights = _opened(name_or_path, verify)
+    if verify:
+        try:
+            validated(weights)
+        except SeqgenError as error:
+            raise SeqgenError(f"{os.fspath(name_or_path)}: {error}") from None
+    return weights
+
+
+def _opened(name_or_path: str | os.PathLike[str], verify: bool) -> Weights:
     name = os.fspath(name_or_path)
     if isinstance(name_or_path, str) and name in names():
         return open_weights(_HERE / f"{name}.safetensors", verify=verify)

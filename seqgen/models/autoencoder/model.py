@@ -17,8 +17,9 @@ from seqgen.arrays import as_array
 from seqgen.checkpoint import Weights, save_weights
 from seqgen.checks import seed_number
 from seqgen.codecs.pixels import Pixels
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import SeqgenError
 from seqgen.image.coder import ImageDecoder, ImageEncoder
+from seqgen.models.autoencoder.schema import CONFIGURATION
 from seqgen.pretrained import find_family
 from seqgen.torch_model import NamedArrays
 
@@ -59,8 +60,8 @@ class AutoEncoder(NamedArrays):
     ) -> None:
         super().__init__()
         self.codec = Pixels(shape, levels)
-        self.bottleneck = integer("bottleneck", bottleneck, low=1)
-        self.channels = integer("channels", channels, low=1)
+        given = CONFIGURATION.check(self.codec, bottleneck=bottleneck, channels=channels)
+        self.bottleneck, self.channels = given["bottleneck"], given["channels"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))
             self.encoder = ImageEncoder(self.codec, self.channels, self.bottleneck)

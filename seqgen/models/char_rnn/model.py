@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from seqgen.checkpoint import Weights
 from seqgen.checks import seed_number
 from seqgen.codecs import Bytes, Characters, codec_from_config
-from seqgen.errors import choice, integer, real
 from seqgen.generator import Generator
+from seqgen.models.char_rnn.schema import CONFIGURATION
 from seqgen.torch_model import NamedArrays
 
 CELLS: dict[str, Any] = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -64,12 +64,13 @@ class CharRNN(NamedArrays, Generator):
     ) -> None:
         super().__init__()
         self.codec = Bytes() if vocabulary == "bytes" else Characters(vocabulary)
-        self.cell = choice("cell", cell, tuple(CELLS))
-        self.hidden_size = integer("hidden_size", hidden_size, low=1)
-        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
-        self.bias = bool(bias)
+        given = CONFIGURATION.check(
+            self.codec, cell=cell, hidden_size=hidden_size, layers=layers, dropout=dropout, bias=bool(bias)
+        )
+        self.cell, self.hidden_size, self.bias = given["cell"], given["hidden_size"], given["bias"]
+        self.dropout = given["dropout"]
         symbols = self.codec.size
-        widths = [symbols] + [self.hidden_size] * integer("layers", layers, low=1)
+        widths = [symbols] + [self.hidden_size] * given["layers"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))
             self.layers = nn.ModuleList(

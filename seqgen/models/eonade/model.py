@@ -23,10 +23,10 @@ from torch.nn.functional import linear, pad, relu
 
 from seqgen.checks import seed_number
 from seqgen.conditions.image import Conditions
-from seqgen.errors import integer
 from seqgen.image.model import ImageModel
 from seqgen.image.raster import image_codec, to_images, to_vectors
 from seqgen.models.eonade.orders import checked_orders
+from seqgen.models.eonade.schema import CONFIGURATION
 from seqgen.models.nade import BLOCK, earlier
 
 _MOST_UNITS = 1 << 24
@@ -65,9 +65,9 @@ class EoNADE(ImageModel):
         super().__init__()
         self.codec = image_codec(dimensions, shape, levels)
         self.conditions = Conditions.checked(self.codec)
-        self.dimensions = size = int(dimensions)
-        self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
-        depth = integer("layers", layers, low=1)
+        given = CONFIGURATION.check(self.codec, dimensions=dimensions, hidden_size=hidden_size, layers=layers)
+        self.dimensions, self.hidden_size = size, hidden = given["dimensions"], given["hidden_size"]
+        depth = given["layers"]
         generator = torch.Generator().manual_seed(seed_number(seed))
 
         def parameter(*shape: int, inputs: int) -> nn.Parameter:

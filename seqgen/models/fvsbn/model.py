@@ -21,6 +21,7 @@ from seqgen.checks import seed_number
 from seqgen.conditions.image import Conditions
 from seqgen.image.model import ImageModel
 from seqgen.image.raster import image_codec, to_images, to_vectors
+from seqgen.models.fvsbn.schema import CONFIGURATION
 
 
 class FVSBN(ImageModel):
@@ -47,7 +48,7 @@ class FVSBN(ImageModel):
         super().__init__()
         self.codec = image_codec(dimensions, shape, 2)
         self.conditions = Conditions.checked(self.codec)
-        self.dimensions = size = int(dimensions)
+        self.dimensions = size = CONFIGURATION.check(self.codec, dimensions=dimensions)["dimensions"]
         generator = torch.Generator().manual_seed(seed_number(seed))
         self.weight = nn.Parameter(0.01 * torch.randn(size * (size - 1) // 2, generator=generator))
         self.bias = nn.Parameter(torch.zeros(size))

@@ -21,9 +21,9 @@ from seqgen.models.hmm.gaussian import Gaussian, finite_vectors
 from seqgen.models.hmm.inference import Chain, Expectation
 from seqgen.models.hmm.kmeans import assignments
 from seqgen.models.hmm.mixture import GaussianMixture, clustered
+from seqgen.models.hmm.schema import EMISSIONS
 
 STRUCTURES = ("dense", "left-to-right")
-EMISSIONS = ("categorical", "poisson", "gaussian", "gaussian-mixture")
 
 
 class Parts(NamedTuple):

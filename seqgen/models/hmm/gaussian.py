@@ -11,10 +11,8 @@ import numpy as np
 
 from seqgen import checks
 from seqgen.codecs import Codec, Vectors
-from seqgen.errors import choice
 from seqgen.models.hmm.emission import Emission, kept_where_empty
-
-COVARIANCE_TYPES = ("diag", "full", "spherical")
+from seqgen.models.hmm.schema import COVARIANCE
 
 
 class Gaussian(Emission):
@@ -121,7 +119,7 @@ def covariances_and_factors(
     Raises:
         ValueError: if one is not symmetric or not positive definite; `axes` name the leading axes.
     """
-    choice("covariance_type", covariance_type, COVARIANCE_TYPES)
+    COVARIANCE.check("covariance_type", covariance_type)
     dims = shape[-1]
     wanted = {"diag": shape, "full": (*shape, dims), "spherical": shape[:-1]}[covariance_type]
     array = checks.finite("covariances", covariances, wanted)

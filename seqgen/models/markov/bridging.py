@@ -48,12 +48,11 @@ def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.nda
             f"got {condition!r}"
         )
     positions = {integer("condition's positions", key, low=0): value for key, value in condition.items()}
-    states = len(automaton.parent)
-    most = _MOST_BYTES // (8 * states) - 2
+    most = most_forced(automaton) - 1
     if max(positions) > most:
         raise SeqgenError(
-            f"condition forces position {max(positions)}; for this chain of {states} states positions up to "
-            f"{most} can be forced"
+            f"condition forces position {max(positions)}; for this chain of {len(automaton.parent)} states positions "
+            f"up to {most} can be forced"
         )
     forced = np.full(max(positions) + 1, FREE, np.int32)
     for position, symbol in positions.items():
@@ -61,6 +60,11 @@ def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.nda
     if np.any(forced[:-1] == codec.size):
         raise ValueError("condition forces the end before another position; nothing can follow the end")
     return forced
+
+
+def most_forced(automaton: Automaton) -> int:
+    """How many positions a condition can reach over, as the messages may take 1 GiB."""
+    return _MOST_BYTES // (8 * len(automaton.parent)) - 1
 
 
 def _symbol(symbol: Any, position: int, codec: Codec, ends: bool) -> int:

@@ -15,7 +15,7 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Engine, Request, Start
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
-from seqgen.models.markov.bridging import FREE, Messages, forced_symbols
+from seqgen.models.markov.bridging import FREE, Messages, forced_symbols, most_forced
 
 
 class MarkovLanes(Engine):
@@ -51,7 +51,14 @@ class MarkovLanes(Engine):
             **controls,
         }  # fmt: skip
 
+    def lengths(self) -> dict[str, int]:
+        return {"S": len(self._automaton.parent)}
+
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        if "forced" in arrays and arrays["forced"].shape[-1] > most_forced(self._automaton):
+            raise SeqgenError(
+                f"the state forces {arrays['forced'].shape[-1]} positions, more than a condition can"
+            )
         if "control_seen" in arrays:
             self._with_controls()
         else:

@@ -20,7 +20,7 @@ from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.generator import Generator
 from seqgen.models.markov.automaton import Automaton, from_ngrams, from_table
 from seqgen.models.markov.ngrams import NGramCounter, NGrams
-from seqgen.models.markov.smoothing import SMOOTHINGS
+from seqgen.models.markov.schema import CONFIGURATION
 from seqgen.models.markov.stationary import stationary
 from seqgen.models.markov.units import UNITS, Units
 from seqgen.threads import usable_threads
@@ -68,8 +68,8 @@ class MarkovChain(Generator):
         unit: str = "auto",
         boundaries: bool | None = None,
     ) -> None:
-        self.order = integer("order", order, low=1)
-        self.smoothing = None if smoothing is None else choice("smoothing", smoothing, SMOOTHINGS)
+        self.order = CONFIGURATION["order"].check("order", order)
+        self.smoothing = CONFIGURATION["smoothing"].check("smoothing", smoothing)
         self.unit = choice("unit", unit, ("auto", *UNITS))
         self.boundaries = None if boundaries is None else bool(boundaries)
         self._ngrams: NGrams | None = None

@@ -21,9 +21,9 @@ from torch.nn.functional import pad
 
 from seqgen.checks import seed_number
 from seqgen.conditions.image import Conditions
-from seqgen.errors import integer
 from seqgen.image.model import ImageModel
 from seqgen.image.raster import image_codec, to_images, to_vectors
+from seqgen.models.nade.schema import CONFIGURATION
 
 BLOCK = 16
 """Dimensions whose hidden units are computed together: enough for matrix products, few enough for the cache."""
@@ -56,8 +56,8 @@ class NADE(ImageModel):
         super().__init__()
         self.codec = image_codec(dimensions, shape, levels)
         self.conditions = Conditions.checked(self.codec)
-        self.dimensions = size = int(dimensions)
-        self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
+        given = CONFIGURATION.check(self.codec, dimensions=dimensions, hidden_size=hidden_size)
+        self.dimensions, self.hidden_size = size, hidden = given["dimensions"], given["hidden_size"]
         generator = torch.Generator().manual_seed(seed_number(seed))
         spread = hidden**-0.5
         columns = (size, self.codec.levels - 1, hidden)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seqgen.lazy import lazy_names
 
-__all__ = ["MaskedConv", "NumbaPixelCNNEngine", "PixelCNN", "TorchPixelCNNEngine"]
+__all__ = ["MaskedConv", "NumbaPixelCNNEngine", "PixelCNN", "TorchPixelCNNEngine", "pixel_cnn_schema"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -14,6 +14,7 @@ __getattr__, __dir__ = lazy_names(
         "MaskedConv": "seqgen.models.pixel_cnn.layers",
         "NumbaPixelCNNEngine": "seqgen.models.pixel_cnn.numba_engine:PixelCNNEngine",
         "TorchPixelCNNEngine": "seqgen.models.pixel_cnn.torch_engine:PixelCNNEngine",
+        "pixel_cnn_schema": "seqgen.models.pixel_cnn.schema:schema",
     },
 )
 
@@ -21,4 +22,5 @@ if TYPE_CHECKING:
     from seqgen.models.pixel_cnn.layers import MaskedConv as MaskedConv
     from seqgen.models.pixel_cnn.model import PixelCNN as PixelCNN
     from seqgen.models.pixel_cnn.numba_engine import PixelCNNEngine as NumbaPixelCNNEngine
+    from seqgen.models.pixel_cnn.schema import schema as pixel_cnn_schema
     from seqgen.models.pixel_cnn.torch_engine import PixelCNNEngine as TorchPixelCNNEngine

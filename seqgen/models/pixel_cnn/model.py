@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from seqgen.checks import boolean, multiple, odd, seed_number
+from seqgen.checks import seed_number
 from seqgen.codecs.pixels import Pixels
-from seqgen.conditions.image import Conditions
-from seqgen.errors import integer, real
 from seqgen.image.model import ImageModel, dropper, scaled
+from seqgen.image.schema import conditions_of
 from seqgen.models.pixel_cnn.layers import GatedLayer, MaskedConv, PlainLayer
+from seqgen.models.pixel_cnn.schema import CONFIGURATION
 
 
 class PixelCNN(ImageModel):
@@ -76,15 +76,16 @@ class PixelCNN(ImageModel):
         super().__init__()
         self.codec = Pixels(shape, levels)
         colours = self.codec.shape[0]
-        self.channels = multiple("channels", channels, colours)
-        head = self.channels if head_channels is None else multiple("head_channels", head_channels, colours)
-        self.head_channels = head
-        self.gated = boolean("gated", gated)
-        self.kernel_size = odd("kernel_size", kernel_size, low=1)
-        self.first_kernel_size = odd("first_kernel_size", first_kernel_size, low=3)
-        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
-        self.conditions = Conditions.checked(self.codec, classes, condition_size, guide)
-        depth = integer("layers", layers, low=1)
+        given = CONFIGURATION.check(
+            self.codec, channels=channels, layers=layers, classes=classes, condition_size=condition_size, guide=guide,
+            position=position, gated=gated, kernel_size=kernel_size, first_kernel_size=first_kernel_size,
+            head_channels=channels if head_channels is None else head_channels, dropout=dropout,
+        )  # fmt: skip
+        self.conditions = conditions_of(self.codec, given)
+        self.channels, self.head_channels = given["channels"], given["head_channels"]
+        self.gated, self.dropout = given["gated"], given["dropout"]
+        self.kernel_size, self.first_kernel_size = given["kernel_size"], given["first_kernel_size"]
+        depth, head = given["layers"], self.head_channels
         layer_class = GatedLayer if self.gated else PlainLayer
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))
@@ -104,7 +105,7 @@ class PixelCNN(ImageModel):
                 else None
             )
             self.row_bias = self.column_bias = None
-            if boolean("position", position):
+            if given["position"]:
                 _, rows, columns = self.codec.shape
                 width = stack[0].condition_width
                 self.row_bias = nn.Parameter(0.01 * torch.randn(rows, width))

@@ -19,10 +19,10 @@ from seqgen.checkpoint import Weights
 from seqgen.checks import seed_number
 from seqgen.codecs.pixels import Pixels
 from seqgen.conditions.image import Conditions
-from seqgen.errors import integer
 from seqgen.image.coder import ImageEncoder
 from seqgen.image.model import ImageModel
 from seqgen.models.pixel_cnn import PixelCNN
+from seqgen.models.pixel_cnn_autoencoder.schema import BOTTLENECK, CONFIGURATION
 
 _BLOCK = 256
 
@@ -67,8 +67,8 @@ class PixelCNNAutoEncoder(ImageModel):
         for name in ("classes", "condition_size", "guide"):
             if decoder.pop(name, None) is not None:
                 raise TypeError(f"{name} must be left out: the decoder is conditioned on the code alone")
-        size = integer("bottleneck", bottleneck, low=1)
-        width = integer("encoder_channels", encoder_channels, low=1)
+        size = BOTTLENECK.check("bottleneck", bottleneck)
+        width = CONFIGURATION["encoder_channels"].check("encoder_channels", encoder_channels)
         self.codec = Pixels(shape, levels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))

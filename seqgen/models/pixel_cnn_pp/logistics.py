@@ -14,19 +14,10 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from seqgen.image.model import scaled
+from seqgen.models.pixel_cnn_pp.plan import groups
 
 LOWEST_LOG_SCALE, HIGHEST_LOG_SCALE = -7.0, 20.0
 _LEVELS_AT_ONCE = 64
-
-
-def groups(colours: int) -> int:
-    """Numbers for each component of a pixel: weight, C means, C log-scales, and C (C - 1) / 2 coefficients.
-
-    Example:
-        >>> [groups(colours) for colours in (1, 3)]
-        [3, 10]
-    """
-    return 1 + 2 * colours + colours * (colours - 1) // 2
 
 
 class LogisticMixture:

@@ -18,12 +18,12 @@ from torch.nn.functional import elu
 
 from seqgen.checks import seed_number
 from seqgen.codecs.pixels import Pixels
-from seqgen.conditions.image import Conditions
-from seqgen.errors import integer, real
 from seqgen.image.model import ImageModel, dropper, scaled
+from seqgen.image.schema import conditions_of
 from seqgen.models.pixel_cnn_pp.layers import ShiftedConv, module_of, padded
-from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture, groups
-from seqgen.models.pixel_cnn_pp.plan import places, plan
+from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture
+from seqgen.models.pixel_cnn_pp.plan import groups, places, plan
+from seqgen.models.pixel_cnn_pp.schema import CONFIGURATION
 
 
 class PixelCNNpp(ImageModel):
@@ -68,12 +68,13 @@ class PixelCNNpp(ImageModel):
         super().__init__()
         self.codec = Pixels(shape, levels)
         colours = self.codec.shape[0]
-        self.channels = integer("channels", channels, low=1)
-        self.blocks = integer("blocks", blocks, low=1)
-        self.scales = integer("scales", scales, low=1)
-        self.mixtures = integer("mixtures", mixtures, low=1)
-        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
-        self.conditions = Conditions.checked(self.codec, classes, condition_size, None)
+        given = CONFIGURATION.check(
+            self.codec, channels=channels, blocks=blocks, scales=scales, classes=classes, condition_size=condition_size,
+            mixtures=mixtures, dropout=dropout,
+        )  # fmt: skip
+        self.conditions = conditions_of(self.codec, given)
+        self.channels, self.blocks, self.scales = given["channels"], given["blocks"], given["scales"]
+        self.mixtures, self.dropout = given["mixtures"], given["dropout"]
         self.plan = plan(self.blocks, self.scales)
         features = self.conditions.features
         with torch.random.fork_rng(devices=[]):

@@ -7,6 +7,8 @@ so a sampler can make it just before that pixel is drawn, once every 2^s rows an
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 VERTICAL, HORIZONTAL = 0, 1
@@ -54,39 +56,45 @@ def plan(blocks: int, scales: int) -> tuple[Layer, ...]:
         >>> [layer.kind for layer in plan(1, 2)[:8]]
         ['input', 'block', 'down', 'block', 'block', 'up', 'block', 'block']
     """
-    vertical = _one_stream(blocks, scales)
+    return tuple(walk(blocks, scales))
+
+
+def walk(blocks: int, scales: int) -> Iterator[Layer]:
+    """The layers of `plan`, one after the other, however many there are."""
+    vertical = []
+    for layer in _one_stream(blocks, scales):
+        vertical.append(layer)
+        yield layer
     count = len(vertical)
-    horizontal = [
-        replace(
+    for k, layer in enumerate(vertical):
+        yield replace(
             layer,
             stream=HORIZONTAL,
             source=layer.source + count if layer.kind != "input" else -1,
             # a block of the horizontal stream is given the map of its twin in the vertical one
             shortcuts=(k, *(s + count for s in layer.shortcuts)) if layer.kind == "block" else (),
         )
-        for k, layer in enumerate(vertical)
-    ]
-    return (*vertical, *horizontal)
 
 
-def _one_stream(blocks: int, scales: int) -> list[Layer]:
-    layers: list[Layer] = []
+def _one_stream(blocks: int, scales: int) -> Iterator[Layer]:
+    made = 0
 
-    def add(kind: str, scale: int, *shortcuts: int) -> int:
-        layers.append(Layer(kind, VERTICAL, scale, len(layers) - 1, shortcuts))
-        return len(layers) - 1
+    def layer(kind: str, scale: int, *shortcuts: int) -> Layer:
+        nonlocal made
+        made += 1
+        return Layer(kind, VERTICAL, scale, made - 2, shortcuts)
 
     kept = []
     for scale in range(scales):
-        kept.append(add("down" if scale else "input", scale))
-        kept += [add("block", scale) for _ in range(blocks)]
+        for kind in ("down" if scale else "input", *itertools.repeat("block", blocks)):
+            kept.append(made)
+            yield layer(kind, scale)
     kept.pop()  # the second half begins with it
     for scale in reversed(range(scales)):
         if scale < scales - 1:
-            add("up", scale)
+            yield layer("up", scale)
         for _ in range(blocks + (scale < scales - 1)):
-            add("block", scale, kept.pop())
-    return layers
+            yield layer("block", scale, kept.pop())
 
 
 def places(size: int, scale: int) -> int:
@@ -97,3 +105,13 @@ def places(size: int, scale: int) -> int:
         [5, 3, 2, 1]
     """
     return -(-size // (1 << scale))
+
+
+def groups(colours: int) -> int:
+    """Numbers for each component of a pixel: weight, C means, C log-scales, and C (C - 1) / 2 coefficients.
+
+    Example:
+        >>> [groups(colours) for colours in (1, 3)]
+        [3, 10]
+    """
+    return 1 + 2 * colours + colours * (colours - 1) // 2

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from seqgen.checks import multiple, odd, seed_number
+from seqgen.checks import seed_number
 from seqgen.codecs.pixels import Pixels
 from seqgen.conditions.image import Conditions
-from seqgen.errors import choice, integer, real
 from seqgen.image.model import ImageModel, dropper, scaled
 from seqgen.models.pixel_cnn import MaskedConv
 from seqgen.models.pixel_rnn.layers import DiagonalBiLSTM, RowLSTM
-
-KINDS = ("row", "diagonal")
+from seqgen.models.pixel_rnn.schema import CONFIGURATION
 
 
 class PixelRNN(ImageModel):
@@ -71,15 +69,20 @@ class PixelRNN(ImageModel):
         self.codec = Pixels(shape, levels)
         self.conditions = Conditions.checked(self.codec)
         colours = self.codec.shape[0]
-        self.channels = multiple("channels", channels, colours)
-        features = 2 * self.channels
-        head = features if head_channels is None else multiple("head_channels", head_channels, colours)
-        self.head_channels = head
-        self.kind = choice("kind", kind, KINDS)
-        self.kernel_size = odd("kernel_size", kernel_size, low=1)
-        self.first_kernel_size = odd("first_kernel_size", first_kernel_size, low=3)
-        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
-        depth = integer("layers", layers, low=1)
+        features = 2 * CONFIGURATION["channels"].check("channels", channels)
+        given = CONFIGURATION.check(
+            self.codec, channels=channels, layers=layers, kind=kind, kernel_size=kernel_size,
+            first_kernel_size=first_kernel_size, head_channels=features if head_channels is None else head_channels,
+            dropout=dropout,
+        )  # fmt: skip
+        self.channels, self.head_channels, self.kind = (
+            given["channels"],
+            given["head_channels"],
+            given["kind"],
+        )
+        self.kernel_size, self.first_kernel_size = given["kernel_size"], given["first_kernel_size"]
+        self.dropout = given["dropout"]
+        depth, head = given["layers"], self.head_channels
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))
             self.first = FirstConv(colours, features, self.first_kernel_size)

@@ -22,8 +22,8 @@ from seqgen.arrays import as_array
 from seqgen.checkpoint import Weights
 from seqgen.checks import seed_number
 from seqgen.codecs import Vectors
-from seqgen.errors import integer
 from seqgen.generator import Generator
+from seqgen.models.rnade.schema import CONFIGURATION
 from seqgen.torch_model import NamedArrays
 
 _MOST_UNITS = 1 << 24
@@ -58,9 +58,11 @@ class RNADE(NamedArrays, Generator):
     ) -> None:
         super().__init__()
         self.codec = Vectors()
-        self.dimensions = size = integer("dimensions", dimensions, low=1)
-        self.hidden_size = hidden = integer("hidden_size", hidden_size, low=1)
-        self.components = kinds = integer("components", components, low=1)
+        given = CONFIGURATION.check(
+            self.codec, dimensions=dimensions, hidden_size=hidden_size, components=components
+        )
+        self.dimensions, self.hidden_size = size, hidden = given["dimensions"], given["hidden_size"]
+        self.components = kinds = given["components"]
         generator = torch.Generator().manual_seed(seed_number(seed))
         self.input = nn.Parameter(torch.randn(size, hidden, generator=generator))
         self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from seqgen.checkpoint import Weights
-from seqgen.conditions.image import Conditions
 from seqgen.image.model import ImageModel
 from seqgen.models.pixel_cnn import PixelCNN
+from seqgen.models.two_scale.schema import require_fitting
 
 
 class TwoScale(ImageModel):
@@ -51,7 +51,10 @@ class TwoScale(ImageModel):
 
     def __init__(self, small: PixelCNN, large: PixelCNN) -> None:
         super().__init__()
-        _require_fitting(small, large)
+        for name, model in (("small", small), ("large", large)):
+            if not isinstance(model, PixelCNN):
+                raise TypeError(f"{name} must be a PixelCNN, got {type(model).__name__}")
+        require_fitting((small.codec, small.conditions), (large.codec, large.conditions))
         self.small, self.large = small, large
         self.codec = large.codec
         self.conditions = small.conditions
@@ -94,29 +97,3 @@ class TwoScale(ImageModel):
             PixelCNN.from_weights(weights.part(name, PixelCNN.family)) for name in ("small", "large")
         )
         return cls(small, large)
-
-
-def _require_fitting(small: PixelCNN, large: PixelCNN) -> None:
-    for name, model in (("small", small), ("large", large)):
-        if not isinstance(model, PixelCNN):
-            raise TypeError(f"{name} must be a PixelCNN, got {type(model).__name__}")
-    if small.conditions.guide is not None:
-        raise ValueError(f"small must not have a guide, got one of {small.conditions.guide}")
-    if large.conditions.guide != small.codec.shape:
-        raise ValueError(
-            f"large must have the small images as guide: guide={small.codec.shape}, got {large.conditions.guide}"
-        )
-    if small.codec.shape[0] != large.codec.shape[0] or small.codec.levels != large.codec.levels:
-        raise ValueError(
-            f"small and large must have the same colours and levels, got {small.codec.shape[0]} colours of "
-            f"{small.codec.levels} levels and {large.codec.shape[0]} of {large.codec.levels}"
-        )
-    wanted = Conditions(
-        small.conditions.classes, small.conditions.vector, small.codec.shape, small.codec.levels
-    )
-    if large.conditions != wanted:
-        raise ValueError(
-            "small and large must have the same classes and condition_size, got "
-            f"{small.conditions.classes} and {small.conditions.vector} for small, "
-            f"{large.conditions.classes} and {large.conditions.vector} for large"
-        )

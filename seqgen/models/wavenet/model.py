@@ -25,13 +25,13 @@ from seqgen.checks import seed_number
 from seqgen.codecs import PCM16, MuLaw, Waveform
 from seqgen.codecs.audio import PCM_SCALE, Audio
 from seqgen.conditions.audio import AudioConditions
-from seqgen.errors import SeqgenError, choice, integer, real
+from seqgen.errors import SeqgenError, integer
 from seqgen.generator import Generator
 from seqgen.image.model import dropper
 from seqgen.models.wavenet.fast_pass import skip_sums
 from seqgen.models.wavenet.layers import Input, Layer, Past, Upsample, begin_with_units, gate, upsampled
 from seqgen.models.wavenet.likelihood import of_equal_length, score
-from seqgen.models.wavenet.outputs import OUTPUTS
+from seqgen.models.wavenet.schema import CONFIGURATION
 from seqgen.torch_model import NamedArrays
 
 
@@ -90,31 +90,27 @@ class WaveNet(NamedArrays, Generator):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        depth = integer("layers", layers, low=1)
-        self.cycle = integer("cycle", cycle, low=1, high=24)
-        self.residual_channels = channels = integer("residual_channels", residual_channels, low=1)
-        self.gate_channels = gates = integer("gate_channels", gate_channels, low=2)
-        if gates % 2:
-            raise ValueError(f"gate_channels must be even, as they are the two halves of a gate, got {gates}")
-        self.skip_channels = skips = integer("skip_channels", skip_channels, low=1)
-        self.kernel_size = taps = integer("kernel_size", kernel_size, low=1)
-        self.output_kind = choice("output", output, OUTPUTS)
-        self.mixtures = integer("mixtures", mixtures, low=1)
-        if output == "categorical" and self.mixtures > 1:
-            raise ValueError(
-                f"mixtures is for the outputs 'logistics' and 'gaussian', got {mixtures} for {output!r}"
-            )
+        self.output_kind = CONFIGURATION["output"].check("output", output)
         if output == "categorical":
             self.codec = MuLaw(levels, sample_rate)
         else:
             self.codec = PCM16(sample_rate) if output == "logistics" else Waveform(sample_rate)
-        self.conditions = AudioConditions.checked(classes, condition_size, mels)
-        if (hop is None) != (mels is None):
-            raise ValueError(f"mels and hop must be given together, got mels={mels} and hop={hop}")
-        self.hop = None if hop is None else integer("hop", hop, low=1)
-        self.local_channels = local = integer("local_channels", local_channels, low=1)
-        self.upsampling = choice("upsampling", upsampling, ("nearest", "learned"))
-        self.dropout = real("dropout", dropout, low=0.0, below=1.0)
+        given = CONFIGURATION.check(
+            self.codec, layers=layers, cycle=cycle, residual_channels=residual_channels, gate_channels=gate_channels,
+            skip_channels=skip_channels, kernel_size=kernel_size, output=output, mixtures=mixtures, classes=classes,
+            condition_size=condition_size, mels=mels, hop=hop, local_channels=local_channels, upsampling=upsampling,
+            dropout=dropout,
+        )  # fmt: skip
+        self.conditions = AudioConditions.from_config(given)
+        depth, self.cycle, self.mixtures, self.hop = (
+            given[name] for name in ("layers", "cycle", "mixtures", "hop")
+        )
+        self.residual_channels = channels = given["residual_channels"]
+        self.gate_channels = gates = given["gate_channels"]
+        self.skip_channels = skips = given["skip_channels"]
+        self.kernel_size = taps = given["kernel_size"]
+        self.local_channels = local = given["local_channels"]
+        self.upsampling, self.dropout = given["upsampling"], given["dropout"]
         symbols = self.codec.size or 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))

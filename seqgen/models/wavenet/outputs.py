@@ -18,7 +18,6 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
 
-OUTPUTS = ("categorical", "logistics", "gaussian")
 LOWEST_LOG_SCALE = {"logistics": -9.0, "gaussian": -7.0}
 HIGHEST_LOG_SCALE = 20.0
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)

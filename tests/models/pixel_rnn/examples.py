@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seqgen.models.pixel_rnn.model import KINDS, PixelRNN
+from seqgen.models.pixel_rnn.model import PixelRNN
+from seqgen.models.pixel_rnn.schema import KINDS
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
 

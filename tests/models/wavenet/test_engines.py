@@ -162,7 +162,7 @@ def test_live_features_of_the_wrong_kind_are_refused(frames):
 
 
 def test_a_window_forgets_what_lies_behind():
-    conditions = AudioConditions.checked(None, None, 2)
+    conditions = AudioConditions(None, None, 2)
     array = np.arange(1, 201, dtype=np.float32).reshape(100, 2)
     window = FrameWindow(ArrayFrames(array), conditions)
     padded = np.concatenate([np.zeros((1, 2)), array, np.zeros((5, 2))])
