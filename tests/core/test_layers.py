@@ -12,10 +12,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("triton_kernels",),
     # the contract: what a generator is, and the registry of strings
     (
-        "seqgen.errors", "seqgen.files", "seqgen.arrays", "seqgen.checks", "seqgen.configuration", "seqgen.fields", "seqgen.extras", "seqgen.lazy", "seqgen.rng",
+        "seqgen.errors", "seqgen.files", "seqgen.arrays", "seqgen.checks", "seqgen.extras", "seqgen.lazy", "seqgen.rng",
         "seqgen.neighbours", "seqgen.threads", "seqgen.stats", "seqgen.controls", "seqgen.codecs", "seqgen.checkpoint",
-        "seqgen.registry", "seqgen.schema", "seqgen.engine", "seqgen.per_index", "seqgen.stream_state",
-        "seqgen.streaming", "seqgen.generator", "seqgen.pretrained", "seqgen.torch_model",
+        "seqgen.configuration", "seqgen.fields", "seqgen.schema", "seqgen.registry", "seqgen.engine",
+        "seqgen.per_index", "seqgen.stream_state", "seqgen.streaming", "seqgen.generator", "seqgen.pretrained",
+        "seqgen.torch_model",
     ),
     ("seqgen.kernels",),
     ("seqgen.engines",),
