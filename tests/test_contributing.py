@@ -1,0 +1,147 @@
+"""The recipes of CONTRIBUTING.md: their files are written beside ours, imported, and do what they say."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import seqgen
+from pipelines import Pipeline, from_model
+from pipelines.sinks import formats
+from seqgen.codecs.base import CODECS
+from seqgen.errors import SeqgenError
+from seqgen.registry import FAMILIES, recipe
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+FILES = {block.split("\n")[0].removeprefix("# "): block for block in BLOCKS if block.startswith("# ")}
+SNIPPETS = [block for block in BLOCKS if not block.startswith("# ")]
+
+
+@pytest.fixture(autouse=True)
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The files, found as if they lay where they say; afterwards nothing of them is left."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for package in (
+        "seqgen.models",
+        "seqgen.codecs",
+        "pipelines.sinks",
+        "pipelines.operators",
+        "triton_kernels",
+        "tests.models",
+    ):
+        folder = tmp_path.joinpath(*package.split("."))
+        if folder.is_dir():
+            module = importlib.import_module(package)
+            monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
+    before = set(sys.modules)
+    yield tmp_path
+    FAMILIES.pop("dice", None)
+    CODECS.pop("dna", None)
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def run(snippet: str) -> dict[str, Any]:
+    scope: dict[str, Any] = {}
+    exec(compile(snippet, "CONTRIBUTING.md", "exec"), scope)
+    return scope
+
+
+def snippet(words: str) -> str:
+    (found,) = [block for block in SNIPPETS if words in block]
+    return found
+
+
+def test_every_recipe_is_tried_here():
+    assert {Path(name).parts[0] for name in FILES} == {"seqgen", "pipelines", "tests", "triton_kernels"}
+    assert len(FILES) == 10
+    assert len(SNIPPETS) == 2
+
+
+def test_a_family(written):
+    run(snippet("FAMILIES"))
+    (case,) = importlib.import_module("tests.models.dice.cases").CASES
+    model = case.make(0)
+    samples = model.sample(3, length=40, seed=5)
+    assert np.array_equal(model.sample(1, length=40, seed=5, start=2, chunk=7)[0], samples[2])
+    stream = model.stream(4, 20, batch=3, chunk=6, seed=1)
+    begun = [next(stream) for _ in range(5)]
+    resumed = model.stream(4, 20, batch=3, chunk=6, seed=1)
+    resumed.load_state_dict(stream.state_dict())
+    assert [c.data.tolist() for c in [*begun, *resumed]] == [
+        c.data.tolist() for c in model.stream(4, 20, batch=3, chunk=6, seed=1)
+    ]
+    data, path = written / "throws.txt", written / "dice.safetensors"
+    data.write_text("0\n1\n1\n2\n5\n")
+    assert "dice" in {family.name for family in FAMILIES.values()}
+    trained = recipe("dice").train(data, path)
+    np.testing.assert_allclose(trained.model.probabilities, [0.2, 0.4, 0.2, 0, 0, 0.2])
+    loaded = seqgen.load(path)
+    assert loaded.weights().hash == trained.model.weights().hash
+    assert (
+        next(seqgen.stream(path, length=5, engine="torch")).data.tolist() == loaded.sample(1, 5)[0].tolist()
+    )
+    loaded.probabilities[0] = -1.0
+    loaded.save(path)
+    with pytest.raises(SeqgenError, match="probabilities"):
+        seqgen.load(path)
+
+
+def test_a_codec(written):
+    module = importlib.import_module("seqgen.codecs.dna")
+    codec = seqgen.codecs.codec_from_config({"name": "dna"})
+    assert isinstance(codec, module.DNA)
+    assert codec.decode(codec.encode("GATTACA")) == "GATTACA"
+
+
+def test_a_sink(written, monkeypatch):
+    entry = run(snippet("Format"))["entry"]
+    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, entry))
+    monkeypatch.setattr(formats, "SUFFIXES", (*formats.SUFFIXES, *entry.suffixes))
+    from pipelines import open_sink
+
+    stream = seqgen.stream("weather", n=3, length=4, seed=1, chunk=2)
+    path = written / "weather.lengths"
+    pipeline = from_model("weather", n=3, length=4, seed=1, chunk=2)
+    pipeline.write(open_sink(path, stream.codec))
+    expected = [sum(len(c.data) for c in chunks) for chunks in stream.collect().values()]
+    assert [int(line) for line in path.read_text().split()] == expected
+
+
+def test_an_operator(written):
+    every = importlib.import_module("pipelines.operators.every").Every
+    source = from_model("weather", n=7, length=1, seed=1)
+    whole = [chunk.index for chunk in Pipeline(every(source.stage, 3))]
+    assert whole == [0, 3, 6]
+    first = Pipeline(every(from_model("weather", n=7, length=1, seed=1).stage, 3))
+    next(first)
+    second = Pipeline(every(from_model("weather", n=7, length=1, seed=1).stage, 3))
+    second.load_state_dict(first.state_dict())
+    assert [chunk.index for chunk in second] == [3, 6]
+
+
+def test_a_kernel(written):
+    """In a process of its own, because the interpreter has to be chosen before Triton is imported."""
+    program = """
+import importlib, torch, triton_kernels
+triton_kernels.__path__.append("triton_kernels")
+module = importlib.import_module("triton_kernels.scale")
+x = torch.arange(600.0)
+for impl in ("reference", "triton"):
+    assert torch.equal(module.scale(x, 2.5, impl=impl), 2.5 * x)
+"""
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], cwd=written, env=environment, check=True, timeout=120)
