@@ -24,6 +24,7 @@ from seqgen.errors import SeqgenError, choice
 from seqgen.files import replace_whole
 
 FORMAT = 1
+PRECISIONS = ("float32", "bfloat16")
 
 # safetensors' names of the dtypes that we write; bfloat16 is held in numpy as the float32 it widens to
 _DTYPES = {
@@ -187,11 +188,13 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
         )
     try:
         arrays = {name: _array(entry) for name, entry in tensors}
-        weights = Weights(
-            header["family"], header["config"], arrays, header.get("card", {}), header["precision"]
+        kinds = {"family": str, "config": dict, "card": dict, "precision": str}
+        family, config, card, precision = (
+            _of_kind({"card": {}, **header}, name, kind) for name, kind in kinds.items()
         )
+        weights = Weights(family, config, arrays, card, choice("precision", precision, PRECISIONS))
         right = _digest(header) == header["digest"] and (not verify or weights.hash == header["hash"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SeqgenError(f"{path} is corrupted: {error!r}") from None
     if not right:
         raise SeqgenError(
@@ -204,6 +207,13 @@ def _digest(header: Mapping[str, Any]) -> str:
     """SHA-256 over the metadata itself, so that a flipped bit in a card or a configuration shows too."""
     rest = {key: value for key, value in header.items() if key != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _of_kind(header: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = header[name]
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    return value
 
 
 def _array(entry: Mapping[str, Any]) -> np.ndarray:

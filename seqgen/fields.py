@@ -122,7 +122,9 @@ class Field:
         wrong = np.abs(sums - 1.0) > (TOLERANCE if array.dtype == np.float64 else _ROUNDED)
         if wrong.any():
             value, where = _first(sums, wrong)
-            raise ValueError(f"{f'row {where} of ' if where else ''}{name} sums to {value}, it must sum to 1")
+            raise ValueError(
+                f"{f'row {where} of ' if array.ndim > 1 else ''}{name} sums to {value}, it must sum to 1"
+            )
 
 
 Fields = Iterable[tuple[str, Field]]

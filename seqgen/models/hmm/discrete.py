@@ -125,7 +125,7 @@ class Poisson(Emission):
 
     def rows(self) -> tuple[list[np.ndarray], list[int]]:
         """The distribution of each count in each state, (K D) of them: weights, and what the first is for."""
-        from seqgen.models.hmm.inverse_cdf import poisson_row
+        from seqgen.models.hmm.inverse_cdf import poisson_rows
 
-        firsts, weights = zip(*map(poisson_row, self.rates.ravel().tolist()), strict=True)
-        return list(weights), list(firsts)
+        firsts, weights = poisson_rows(self.rates.ravel().tolist())
+        return weights, firsts

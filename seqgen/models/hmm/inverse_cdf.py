@@ -18,6 +18,7 @@ from seqgen.errors import SeqgenError
 LARGEST_RATE = 1e6
 _WORDS = 2**32
 _LARGEST_GUIDE = 2**21
+_MOST_WEIGHTS = 2**22
 
 
 def cumulative(probabilities: np.ndarray) -> np.ndarray:
@@ -28,6 +29,21 @@ def cumulative(probabilities: np.ndarray) -> np.ndarray:
     """
     sums = np.cumsum(np.asarray(probabilities, np.float64), axis=-1)
     return sums / sums[..., -1:]
+
+
+def poisson_rows(rates: Sequence[float]) -> tuple[list[int], list[np.ndarray]]:
+    """`poisson_row` of several rates: their first counts, and their probabilities.
+
+    Raises:
+        SeqgenError: if a rate is above `LARGEST_RATE`, or all tables together would take too much memory.
+    """
+    if sum(16.0 * math.sqrt(min(rate, LARGEST_RATE)) + 81.0 for rate in rates) > _MOST_WEIGHTS:
+        raise SeqgenError(
+            f"{len(rates)} Poisson rates, the largest of which is {max(rates):g}, cannot be drawn: their tables would "
+            "take too much memory; a Gaussian emission is close to them"
+        )
+    firsts, weights = zip(*map(poisson_row, rates), strict=True)
+    return list(firsts), list(weights)
 
 
 def poisson_row(rate: float) -> tuple[int, np.ndarray]:

@@ -46,7 +46,7 @@ CONFIGURATION = Configuration(
     _rule,
 )
 
-_COUNTS = ("uint8", "uint16", "uint32", "uint64")
+_NODES = ("uint8", "uint16", "uint32")
 _MOST_COUNTED = float(1 << 62)
 
 
@@ -63,10 +63,10 @@ def schema(config: Any) -> Schema:
     def tree() -> Fields:
         for depth in range(order + 1):
             most = begin if depth < order else symbols if ends else symbols - 1
-            yield f"symbols.{depth}", Field((f"nodes at depth {depth}",), _COUNTS, high=most)
+            yield f"symbols.{depth}", Field((f"nodes at depth {depth}",), _NODES, high=most)
             if depth < order:
-                yield f"children.{depth}", Field((f"nodes at depth {depth}",), _COUNTS, low=1)
-        yield "counts", Field((f"nodes at depth {order}",), _COUNTS, low=1)
+                yield f"children.{depth}", Field((f"nodes at depth {depth}",), _NODES, low=1)
+        yield "counts", Field((f"nodes at depth {order}",), (*_NODES, "uint64"), low=1)
 
     def relations(arrays: Mapping[str, np.ndarray]) -> None:
         if "counts" in arrays:
