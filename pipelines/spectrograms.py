@@ -142,7 +142,7 @@ def _coloured(bright: np.ndarray) -> np.ndarray:
 
 
 def _ticks(end: float, most: int) -> list[float]:
-    """StepOutput numbers from 0 up to `end`, about `most` of them."""
+    """Round numbers from 0 up to `end`, about `most` of them."""
     if end <= 0:
         return []
     rough = end / most

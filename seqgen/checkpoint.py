@@ -71,7 +71,7 @@ class Weights:
 
 
 def to_bfloat16(array: np.ndarray) -> np.ndarray:
-    """StepOutput float32 to bfloat16 (nearest, ties to even) and return the bit patterns as uint16."""
+    """Round float32 to bfloat16 (nearest, ties to even) and return the bit patterns as uint16."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     if is_bfloat16(array):
         return (bits >> np.uint32(16)).astype(np.uint16)

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqgen import checks
 from seqgen.checkpoint import Weights
-from seqgen.codecs import Codec, codec_from_config
+from seqgen.codecs import Codec, Vectors, codec_from_config
 from seqgen.errors import SeqgenError, integer
 from seqgen.generator import Generator, may_stop
 from seqgen.models.hmm import fitting as hmm_training
@@ -86,6 +86,14 @@ class HMM(Generator):
             raise ValueError(
                 f"codec must have {emission.default_codec().size} symbols, as the emission has; "
                 f"got {self.codec.size}"
+            )
+        wanted = emission.default_codec()
+        if isinstance(wanted, Vectors) and (
+            not isinstance(self.codec, Vectors) or self.codec.dimensions != wanted.dimensions
+        ):
+            raise ValueError(
+                f"codec must be of vectors of {wanted.dimensions} dimensions, as the emission has; "
+                f"got {self.codec.config()}"
             )
         self.history: FitHistory | None = None
 

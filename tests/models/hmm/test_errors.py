@@ -31,6 +31,10 @@ HALVES = [[0.5, 0.5], [0.5, 0.5]]
             lambda: seqgen.HMM([1, 0], HALVES, FLAT, codec=seqgen.Characters("abc")),
             "codec must have 2 symbols, as the emission has; got 3",
         ),
+        (
+            lambda: seqgen.HMM([1.0], [[1.0]], seqgen.Gaussian([[0.0]], [[1.0]]), codec=seqgen.Vectors()),
+            "codec must be of vectors of 1 dimensions, as the emission has; got .*'dimensions': 0",
+        ),
     ],
 )  # fmt: skip
 def test_bad_parameters(make, message):
