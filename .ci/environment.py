@@ -7,6 +7,7 @@ missing if there is none. The file .venv/.installed marks an environment that is
 is done again, and from scratch if what is there does not work.
 """
 
+import glob
 import os
 import shutil
 import subprocess
@@ -39,12 +40,31 @@ def version_of(python: str) -> "tuple[int, ...] | None":
     return tuple(int(part) for part in text.split()) if text else None
 
 
-def find_python() -> str:
-    """The first usable interpreter of $PYTHON, this one, and the usual names."""
+def candidates() -> "list[str]":
+    """Where an interpreter may be: $PYTHON, this one, the usual names, and what pyenv has installed."""
     names = [os.environ.get("PYTHON", ""), sys.executable, "python3"]
-    names += ["python3.{}".format(minor) for minor in range(NEWEST[1], OLDEST[1] - 1, -1)] + ["python"]
+    minors = range(NEWEST[1], OLDEST[1] - 1, -1)
+    names += ["python3.{}".format(minor) for minor in minors] + ["python"]
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.join(os.path.expanduser("~"), ".pyenv")
+    for minor in minors:
+        folders = sorted(glob.glob(os.path.join(pyenv, "versions", "3.{}.*".format(minor))))
+        # numbers only: no pre-releases and no free-threaded builds
+        whole = [folder for folder in folders if folder.rsplit(".", 1)[1].isdigit()]
+        names += [os.path.join(folder, "bin", "python") for folder in whole]
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def newest_python() -> str:
+    """The newest usable interpreter of this machine; the first of several of one version."""
+    versions = [(version_of(name) or (0,), name) for name in candidates()]
+    usable = [(version, name) for version, name in versions if OLDEST <= version <= NEWEST]
+    return max(usable, key=lambda pair: pair[0])[1] if usable else find_python()
+
+
+def find_python() -> str:
+    """The first usable interpreter."""
     found = []
-    for name in dict.fromkeys(filter(None, names)):
+    for name in candidates():
         version = version_of(name)
         if version and OLDEST <= version <= NEWEST:
             return name
@@ -58,16 +78,18 @@ def find_python() -> str:
     )
 
 
-def make_venv(python: str) -> None:
-    """Create .venv with pip in it, by whichever way this machine has."""
-    print("making .venv with {} ({}) ...".format(python, output_of(python, "--version")), flush=True)
+def make_venv(python: str, where: str = VENV) -> None:
+    """Create an environment with pip in it, by whichever way this machine has."""
+    name = os.path.relpath(where, ROOT)
+    print("making {} with {} ({}) ...".format(name, python, output_of(python, "--version")), flush=True)
     if output_of(python, "-c", "import ensurepip, venv") is not None:
-        subprocess.run([python, "-m", "venv", "--clear", VENV], check=True)
+        subprocess.run([python, "-m", "venv", "--clear", where], check=True)
     elif output_of(python, "-m", "virtualenv", "--version") is not None:
-        subprocess.run([python, "-m", "virtualenv", "-q", "--clear", VENV], check=True)
+        subprocess.run([python, "-m", "virtualenv", "-q", "--clear", where], check=True)
     elif output_of(python, "-m", "pip", "--version") and output_of(python, "-c", "import venv") is not None:
-        subprocess.run([python, "-m", "venv", "--clear", "--without-pip", VENV], check=True)
-        subprocess.run([python, "-m", "pip", "-q", "--python", VENV_PYTHON, "install", "pip"], check=True)
+        subprocess.run([python, "-m", "venv", "--clear", "--without-pip", where], check=True)
+        inside = os.path.join(where, "bin", "python")
+        subprocess.run([python, "-m", "pip", "-q", "--python", inside, "install", "pip"], check=True)
     else:
         sys.exit(
             "{} cannot make a virtual environment: its module venv is not whole.\n"

@@ -15,6 +15,18 @@ import triton_kernels
 from seqgen.registry import FAMILIES
 
 HEAVY = ("torch", "numba", "triton", "matplotlib", "safetensors", "scipy")
+EXTRAS = (
+    "torch",
+    "torchaudio",
+    "triton",
+    "scipy",
+    "sklearn",
+    "skimage",
+    "matplotlib",
+    "PIL",
+    "soundfile",
+    "av",
+)
 
 
 def run(program: str, *arguments: str) -> str:
@@ -73,6 +85,39 @@ def test_type_checkers_see_the_names_that_there_are(package):
 
 def test_every_model_is_exported():
     assert {family.export for family in FAMILIES.values()} < set(seqgen.__all__)
+
+
+def test_no_fused_engine_loads_torch_or_an_extra():
+    """Of any family, with all that streaming, the sinks and the help of the command line import."""
+    program = f"""
+import sys
+from seqgen.registry import BUILT_IN_RECIPES, FAMILIES, recipe, resolve
+from pipelines.sinks.formats import FORMATS
+for family in FAMILIES.values():
+    if family.engines:
+        engine = family.engine_class("numba")
+        print(family.name, [m for m in {EXTRAS!r} if m in sys.modules])
+for entry in FORMATS:
+    resolve(entry.sink)
+for name in (*FAMILIES, *BUILT_IN_RECIPES):
+    recipe(name)
+import pipelines.cli.stream, pipelines.cli.train, pipelines.cli.evaluate, pipelines.cli.models, pipelines.cli.doctor
+print("all", [m for m in {EXTRAS!r} if m in sys.modules])
+"""
+    families = [name for name, family in FAMILIES.items() if family.engines]
+    assert run(program).splitlines() == [f"{name} []" for name in (*families, "all")]
+
+
+def test_families_that_need_no_torch_load_none():
+    program = f"""
+import sys
+from seqgen.registry import FAMILIES, resolve
+for family in FAMILIES.values():
+    if not family.needs:
+        family.model_class(), resolve(family.evaluation)
+        print(family.name, [m for m in {EXTRAS!r} if m in sys.modules])
+"""
+    assert run(program).splitlines() == ["markov []", "hmm []", "gaussian-mixture []"]
 
 
 def test_every_exported_name_says_where_it_comes_from():
