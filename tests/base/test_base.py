@@ -157,10 +157,7 @@ def test_chains_and_hidden_markov_models_are_whole(asked, here, name):
 
 
 def test_an_environment_that_cannot_be_made_is_no_silent_skip():
-    with (
-        pytest.raises(CannotBeMadeError, match=rf"cannot be made: (.|\n)*no index(.|\n)*set {LEFT_OUT}=1"),
-        explained(),
-    ):
+    with pytest.raises(CannotBeMadeError, match="cannot be made: ") as said, explained():
         raise subprocess.CalledProcessError(1, "pip", stderr="ERROR: no index")
     assert "ERROR: no index\n" in str(said.value)
     assert f"set {LEFT_OUT}=1" in str(said.value)
