@@ -118,7 +118,7 @@ def install() -> bool:
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < GIGABYTES:
         print("warning: {:.1f} GB are free here, the installation wants {}".format(free, GIGABYTES))
-    print("installing torch and the rest, about 6 GB: some minutes, once ...", flush=True)
+    print("installing torch and the rest, 6.4 GB: some minutes, once ...", flush=True)
     command = [VENV_PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["-c", "constraints.txt", "-e", ".[dev]"]
     began, ended = time.time(), threading.Event()
