@@ -76,21 +76,36 @@ class Case:
         """A stream of the model from an engine."""
         return self.model(engine).stream(n, length, engine=engine, **self.required | request)
 
+    def fused(self, engine: str) -> bool:
+        """Whether an engine is fast enough to be asked everything in every run of the tests."""
+        return engine not in (self.reference, "fixed-point")
+
     def everything(self) -> dict[str, Any]:
         """A request that varies by index all that the model can take."""
-        request: dict[str, Any] = {"log_probs": True}
-        if self.prompts:
-            request["prompt"] = lambda i: (*self.prompts, None)[i % (len(self.prompts) + 1)]
-        if self.controls:
-            request["controls"] = lambda i: (*self.controls, self.stopping)[i % (len(self.controls) + 1)]
-        if "condition" in self.required:
-            request["condition"] = lambda i: self.conditions[i % len(self.conditions)]
-        return request
+        return self.request("varied")
+
+    def request(self, kind: str) -> dict[str, Any]:
+        """A request with log-probabilities: "plain", "varied" in everything, or with varied "conditions" only."""
+        return dict(_request(self, kind))
 
 
 @cache
 def _model(case: Case, exact: bool, number: int) -> Generator:
     return case.exact(case.make(number)) if exact else case.make(number)
+
+
+@cache
+def _request(case: Case, kind: str) -> dict[str, Any]:
+    """Made once, so that the same request is known by its functions."""
+    request: dict[str, Any] = {"log_probs": True}
+    varied = kind == "varied"
+    if varied and case.prompts:
+        request["prompt"] = lambda i: (*case.prompts, None)[i % (len(case.prompts) + 1)]
+    if varied and case.controls:
+        request["controls"] = lambda i: (*case.controls, case.stopping)[i % (len(case.controls) + 1)]
+    if (varied and "condition" in case.required) or kind == "conditions":
+        request["condition"] = lambda i: case.conditions[i % len(case.conditions)]
+    return request
 
 
 def all_of_length(length: int) -> Callable[[Generator], float]:

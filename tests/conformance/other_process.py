@@ -9,18 +9,18 @@ from pathlib import Path
 
 from tests.conformance.cases import CASES
 from tests.conformance.running import chunks
+from tests.conformance.streams import RESUMED
 
 
 def main(folder: Path) -> None:
-    """Read states.json and request.json in `folder`, write chunks.json."""
+    """Read states.json in `folder`, write chunks.json."""
     states = json.loads((folder / "states.json").read_text())
-    request = json.loads((folder / "request.json").read_text())
     found = {}
     for case in CASES:
         for engine in case.engines:
             name = f"{case.id}-{engine}"
-            whole = chunks(case.stream(engine, **request, **case.everything()))
-            resumed = case.stream(engine, **request, **case.everything())
+            whole = chunks(case.stream(engine, **RESUMED | case.everything()))
+            resumed = case.stream(engine, **RESUMED | case.everything())
             resumed.load_state_dict(states[name])
             found[name] = [whole, chunks(resumed)]
     (folder / "chunks.json").write_text(json.dumps(found))

@@ -54,8 +54,13 @@ def join(parts: list[Any]) -> Any:
 
 def samples(stream: Stream) -> dict[int, Plain]:
     """Every sample by its index: data, reason and whatever extra arrays there are, joined."""
+    return joined(chunks(stream))
+
+
+def joined(parts: list[Plain]) -> dict[int, Plain]:
+    """The samples that chunks are the pieces of, by their index."""
     pieces: dict[int, list[Plain]] = {}
-    for chunk in chunks(stream):
+    for chunk in parts:
         pieces.setdefault(chunk["index"], []).append(chunk)
     return {index: _joined(pieces[index]) for index in sorted(pieces)}
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tests.conformance.running import assert_close, plain, samples
+from tests.conformance.streams import FAR, N, alone
 
-REQUESTS = ("plain", "varied", "conditions")
+slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("kind", REQUESTS)
-@pytest.mark.parametrize("start", [0, 2**40], ids=["first", "far"])
-def test_engine_equals_reference(case, engine, kind, start):
+@pytest.mark.parametrize(
+    ("kind", "start", "n"),
+    [
+        ("varied", 0, N), ("plain", FAR, 3), ("conditions", 0, 3),
+        slow("varied", FAR, 8), slow("plain", 0, 8), slow("conditions", FAR, 8), slow("conditions", 3, 8),
+    ],
+)  # fmt: skip
+def test_engine_equals_reference(case, engine, kind, start, n):
     if engine == case.reference:
         pytest.skip("this is the reference")
-    request = {"plain": {"log_probs": True}, "varied": case.everything()}.get(kind)
-    if request is None:
-        if not case.conditions:
-            pytest.skip("the model takes no condition")
-        request = {"condition": lambda i: case.conditions[i % len(case.conditions)], "log_probs": True}
-    request |= {"n": 8, "length": case.length, "seed": 2**40 + 17, "start": start, "batch": 3}
-    ours = samples(case.stream(engine, **request))
-    theirs = samples(case.stream(case.reference, **request))
+    if kind == "conditions" and not case.conditions:
+        pytest.skip("the model takes no condition")
+    ours, theirs = (alone(case, name, kind, start=start, n=n) for name in (engine, case.reference))
     assert_close(ours, theirs, case.tolerance)
 
 
+@pytest.mark.common
+@pytest.mark.needs("controls")
 def test_controls_change_what_is_drawn(case, engine):
-    if not case.controls:
-        pytest.skip("the model has no finite vocabulary")
     plain = samples(case.stream(engine, 6, case.length, log_probs=True))
     for sample in plain.values():
         assert sample["log_prob_drawn"] == sample["log_prob"], (
@@ -40,9 +43,11 @@ def test_controls_change_what_is_drawn(case, engine):
         assert any(sample["log_prob_drawn"] != sample["log_prob"] for sample in changed.values())
 
 
+@pytest.mark.common
+@pytest.mark.needs("controls")
 def test_one_allowed_symbol_is_all_that_is_drawn(case, engine):
-    if not case.controls or case.ends:
-        pytest.skip("the model has no finite vocabulary, or its end is always allowed")
+    if case.ends:
+        pytest.skip("the end of the model's samples is always allowed")
     codec = case.model().codec
     only = codec.encode(case.prompts[0])[:1]
     expected = plain(codec.decode(np.repeat(only, 5)))

@@ -11,6 +11,7 @@ from seqgen import Controls
 from seqgen.errors import SeqgenError
 from tests.conformance.case import Case
 from tests.conformance.running import samples
+from tests.conformance.streams import FAR, SEED, few
 
 N = 4
 
@@ -23,9 +24,11 @@ def values_of(case: Case, name: str) -> tuple[Any, ...]:
 
 
 by_name = pytest.mark.parametrize("name", ["prompt", "condition", "controls"])
+once = pytest.mark.once_per
 
 
 @by_name
+@pytest.mark.common
 def test_one_value_a_list_and_a_function_mean_the_same(case, engine, name):
     values = [values_of(case, name)[i % 2] for i in range(N)]
     alone = {
@@ -39,6 +42,7 @@ def test_one_value_a_list_and_a_function_mean_the_same(case, engine, name):
 
 
 @by_name
+@pytest.mark.common
 def test_different_values_give_different_samples(case, engine, name):
     one, other = values_of(case, name)[:2]
     first = other if name in case.required else None
@@ -48,6 +52,8 @@ def test_different_values_give_different_samples(case, engine, name):
 
 
 @by_name
+@pytest.mark.needs("prompts", "conditions", "controls")
+@once
 def test_a_list_that_is_too_short_is_refused_before_anything_is_computed(case, engine, name):
     values = list(values_of(case, name)[:2])
     with pytest.raises(ValueError, match=rf"{name} is a list .* must have 3 items.* got 2"):
@@ -58,9 +64,9 @@ def test_a_list_that_is_too_short_is_refused_before_anything_is_computed(case, e
         next(endless)
 
 
+@pytest.mark.needs("controls")
+@once
 def test_controls_may_be_a_mapping(case, engine):
-    if not case.controls:
-        pytest.skip("the model has no finite vocabulary")
     assert samples(case.stream(engine, N, case.length, controls={"temperature": 0.5, "top_k": 2})) == samples(
         case.stream(engine, N, case.length, controls=Controls(temperature=0.5, top_k=2))
     )
@@ -74,17 +80,17 @@ def nothing_known(case: Case) -> Any:
     return prompt[:0] if isinstance(prompt, np.ndarray) else type(prompt)()
 
 
+@pytest.mark.common
+@pytest.mark.needs("prompts")
 def test_an_empty_prompt_is_no_prompt(case, engine):
-    if not case.prompts:
-        pytest.skip("the model takes no prompt")
-    empty = nothing_known(case)
-    plain = samples(case.stream(engine, N, case.length))
-    assert samples(case.stream(engine, N, case.length, prompt=empty)) == plain
+    request = {"length": case.length, "seed": SEED, "start": FAR, "prompt": nothing_known(case)}
+    found = samples(case.stream(engine, 3, batch=2, **request | case.request("plain")))
+    assert found == few(case, engine)
 
 
+@pytest.mark.common
+@pytest.mark.needs("prompts")
 def test_a_prompt_is_not_part_of_the_sample(case, engine):
-    if not case.prompts:
-        pytest.skip("the model takes no prompt")
     stream = case.stream(engine, 2, case.length, prompt=case.prompts[1], log_probs=True, chunk=5)
     for index, sample in samples(stream).items():
         assert index in (0, 1)
@@ -92,6 +98,7 @@ def test_a_prompt_is_not_part_of_the_sample(case, engine):
     assert next(case.stream(engine, 1, 5, prompt=case.prompts[1])).offset == 0
 
 
+@once
 @pytest.mark.parametrize(
     ("request_", "name"),
     [
@@ -108,6 +115,7 @@ def test_values_out_of_range_are_named(case, request_, name):
         case.model().stream(**case.required, **request_)
 
 
+@once
 @pytest.mark.parametrize("name", ["n", "length", "batch", "chunk", "seed", "start", "threads"])
 @pytest.mark.parametrize("value", [1.5, "3", True, [1]], ids=repr)
 def test_values_of_the_wrong_type_are_named(case, name, value):
@@ -115,6 +123,7 @@ def test_values_of_the_wrong_type_are_named(case, name, value):
         case.model().stream(**case.required, **{name: value})
 
 
+@once
 def test_an_engine_that_the_family_has_not_says_which_there_are(case):
     if "triton" in case.engines:
         pytest.skip("this family has all engines")
@@ -128,20 +137,22 @@ def test_auto_chooses_an_engine_and_says_which(case):
     assert samples(stream) == samples(case.model().stream(1, 3, engine=stream.engine, **case.required))
 
 
-def test_an_unknown_symbol_in_a_prompt_is_refused(case, engine):
+def test_an_unknown_symbol_in_a_prompt_is_refused(case):
     if case.unknown is None:
         pytest.skip("the codec knows every prompt")
     for prompt in (case.unknown, [case.unknown], lambda _: case.unknown):
         with pytest.raises((ValueError, TypeError), match=r"^prompt: "):
-            next(case.stream(engine, 1, 3, prompt=prompt))
+            next(case.model().stream(1, 3, prompt=prompt, **case.required))
 
 
+@once
 @pytest.mark.parametrize("controls", [0.7, "cold", Controls], ids=["number", "text", "class"])
 def test_what_is_no_set_of_controls_is_refused(case, controls):
     with pytest.raises((TypeError, ValueError), match=r"controls|Controls"):
         next(case.model().stream(1, 3, controls=controls, **case.required))
 
 
+@once
 def test_an_unknown_control_is_refused(case):
     with pytest.raises(ValueError, match="unknown control 'heat'"):
         case.model().stream(1, 3, controls={"heat": 2}, **case.required)
@@ -154,25 +165,27 @@ def test_a_condition_that_cannot_act_is_refused(case, engine):
         next(case.stream(engine, 1, 3, condition=3))
 
 
-def test_controls_without_a_finite_vocabulary_are_refused(case, engine):
+def test_controls_without_a_finite_vocabulary_are_refused(case):
     if case.controls:
         pytest.skip("the model has a finite vocabulary")
     with pytest.raises(SeqgenError, match="the controls temperature cannot act on this model"):
-        case.stream(engine, 1, 3, controls=Controls(temperature=0.5))
+        case.model().stream(1, 3, controls=Controls(temperature=0.5), **case.required)
 
 
+@once
 def test_a_list_cannot_be_collected_without_an_end(case, engine):
     with pytest.raises(ValueError, match="endless stream cannot be collected; give n"):
         case.stream(engine, None, 3).collect()
 
 
-def test_sample_needs_a_length_where_nothing_ends_a_sample(case, engine):
+def test_sample_needs_a_length_where_nothing_ends_a_sample(case):
     if case.ends:
         pytest.skip("the model ends its samples")
     with pytest.raises(ValueError, match="length must be given"):
-        case.model(engine).sample(1, engine=engine)
+        case.model().sample(1)
 
 
+@pytest.mark.once_per("model.sample", "model.stream")
 @pytest.mark.parametrize("value", [0, -3])
 def test_sample_names_arguments_out_of_range(case, value):
     with pytest.raises(ValueError, match=r"^n must be"):

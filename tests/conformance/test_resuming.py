@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -12,60 +11,59 @@ from seqgen.stream_state import digest
 from seqgen.streaming import Stream
 from tests.conformance.case import Case
 from tests.conformance.running import chunks, plain_chunk
+from tests.conformance.streams import RESUMED, drained, through_json, whole_way
 
-REQUEST: dict[str, Any] = {"n": 5, "length": 11, "batch": 3, "chunk": 4, "seed": 3}
 
-
-def through_json(state: Any) -> Any:
-    return json.loads(json.dumps(state))
+def varied(case: Case) -> dict[str, Any]:
+    return RESUMED | case.everything()
 
 
 def begun(case: Case, engine: str, steps: int = 2, **changes: Any) -> Any:
     """A stream that has delivered `steps` chunks."""
-    stream = case.stream(engine, **{**REQUEST, **changes})
+    stream = case.stream(engine, **{**RESUMED, **changes})
     for _ in range(steps):
         next(stream)
     return stream
 
 
-@pytest.mark.parametrize("varied", [False, True], ids=["plain", "varied"])
-def test_resumed_equals_uninterrupted_at_every_chunk(case, engine, varied):
-    request = REQUEST | (case.everything() if varied else {"log_probs": True})
-    uninterrupted = chunks(case.stream(engine, **request))
-    stream = case.stream(engine, **request)
-    for done in range(len(uninterrupted) + 1):
+@pytest.mark.sweep("kind", ["varied", "plain"])
+def test_taking_the_state_does_not_disturb_a_stream(case, engine, kind):
+    _, delivered = whole_way(case, engine, kind)
+    assert delivered == drained(case, engine, **RESUMED | case.request(kind))
+
+
+@pytest.mark.sweep("kind", ["varied", "plain"])
+def test_from_every_state_follow_the_next_chunk_and_the_next_state(case, engine, kind):
+    """By induction, a stream that goes on from any state equals the uninterrupted one, down to its end."""
+    request = RESUMED | case.request(kind)
+    states, delivered = whole_way(case, engine, kind)
+    for done, state in enumerate(states):
         fresh = case.stream(engine, **request)
-        fresh.load_state_dict(through_json(stream.state_dict()))
-        assert fresh.state_dict() == stream.state_dict()
-        assert chunks(fresh) == uninterrupted[done:]
-        if done < len(uninterrupted):
-            assert plain_chunk(next(stream)) == uninterrupted[done]
-    assert next(stream, None) is None
+        fresh.load_state_dict(state)
+        assert through_json(fresh.state_dict()) == state
+        chunk = next(fresh, None)
+        if done == len(delivered):
+            assert chunk is None
+        else:
+            assert plain_chunk(chunk) == delivered[done]
+            assert through_json(fresh.state_dict()) == states[done + 1]
 
 
-def test_taking_the_state_does_not_disturb_a_stream(case, engine):
-    request = REQUEST | case.everything()
-    stream = case.stream(engine, **request)
-    disturbed = []
-    for chunk in stream:
-        stream.state_dict()
-        disturbed.append(plain_chunk(chunk))
-    assert disturbed == chunks(case.stream(engine, **request))
+@pytest.mark.sweep("done", ["middle", "one later", "two later", "end", 1, 0])
+def test_a_stream_that_is_under_way_goes_on_from_a_state_to_its_end(case, engine, done):
+    """What a stream holds beside its state counts in later rounds; the middle and what follows cover a whole round."""
+    states, delivered = whole_way(case, engine)
+    middle = len(delivered) // 2
+    done = {"middle": middle, "one later": middle + 1, "two later": middle + 2, "end": len(delivered)}.get(
+        done, done
+    )
+    stream = case.stream(engine, **varied(case))
+    assert [plain_chunk(next(stream)) for _ in range(2)] == delivered[:2]
+    stream.load_state_dict(states[done])
+    assert chunks(stream) == delivered[done:]
 
 
-def test_a_state_can_be_loaded_into_a_stream_that_is_under_way(case, engine):
-    request = REQUEST | case.everything()
-    uninterrupted = chunks(case.stream(engine, **request))
-    stream = case.stream(engine, **request)
-    states = [stream.state_dict()]
-    for _ in uninterrupted:
-        next(stream)
-        states.append(stream.state_dict())
-    for done in (len(uninterrupted), 4, 1, 0):
-        stream.load_state_dict(states[done])
-        assert chunks(stream) == uninterrupted[done:]
-
-
+@pytest.mark.common
 def test_an_endless_stream_resumes_mid_sample(case, engine):
     request = {"batch": 2, "chunk": 5, "seed": 1}
     stream = case.stream(engine, **request)
@@ -77,8 +75,9 @@ def test_an_endless_stream_resumes_mid_sample(case, engine):
         assert plain_chunk(next(fresh)) == plain_chunk(next(stream))
 
 
+@pytest.mark.serial
 def test_a_stream_of_another_process_resumes_here_and_there(case, engine, other_process):
-    here = chunks(case.stream(engine, **REQUEST, **case.everything()))
+    _, here = whole_way(case, engine)
     there, from_here = other_process[f"{case.id}-{engine}"]
     assert there == here, "another process draws the same"
     assert from_here == here[4:], "a state of this process goes on in another"
@@ -87,6 +86,7 @@ def test_a_stream_of_another_process_resumes_here_and_there(case, engine, other_
 # ---- states that do not fit -----------------------------------------------------------------------------
 
 
+@pytest.mark.once_per
 @pytest.mark.parametrize(
     ("name", "value"),
     [("n", 4), ("length", 12), ("batch", 2), ("chunk", 5), ("seed", 4), ("start", 1), ("log_probs", True)],
@@ -94,26 +94,27 @@ def test_a_stream_of_another_process_resumes_here_and_there(case, engine, other_
 )
 def test_the_state_of_another_request_is_refused(case, engine, name, value):
     state = begun(case, engine).state_dict()
-    other = case.stream(engine, **{**REQUEST, name: value})
+    other = case.stream(engine, **{**RESUMED, name: value})
     with pytest.raises(SeqgenError, match=rf"made with {name}=.*this stream has {name}={value}"):
         other.load_state_dict(state)
 
 
-@pytest.mark.parametrize("name", ["prompt", "controls"])
-def test_the_state_of_another_prompt_or_other_controls_is_refused(case, engine, name):
-    values = {"prompt": case.prompts, "controls": case.controls}[name]
-    if not values:
-        pytest.skip(f"the model takes no {name}")
+@pytest.mark.needs("prompts", "controls", "conditions")
+@pytest.mark.once_per
+@pytest.mark.parametrize("name", ["prompt", "condition", "controls"])
+def test_the_state_of_another_prompt_condition_or_other_controls_is_refused(case, engine, name):
+    values = {"prompt": case.prompts, "condition": case.conditions, "controls": case.controls}[name]
     state = begun(case, engine, **{name: values[0]}).state_dict()
     for value in (values[1], None):
         with pytest.raises(SeqgenError, match=f"made with {name}="):
-            case.stream(engine, **REQUEST, **{name: value}).load_state_dict(state)
-    case.stream(engine, **REQUEST, **{name: values[0]}).load_state_dict(state)
+            case.stream(engine, **RESUMED, **{name: value}).load_state_dict(state)
+    case.stream(engine, **RESUMED, **{name: values[0]}).load_state_dict(state)
 
 
+@pytest.mark.once_per
 def test_the_state_of_another_model_or_engine_is_refused(case, engine):
     state = begun(case, engine).state_dict()
-    other = case.model(engine, number=1).stream(engine=engine, **REQUEST)
+    other = case.model(engine, number=1).stream(engine=engine, **RESUMED)
     with pytest.raises(
         SeqgenError, match=r"belongs to weights [0-9a-f]{12}….*load the model that was streamed"
     ):
@@ -121,13 +122,14 @@ def test_the_state_of_another_model_or_engine_is_refused(case, engine):
     for name in case.engines:
         if name != engine:
             with pytest.raises(SeqgenError, match=f"engine='{engine}'"):
-                case.model(engine).stream(engine=name, **case.required, **REQUEST).load_state_dict(state)
+                case.model(engine).stream(engine=name, **case.required, **RESUMED).load_state_dict(state)
 
 
+@pytest.mark.once_per
 @pytest.mark.parametrize("garbage", [None, {}, [], "state", 3, {"weights": "x"}], ids=repr)
 def test_what_is_no_state_is_refused(case, engine, garbage):
     with pytest.raises(SeqgenError, match="not the state of a stream"):
-        case.stream(engine, **REQUEST).load_state_dict(garbage)
+        case.stream(engine, **RESUMED).load_state_dict(garbage)
 
 
 def damaged(state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -164,6 +166,7 @@ def refuses(stream: Stream, state: Any) -> bool:
     return False
 
 
+@pytest.mark.once_per("engine.restore", "engine.attach", "codec.decoder")
 def test_a_damaged_state_is_refused_and_does_no_harm(case, engine):
     stream = begun(case, engine)
     waiting = through_json(begun(case, engine, steps=5).state_dict())
@@ -173,15 +176,17 @@ def test_a_damaged_state_is_refused_and_does_no_harm(case, engine):
     assert chunks(stream) == expected
 
 
+@pytest.mark.once_per("engine.restore", "engine.attach", "codec.decoder")
 @pytest.mark.parametrize("key", ["next_index", "index", "offset", "decoders", "tails", "waiting", "caches"])
 def test_a_forged_state_is_refused_too(case, engine, key):
     state = through_json(begun(case, engine, steps=4).state_dict())
     forged = {**state, key: None}
     with pytest.raises(SeqgenError, match="the state is damaged"):
-        case.stream(engine, **REQUEST).load_state_dict({**forged, "digest": digest(forged)})
+        case.stream(engine, **RESUMED).load_state_dict({**forged, "digest": digest(forged)})
 
 
+@pytest.mark.once_per
 def test_a_newer_format_of_states_is_refused(case, engine):
     state = begun(case, engine).state_dict()
     with pytest.raises(SeqgenError, match="format 99, this version reads"):
-        case.stream(engine, **REQUEST).load_state_dict({**state, "format": 99})
+        case.stream(engine, **RESUMED).load_state_dict({**state, "format": 99})

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqgen import CharRNN, Controls
 from tests.conformance.case import Case, all_of_length
+from tests.conformance.parameters import in_float64, trained
 
 LETTERS = "aé 😀\n"
 
@@ -25,17 +26,6 @@ def char_rnn(vocabulary: str, cell: str, *, bfloat16: bool = False) -> Callable[
     return make
 
 
-def in_float64(model: CharRNN) -> CharRNN:
-    """The same parameters in float64, where matrix products do not depend on the batch."""
-    return CharRNN.from_weights(model.weights()).double()
-
-
-def trained(model: CharRNN) -> None:
-    """Change every parameter."""
-    for parameter in model.parameters():
-        parameter.data.mul_(-2.0)
-
-
 RNN_CASE: dict[str, Any] = {"exact": in_float64, "tolerance": 1e-5, "retrain": trained}
 LETTER_CASE: dict[str, Any] = RNN_CASE | {
     "prompts": ("a", "é é\n", "😀😀 aé"),
@@ -48,7 +38,7 @@ LETTER_CASE: dict[str, Any] = RNN_CASE | {
     "total": all_of_length(3),
 }
 
-RNN_CASES = [
+CASES = [
     Case("tanh", char_rnn(LETTERS, "tanh"), **LETTER_CASE),
     Case("gru", char_rnn(LETTERS, "gru", bfloat16=True), **LETTER_CASE),
     Case("lstm", char_rnn(LETTERS, "lstm"), **LETTER_CASE),

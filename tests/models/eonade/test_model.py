@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from seqgen.models.eonade.model import EoNADE
+from tests.conformance.parameters import in_float64, sharpened
 from tests.models.nade import oracle
-from tests.models.nade.cases import in_float64, sharpened
 
 ORDERS: list[Any] = [None, np.arange(9)[::-1], np.random.default_rng(0).permutation(9)]
 

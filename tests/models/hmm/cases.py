@@ -73,7 +73,7 @@ HMM_CASE: dict[str, Any] = {
     "conditions": ({"state": 0}, {"state": 2}), "score": joint, "retrain": fitted, "length": 17,
 }  # fmt: skip
 
-HMM_CASES = [
+CASES = [
     Case(
         "hmm-characters",
         hmm(categorical, codec=Characters("aé😀\n")),

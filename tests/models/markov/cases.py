@@ -52,7 +52,7 @@ def ended_or_longer(model: MarkovChain) -> float:
     return total + float(np.exp(model.log_prob(rows, end=False)).sum())
 
 
-MARKOV_CASES = [
+CASES = [
     Case(
         "markov-names",
         names,

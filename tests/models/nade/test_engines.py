@@ -18,8 +18,8 @@ from seqgen.models.eonade.model import EoNADE
 from seqgen.models.fvsbn.model import FVSBN
 from seqgen.models.nade.model import NADE
 from seqgen.rng import Purpose, uniforms
+from tests.conformance.parameters import in_float64, sharpened
 from tests.models.nade import oracle
-from tests.models.nade.cases import in_float64, sharpened
 
 MODELS: dict[str, Any] = {
     "fvsbn": lambda: FVSBN(30, shape=(3, 2, 5)),

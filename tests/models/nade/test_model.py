@@ -12,8 +12,8 @@ import torch
 import seqgen.models.nade.model as nade_module
 from seqgen.models.fvsbn.model import FVSBN
 from seqgen.models.nade.model import NADE
+from tests.conformance.parameters import in_float64, sharpened
 from tests.models.nade import oracle
-from tests.models.nade.cases import in_float64, sharpened
 
 MODELS: dict[str, Callable[[], Any]] = {
     "fvsbn": lambda: FVSBN(9),

@@ -9,6 +9,7 @@ import numpy as np
 from seqgen.models.pixel_cnn.model import PixelCNN
 from tests.conformance.case import Case
 from tests.conformance.image_case import COLUMNS, ROWS, all_images, image_case
+from tests.conformance.parameters import trained
 
 ENGINES = ("numba", "torch", "fixed-point")
 CLASSES: dict[str, Any] = {"levels": 4, "classes": 2, "position": True}
@@ -45,14 +46,8 @@ def guided(level: int) -> dict[str, Any]:
     return {"vector": [1.0 - level, 0.5], "guide": np.arange(ROWS // 2)[None, :, None] * level % 3}
 
 
-def trained(model: PixelCNN) -> None:
-    """Change every parameter."""
-    for parameter in model.parameters():
-        parameter.data.mul_(-2.0)
-
-
 PIXEL_CNN_CASE: dict[str, Any] = {"engines": ENGINES, "retrain": trained}
-PIXEL_CNN_CASES = [
+CASES = [
     Case(
         "pixel-cnn",
         gated,

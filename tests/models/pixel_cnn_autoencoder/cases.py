@@ -9,6 +9,7 @@ import numpy as np
 from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder
 from tests.conformance.case import Case
 from tests.conformance.image_case import COLUMNS, ROWS, all_images, image_case
+from tests.conformance.parameters import in_float64, trained
 
 CODES = (np.array([1.0, -0.5, 0.25]), np.array([-1.0, 0.5, 2.0]))
 
@@ -33,24 +34,13 @@ def colour(number: int) -> PixelCNNAutoEncoder:
     return autoencoder((3, ROWS, COLUMNS), number, levels=4, bfloat16=True)
 
 
-def in_float64(model: PixelCNNAutoEncoder) -> PixelCNNAutoEncoder:
-    """The same parameters in float64, where lanes are computed one by one."""
-    return PixelCNNAutoEncoder.from_weights(model.weights()).double()
-
-
-def trained(model: PixelCNNAutoEncoder) -> None:
-    """Change every parameter."""
-    for parameter in model.parameters():
-        parameter.data.mul_(-2.0)
-
-
 AUTOENCODER_CASE: dict[str, Any] = {
     "exact": in_float64,
     "retrain": trained,
     "conditions": CODES,
     "required": {"condition": CODES[0]},
 }
-PIXEL_CNN_AUTOENCODER_CASES = [
+CASES = [
     Case(
         "pixel-cnn-autoencoder",
         grey,

@@ -7,6 +7,7 @@ from typing import Any
 from seqgen.models.pixel_cnn_pp.model import PixelCNNpp
 from tests.conformance.case import Case
 from tests.conformance.image_case import COLUMNS, ROWS, all_images, image_case
+from tests.conformance.parameters import in_float64, trained
 
 CLASSES: dict[str, Any] = {"levels": 4, "classes": 2}
 
@@ -42,20 +43,9 @@ def colour(number: int) -> PixelCNNpp:
     return model_of((3, ROWS, COLUMNS), number, bfloat16=True, **CLASSES)
 
 
-def in_float64(model: PixelCNNpp) -> PixelCNNpp:
-    """The same parameters in float64, where lanes are computed one by one."""
-    return PixelCNNpp.from_weights(model.weights()).double()
-
-
-def trained(model: PixelCNNpp) -> None:
-    """Change every parameter."""
-    for parameter in model.parameters():
-        parameter.data.mul_(-2.0)
-
-
 PIXEL_CNN_PP_CASE: dict[str, Any] = {"exact": in_float64, "retrain": trained}
 
-PIXEL_CNN_PP_CASES = [
+CASES = [
     Case(
         "pixel-cnn-pp",
         grey,

@@ -7,6 +7,7 @@ from typing import Any
 from seqgen.models.pixel_rnn.model import PixelRNN
 from tests.conformance.case import Case
 from tests.conformance.image_case import COLUMNS, ROWS, all_images, image_case
+from tests.conformance.parameters import in_float64
 
 
 def pixel_rnn(
@@ -29,11 +30,6 @@ def diagonal(number: int, shape: tuple[int, int, int] = (3, ROWS, COLUMNS)) -> P
     return pixel_rnn(shape, 3, number, kind="diagonal", first_kernel_size=3, bfloat16=True)
 
 
-def in_float64(model: PixelRNN) -> PixelRNN:
-    """The same parameters in float64, where lanes are computed one by one."""
-    return PixelRNN.from_weights(model.weights()).double()
-
-
 def trained(model: PixelRNN) -> None:
     """Change every parameter."""
     for parameter in model.parameters():
@@ -41,7 +37,7 @@ def trained(model: PixelRNN) -> None:
 
 
 PIXEL_RNN_CASE: dict[str, Any] = {"exact": in_float64, "retrain": trained}
-PIXEL_RNN_CASES = [
+CASES = [
     Case(
         "pixel-rnn-row",
         row,

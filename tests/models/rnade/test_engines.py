@@ -10,7 +10,7 @@ import pytest
 
 from seqgen import Controls, SeqgenError, rng
 from seqgen.models.rnade.model import RNADE
-from tests.models.nade.cases import in_float64
+from tests.conformance.parameters import in_float64
 
 
 def make() -> RNADE:

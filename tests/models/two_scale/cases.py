@@ -10,6 +10,7 @@ from seqgen.models.pixel_cnn.model import PixelCNN
 from seqgen.models.two_scale.model import TwoScale
 from tests.conformance.case import Case
 from tests.conformance.image_case import COLUMNS, ROWS, all_images, image_case
+from tests.conformance.parameters import in_float64, trained
 
 
 def two_scale(
@@ -53,19 +54,8 @@ def coarse_first(colours: int, down: int, across: int, level: int) -> tuple[np.n
     return part, whole, more
 
 
-def in_float64(model: TwoScale) -> TwoScale:
-    """The same parameters in float64, where lanes are computed one by one."""
-    return TwoScale.from_weights(model.weights()).double()
-
-
-def trained(model: TwoScale) -> None:
-    """Change every parameter."""
-    for parameter in model.parameters():
-        parameter.data.mul_(-2.0)
-
-
 TWO_SCALE_CASE: dict[str, Any] = {"exact": in_float64, "retrain": trained}
-TWO_SCALE_CASES = [
+CASES = [
     Case(
         "two-scale",
         grey,

@@ -10,6 +10,7 @@ import torch
 
 from seqgen import Controls, WaveNet
 from tests.conformance.case import Case, all_of_length
+from tests.conformance.parameters import in_float64
 
 HOP, FRAMES, MELS = 5, 7, 3
 
@@ -34,11 +35,6 @@ def wavenet(*, bfloat16: bool = False, **arguments: Any) -> Callable[[int], Wave
     return make
 
 
-def in_float64(model: WaveNet) -> WaveNet:
-    """The same parameters in float64, where lanes are computed one by one."""
-    return WaveNet.from_weights(model.weights()).double()
-
-
 def trained(model: WaveNet) -> None:
     """Change every parameter."""
     for parameter in model.parameters():
@@ -53,7 +49,7 @@ WAVENET_CASE: dict[str, Any] = {"exact": in_float64, "tolerance": 1e-5, "retrain
 SOUNDS = tuple(np.sin(np.arange(length) * 0.7).astype(np.float32) for length in (1, 9, 40))
 CONDITIONS = tuple({"class": k % 2, "vector": (0.5 * k, -1.0), "features": features(k)} for k in range(3))
 
-WAVENET_CASES = [
+CASES = [
     Case(
         "wavenet",
         wavenet(levels=6),

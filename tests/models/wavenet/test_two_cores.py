@@ -16,7 +16,7 @@ from seqgen.models.wavenet import numba_engine as engine_module
 from seqgen.models.wavenet.numba_engine import WaveNetEngine
 from seqgen.models.wavenet.numba_lane import ASSISTED, MOST_ROUNDS, READY, ROUND, WANTED, assist, lead
 from seqgen.threads import Workers
-from tests.models.wavenet.cases import WAVENET_CASES
+from tests.models.wavenet.cases import CASES
 from tests.models.wavenet.test_engines import wavenet
 
 
@@ -38,7 +38,7 @@ def was_assisted(numbers: np.ndarray) -> bool:
     return read(numbers, ASSISTED) > 0
 
 
-@pytest.mark.parametrize("case", WAVENET_CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_two_cores_give_the_bits_of_one(case, always):
     length = None if case.ends else 700
     one, two = (
