@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def process_of(item: pytest.Item) -> str:
     """The group of a test; a group runs in one process, in order, and shares what is made there.
 
-    Tests of a case share its models and streams, those of a file its fixtures. Tests that watch the clock, the memory or
-    a second core, or start a process for many cases, are `serial`: one after another.
+    Tests of a case share its models and streams, those of a file its fixtures. Tests that watch the clock, the
+    memory or a second core, or start a process for many cases, are `serial`: one after another.
     """
     if item.get_closest_marker("serial"):
         return "serial"
