@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-all clean
+.PHONY: help demo kernels test test-all check format bench bench-all clean
 export PYTHON
 
 help:  ## show this list
@@ -25,8 +25,17 @@ $(INSTALLED): pyproject.toml constraints.txt .ci/environment.py
 demo: $(INSTALLED)  ## stream from the built-in models, live
 	@$(BIN)/python -m pipelines.demo $(ARGS)
 
-test: $(INSTALLED)  ## run the tests (ARGS="-k rng" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+# two processes, each with whole groups of tests; pytest-benchmark does not go with that and is not needed
+PARALLEL := -n auto --dist loadgroup -p no:benchmark
+
+kernels: $(INSTALLED)  ## compile the kernels that the tests need; `make test` does it too
+	@$(BIN)/python -m tests.compile_kernels
+
+test: $(INSTALLED) $(if $(ARGS),,kernels)  ## run the tests, without the slow ones (ARGS="-k rng" for some of them)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+test-all: $(INSTALLED) $(if $(ARGS),,kernels)  ## run all tests (ARGS="-m slow" for the others)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff check .
@@ -52,5 +61,5 @@ $(BIN)/python -m benchmarks.report .benchmarks/latest.json -o benchmarks/REPORT.
 endef
 
 clean:  ## remove what was made, except .venv
-	rm -rf build dist demo .benchmarks .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build dist demo .benchmarks .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.kernel_cache import kernel_cache
+from tests.kernel_cache import ROOT, kernel_cache
 from tests.spending import Spending
 
 # read by the libraries when they are first imported, which neither pytest nor hypothesis does
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("SEQGEN_CACHE_DIR", str(kernel_cache()))
+os.environ.setdefault("TRITON_CACHE_DIR", str(kernel_cache() / "triton"))
+# processes that tests start elsewhere run this checkout too, wherever the installed one lies
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 settings.register_profile("seqgen", deadline=None, derandomize=True, database=None, max_examples=100)
 settings.load_profile("seqgen")
@@ -53,4 +55,4 @@ def process_of(item: pytest.Item) -> str:
         return "serial"
     parameters = getattr(item, "callspec", None)
     case = parameters.params.get("case") if parameters is not None else None
-    return item.path.relative_to(Path(__file__).parent).as_posix() if case is None else case.id
+    return item.path.relative_to(ROOT).as_posix() if case is None else case.id

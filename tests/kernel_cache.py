@@ -15,4 +15,4 @@ def kernel_cache() -> Path:
     """The directory for the CPU that Numba compiles for, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may set."""
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     features = os.environ.get("NUMBA_CPU_FEATURES") or llvm.get_host_cpu_features().flatten()
-    return ROOT / ".cache" / f"kernels-{hashlib.sha256(f'{name} {features}'.encode()).hexdigest()[:16]}"
+    return ROOT / ".cache" / f"{hashlib.sha256(f'{name} {features}'.encode()).hexdigest()[:16]}"

@@ -28,11 +28,12 @@ from tests.conformance.case import Case
 
 
 def folder(family: Family) -> str:
-    """The name of a family's folder below `seqgen/models`; several families may share one."""
-    return family.model.split(".")[2]
+    """The name of a family's folder below `seqgen/models` and `tests/models`; several families may share one."""
+    return family.folder.rsplit(".", 1)[1]
 
 
-def _cases_in(name: str) -> list[Case]:
+def cases_in(name: str) -> list[Case]:
+    """The cases in a family's folder; none if it has no file of them."""
     module = f"tests.models.{name}.cases"
     # what is missing is said by a test, and does not keep all others from running
     if find_spec(f"tests.models.{name}") is None or find_spec(module) is None:
@@ -42,5 +43,5 @@ def _cases_in(name: str) -> list[Case]:
 
 
 CASES: list[Case] = [
-    case for name in dict.fromkeys(map(folder, FAMILIES.values())) for case in _cases_in(name)
+    case for name in dict.fromkeys(map(folder, FAMILIES.values())) for case in cases_in(name)
 ]

@@ -13,6 +13,7 @@ BATCH = 3
 LIMIT = 15_000  # bytes
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("length", [None, 50], ids=["one endless sample", "samples without end"])
 def test_memory_does_not_grow_with_what_was_delivered(case, engine, length):
     if engine in (case.reference, "fixed-point"):

@@ -162,9 +162,7 @@ def test_text_that_has_no_utf8_raises_valueerror():
         Bytes().encode("a\ud800")
 
 
-@pytest.mark.parametrize(
-    ("codec", "shape"), [(Vectors(), (2, 1)), (Vectors(3), (4, 2)), (Vectors(3), (3,))], ids=str
-)
+@pytest.mark.parametrize(("codec", "shape"), [(Vectors(), (2, 1)), (Vectors(3), (4, 2)), (Vectors(3), (3,))])
 def test_vectors_of_the_wrong_shape_raise(codec, shape):
     with pytest.raises(ValueError, match="must have the shape"):
         codec.encode(np.zeros(shape))

@@ -1,4 +1,4 @@
-"""A small untrained model on disk, and the command line in a process of its own."""
+"""A small untrained model on disk, and the command line: in this process, or in one of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import pipelines.cli
 from seqgen.models.char_rnn.model import CharRNN
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., subprocess.CompletedProcess[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +33,52 @@ def checkpoint(model: CharRNN, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def seqgen_command() -> Command:
-    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+def seqgen_bytes(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command line in this process, which spares its start; what it prints as bytes.
+
+    An error that it does not turn into a line passes on to the test.
+    """
+    monkeypatch.setenv("SEQGEN_THREADS", "1")
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+        words = list(map(str, arguments))
+        capfdbinary.readouterr()
+        with monkeypatch.context() as here:
+            if cwd is not None:
+                here.chdir(cwd)
+            with pytest.raises(SystemExit) as left:
+                pipelines.cli.run(words)
+        out, errors = capfdbinary.readouterr()
+        assert isinstance(left.value.code, int)
+        return subprocess.CompletedProcess(words, left.value.code, out, errors)
+
+    return run
+
+
+@pytest.fixture
+def seqgen_command(seqgen_bytes: Command) -> Command:
+    """The command line in this process; what it prints as text."""
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        done = seqgen_bytes(*arguments, cwd=cwd)
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return run
+
+
+@pytest.fixture
+def seqgen_process() -> Command:
+    """The command line in a process of its own, for what only that shows."""
+
+    def run(
+        *arguments: object, text: bool = True, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[Any]:
         command = [sys.executable, "-m", "seqgen", *map(str, arguments)]
         environment = {**os.environ, "SEQGEN_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        return subprocess.run(  # type: ignore[call-overload, no-any-return]
-            command, capture_output=True, text=True, timeout=120, env=environment, **options
+        return subprocess.run(
+            command, capture_output=True, text=text, timeout=120, env=environment, cwd=cwd, check=False
         )
 
     return run

@@ -16,7 +16,6 @@ import soundfile
 from PIL import Image
 
 from pipelines.audio_demo import speak
-from pipelines.cli import run
 from pipelines.cli.players import player_line
 from pipelines.spectrograms import spectrogram
 from seqgen.data.mel import mel_features
@@ -64,17 +63,12 @@ def speakers(tmp_path_factory: pytest.TempPathFactory) -> tuple[WaveNet, Path]:
     return model, _saved(model, "speakers.safetensors", tmp_path_factory, classes=["anna", "ben"])
 
 
-def run_bytes(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "seqgen", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=120, cwd=cwd)
-
-
 def pcm(sound: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
 
 
-def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(checkpoint, model):
-    done = run_bytes("stream", checkpoint, "--seconds", 0.5, "--seed", 5)
+def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(seqgen_process, checkpoint, model):
+    done = seqgen_process("stream", checkpoint, "--seconds", 0.5, "--seed", 5, text=False)
     assert done.stdout[:4] == b"RIFF"
     sound = model.sample(1, length=8000, seed=5)[0]
     np.testing.assert_array_equal(np.frombuffer(done.stdout[44:], np.int16), pcm(sound))
@@ -85,12 +79,12 @@ def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(checkpoint, model):
     assert "× real time" in lines[1]
 
 
-def test_raw_samples_say_their_format_to_the_player(checkpoint, model):
-    done = run_bytes("stream", checkpoint, "--length", 700, "--format", "s16le")
+def test_raw_samples_say_their_format_to_the_player(seqgen_bytes, checkpoint, model):
+    done = seqgen_bytes("stream", checkpoint, "--length", 700, "--format", "s16le")
     np.testing.assert_array_equal(np.frombuffer(done.stdout, "<i2"), pcm(model.sample(1, length=700)[0]))
     line = player_line(RATE, ".s16le", lambda name: name == "aplay")
     assert line.endswith("… | aplay -q -t raw -f S16_LE -r 16000 -c 1")
-    floats = run_bytes("stream", checkpoint, "--length", 700, "--format", "f32le", "-q")
+    floats = seqgen_bytes("stream", checkpoint, "--length", 700, "--format", "f32le", "-q")
     np.testing.assert_array_equal(np.frombuffer(floats.stdout, "<f4"), model.sample(1, length=700)[0])
     assert floats.stderr == b""
 
@@ -104,8 +98,8 @@ def test_raw_samples_say_their_format_to_the_player(checkpoint, model):
         ("a.sound", ["--format", "flac", "--encoding", "pcm24"], "PCM_24"),
     ],
 )
-def test_a_recording_by_its_suffix(checkpoint, model, tmp_path, name, options, subtype):
-    done = run_bytes("stream", checkpoint, "--length", 5000, "-o", name, *options, cwd=tmp_path)
+def test_a_recording_by_its_suffix(seqgen_bytes, checkpoint, model, tmp_path, name, options, subtype):
+    done = seqgen_bytes("stream", checkpoint, "--length", 5000, "-o", name, *options, cwd=tmp_path)
     assert done.stdout == b"", done.stderr
     assert soundfile.info(tmp_path / name).subtype == subtype
     sound, rate = soundfile.read(tmp_path / name, dtype="float32")
@@ -114,8 +108,8 @@ def test_a_recording_by_its_suffix(checkpoint, model, tmp_path, name, options, s
     assert np.abs(sound - model.sample(1, length=5000)[0]).max() <= error
 
 
-def test_several_samples_are_several_files(checkpoint, model, tmp_path):
-    done = run_bytes(
+def test_several_samples_are_several_files(seqgen_bytes, checkpoint, model, tmp_path):
+    done = seqgen_bytes(
         "stream", checkpoint, "-n", 3, "--start", 4, "--batch", 2, "--length", 900, "-o", "a.wav", "--picture",
         "b.png", cwd=tmp_path,
     )  # fmt: skip
@@ -129,12 +123,13 @@ def test_several_samples_are_several_files(checkpoint, model, tmp_path):
     assert np.asarray(Image.open(tmp_path / "b.png")).shape[0] > 3 * 256
 
 
-def test_a_spectrogram_by_its_suffix(checkpoint, model, tmp_path):
-    run_bytes("stream", checkpoint, "--seconds", 0.5, "-o", tmp_path / "a.png")
+def test_a_spectrogram_by_its_suffix(seqgen_bytes, checkpoint, model, tmp_path):
+    seqgen_bytes("stream", checkpoint, "--seconds", 0.5, "-o", tmp_path / "a.png")
     wanted = spectrogram(model.sample(1, length=8000)[0], RATE)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), wanted)
 
 
+@pytest.mark.serial
 def test_live_takes_its_time_and_counts_underruns(checkpoint):
     began = time.monotonic()
     process = subprocess.Popen(
@@ -166,10 +161,10 @@ def test_the_demo_writes_a_recording_and_its_picture(checkpoint, model, tmp_path
     assert "0.5 s of audio, " in capsys.readouterr().out
 
 
-def test_a_prompt_is_written_first_and_gone_on_from(checkpoint, model, tmp_path):
+def test_a_prompt_is_written_first_and_gone_on_from(seqgen_bytes, checkpoint, model, tmp_path):
     prompt = (0.3 * np.sin(np.arange(2000) / 20)).astype(np.float32)
     soundfile.write(tmp_path / "p.wav", prompt, RATE, subtype="FLOAT")
-    run_bytes("stream", checkpoint, "--prompt", "p.wav", "--length", 500, "-o", "a.wav", cwd=tmp_path)
+    seqgen_bytes("stream", checkpoint, "--prompt", "p.wav", "--length", 500, "-o", "a.wav", cwd=tmp_path)
     wanted = np.concatenate([prompt, model.sample(1, length=500, prompt=prompt)[0]])
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
 
@@ -185,9 +180,11 @@ def recordings(tmp_path) -> list[np.ndarray]:
     return found
 
 
-def test_copy_synthesis_from_recordings_and_features(vocoder_checkpoint, vocoder, tmp_path, recordings):
+def test_copy_synthesis_from_recordings_and_features(
+    seqgen_bytes, vocoder_checkpoint, vocoder, tmp_path, recordings
+):
     features = [mel_features(sound, RATE, hop=200, mels=20) for sound in recordings]
-    done = run_bytes(
+    done = seqgen_bytes(
         "stream", vocoder_checkpoint, "--like", "r0.wav", "--like", "r1.wav", "--batch", 2, "-o", "a.wav",
         cwd=tmp_path,
     )  # fmt: skip
@@ -198,31 +195,31 @@ def test_copy_synthesis_from_recordings_and_features(vocoder_checkpoint, vocoder
         np.testing.assert_array_equal(written, pcm(sound))
         assert len(written) == -(-len(recordings[index]) // 200) * 200
     np.save(tmp_path / "f.npy", features[0].astype(np.float64))
-    done = run_bytes("stream", vocoder_checkpoint, "--features", "f.npy", "-o", "b.wav", cwd=tmp_path)
+    done = seqgen_bytes("stream", vocoder_checkpoint, "--features", "f.npy", "-o", "b.wav", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a-00000.wav").read_bytes()
 
 
-def test_other_rates_and_stereo_are_converted_and_said(vocoder_checkpoint, tmp_path):
+def test_other_rates_and_stereo_are_converted_and_said(seqgen_bytes, vocoder_checkpoint, tmp_path):
     stereo = 0.1 * np.random.default_rng(0).standard_normal((4000, 2))
     soundfile.write(tmp_path / "s.wav", stereo, 8000)
-    done = run_bytes("stream", vocoder_checkpoint, "--like", "s.wav", "-o", "a.flac", cwd=tmp_path)
+    done = seqgen_bytes("stream", vocoder_checkpoint, "--like", "s.wav", "-o", "a.flac", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"s.wav: mixed 2 channels into one, resampled from 8000 to 16000 Hz" in done.stderr
     assert soundfile.info(tmp_path / "a.flac").frames == 8000
 
 
-def test_a_speaker_and_features_together(speakers, tmp_path, recordings):
+def test_a_speaker_and_features_together(seqgen_bytes, speakers, tmp_path, recordings):
     model, checkpoint = speakers
     features = mel_features(recordings[0], RATE, hop=200, mels=20)
     for text, number in (("ben", 1), ("0", 0)):
-        done = run_bytes(
+        done = seqgen_bytes(
             "stream", checkpoint, "--condition", text, "--like", "r0.wav", "-o", "a.wav", cwd=tmp_path
         )
         assert done.returncode == 0, done.stderr
         wanted = model.sample(1, condition={"class": number, "features": features})[0]
         np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
-    done = run_bytes(
+    done = seqgen_bytes(
         "stream", checkpoint, "-n", 2, "--condition", "each", "--like", "r0.wav", "-o", "b.wav", cwd=tmp_path
     )
     both = {"class": 1, "features": features}
@@ -264,18 +261,8 @@ def test_a_speaker_and_features_together(speakers, tmp_path, recordings):
     ],
 )  # fmt: skip
 def test_bad_usage_is_one_line(
-    checkpoint,
-    vocoder_checkpoint,
-    speakers,
-    tmp_path,
-    recordings,
-    monkeypatch,
-    capfd,
-    which,
-    arguments,
-    code,
-    words,
-):
+    seqgen_command, checkpoint, vocoder_checkpoint, speakers, tmp_path, recordings, which, arguments, code, words
+):  # fmt: skip
     paths = {"wave": checkpoint, "voc": vocoder_checkpoint, "speakers": speakers[1]}
     np.save(tmp_path / "wide.npy", np.zeros((5, 21)))
     np.save(tmp_path / "turned.npy", np.zeros((20, 5)))
@@ -284,11 +271,9 @@ def test_bad_usage_is_one_line(
     soundfile.write(tmp_path / "nan.wav", np.full(500, np.nan), RATE, subtype="FLOAT")
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
     before = sorted(tmp_path.iterdir())
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as left:
-        run(["stream", str(paths[which]), *arguments])
-    errors = capfd.readouterr().err
-    assert left.value.code == code, errors
+    done = seqgen_command("stream", paths[which], *arguments, cwd=tmp_path)
+    errors = done.stderr
+    assert done.returncode == code, errors
     assert words in errors
     assert len(errors.splitlines()) == 1 or "Usage" in errors
     assert sorted(tmp_path.iterdir()) == before
@@ -298,11 +283,10 @@ def test_bad_usage_is_one_line(
     "option",
     [["--live"], ["--like", "a.wav"], ["--encoding", "pcm16"], ["--picture", "a.png"], ["--lead", "1"]],
 )
-def test_options_of_audio_are_refused_for_text(capfd, option):
-    with pytest.raises(SystemExit) as left:
-        run(["stream", "weather", "--length", "3", *option])
-    assert left.value.code == 1
-    assert f"{option[0]} is for audio models" in capfd.readouterr().err
+def test_options_of_audio_are_refused_for_text(seqgen_command, option):
+    done = seqgen_command("stream", "weather", "--length", 3, *option)
+    assert done.returncode == 1
+    assert f"{option[0]} is for audio models" in done.stderr
 
 
 def test_a_terminal_is_spared(checkpoint):

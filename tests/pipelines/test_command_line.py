@@ -41,8 +41,8 @@ def test_streaming_a_checkpoint_does_not_import_torch(checkpoint):
     assert len(done.stdout) == 51
 
 
-def test_stdout_is_the_prompt_and_the_sample(seqgen_command, checkpoint, model):
-    done = seqgen_command("stream", checkpoint, "--prompt", "abc", "--length", 40, "--seed", 5)
+def test_stdout_is_the_prompt_and_the_sample(seqgen_process, checkpoint, model):
+    done = seqgen_process("stream", checkpoint, "--prompt", "abc", "--length", 40, "--seed", 5)
     assert done.stdout == "abc" + model.sample(1, length=40, seed=5, prompt="abc")[0] + "\n"
     assert "characters/s" in done.stderr
     assert done.returncode == 0
@@ -92,8 +92,8 @@ def test_bad_usage_is_one_line_and_an_exit_code(seqgen_command, checkpoint, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_model_lists_the_built_in_ones(seqgen_command):
-    done = seqgen_command("stream", "nosuch")
+def test_a_missing_model_lists_the_built_in_ones(seqgen_process):
+    done = seqgen_process("stream", "nosuch")
     assert done.returncode == 1
     assert "built in are" in done.stderr
     assert "Traceback" not in done.stderr
@@ -150,8 +150,8 @@ def test_interrupt_leaves_a_whole_file_within_two_seconds(checkpoint, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_models_in_json(seqgen_command):
-    models = json.loads(seqgen_command("models", "--json").stdout)
+def test_models_in_json(seqgen_process):
+    models = json.loads(seqgen_process("models", "--json").stdout)
     assert {"shakespeare", "shakespeare-markov", "weather", "digit-strokes"} <= {m["name"] for m in models}
     for entry in models:
         needed = {
@@ -169,29 +169,27 @@ def test_models_in_json(seqgen_command):
         assert needed <= set(entry), entry["name"]
 
 
-def test_doctor_tries_the_engines(seqgen_command):
-    report = json.loads(seqgen_command("doctor", "--json").stdout)
+def test_doctor_tries_the_engines(seqgen_process):
+    report = json.loads(seqgen_process("doctor", "--json").stdout)
     assert report["engines"]["torch"]["works"]
     assert report["engines"]["numba"]["works"]
     assert report["engines"]["triton"]["why"]
     assert report["packages"] == {"triton_kernels": "found", "pipelines": "found"}
 
 
-def test_train_then_stream_then_eval(seqgen_command, tmp_path):
+def test_train_then_stream_then_eval(seqgen_process, tmp_path):
     (tmp_path / "my.txt").write_text("hello world\n" * 300)
     settings = ["--set", "hidden_size=16", "--set", "steps=30", "--set", "batch=4", "--set", "window=16"]
-    done = seqgen_command(
+    done = seqgen_process(
         "train", "char-rnn", "my.txt", "-o", "mine.safetensors", "--preset", "tiny", *settings, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.png", "mine.safetensors", "my.txt"]
-    streamed = seqgen_command("stream", "mine.safetensors", "--length", 20, cwd=tmp_path)
+    streamed = seqgen_process("stream", "mine.safetensors", "--length", 20, cwd=tmp_path)
     assert len(streamed.stdout) == 21
-    scored = seqgen_command("eval", "mine.safetensors", "my.txt", "--json", "--last", 0.1, cwd=tmp_path)
+    scored = seqgen_process("eval", "mine.safetensors", "my.txt", "--json", "--last", 0.1, cwd=tmp_path)
     result = json.loads(scored.stdout)
     assert result["symbols"] == 360
-    card = json.loads(seqgen_command("models", "--json").stdout)
-    assert card
     assert 0 < result["nats_per_symbol"] < 4
 
 

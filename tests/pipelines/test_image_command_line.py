@@ -63,31 +63,26 @@ def pgm(images: np.ndarray, levels: int) -> bytes:
     return b"".join(b"P5\n5 6\n255\n" + image.tobytes() for image in grey)
 
 
-def run_bytes(*arguments: object) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "seqgen", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=120)
-
-
-def test_a_pipe_gets_one_whole_image_and_stderr_the_rates(binary_checkpoint, binary):
-    done = run_bytes("stream", binary_checkpoint, "--seed", 5)
+def test_a_pipe_gets_one_whole_image_and_stderr_the_rates(seqgen_process, binary_checkpoint, binary):
+    done = seqgen_process("stream", binary_checkpoint, "--seed", 5, text=False)
     assert done.stdout == pgm(binary.sample(1, seed=5), 2)
     assert b"1 image, 30 pixels, " in done.stderr
     assert b"images/s" in done.stderr
     assert b"pixels/s" in done.stderr
 
 
-def test_classes_by_number_and_name_and_each(checkpoint, model):
+def test_classes_by_number_and_name_and_each(seqgen_bytes, checkpoint, model):
     second = model.sample(2, seed=5, condition=1)
     for text in ("1", "dog", "DOG"):
-        assert run_bytes("stream", checkpoint, "-n", 2, "--seed", 5, "--condition", text).stdout == pgm(
+        assert seqgen_bytes("stream", checkpoint, "-n", 2, "--seed", 5, "--condition", text).stdout == pgm(
             second, 4
         )
-    done = run_bytes("stream", checkpoint, "-n", 4, "--start", 2, "--batch", 2, "--condition", "each")
+    done = seqgen_bytes("stream", checkpoint, "-n", 4, "--start", 2, "--batch", 2, "--condition", "each")
     assert done.stdout == pgm(model.sample(4, start=2, condition=lambda index: index % 3), 4)
 
 
-def test_controls_and_levels_that_are_allowed(checkpoint, model):
-    done = run_bytes(
+def test_controls_and_levels_that_are_allowed(seqgen_bytes, checkpoint, model):
+    done = seqgen_bytes(
         "stream",
         checkpoint,
         "-n",
@@ -284,7 +279,7 @@ SMALL = [
 ]
 
 
-def test_train_then_stream_then_eval(seqgen_command, pictures, tmp_path):
+def test_train_then_stream_then_eval(seqgen_command, seqgen_bytes, pictures, tmp_path):
     done = seqgen_command(
         "train", "pixel-cnn", "pictures", "-o", "m.safetensors", *SMALL, "--set", "levels=4",
         "--set", "conditional=yes", cwd=tmp_path,
@@ -293,7 +288,7 @@ def test_train_then_stream_then_eval(seqgen_command, pictures, tmp_path):
     assert "bits/dim" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.png", "m.safetensors", "pictures"]
     # in float32, whose kernels are compiled already
-    streamed = run_bytes("stream", tmp_path / "m.safetensors", "--condition", 2, "--precision", "float32")
+    streamed = seqgen_bytes("stream", tmp_path / "m.safetensors", "--condition", 2, "--precision", "float32")
     assert len(streamed.stdout) == 11 + 30
     scored = seqgen_command("eval", "m.safetensors", "pictures", "--json", cwd=tmp_path)
     result = json.loads(scored.stdout)

@@ -19,6 +19,8 @@ from seqgen.threads import Workers
 from tests.models.wavenet.cases import CASES
 from tests.models.wavenet.test_engines import wavenet
 
+pytestmark = pytest.mark.serial
+
 
 @pytest.fixture
 def always(monkeypatch):
