@@ -105,25 +105,21 @@ def main() -> None:
     if mark.exists() and mark.read_text() == current:
         return
     print("compiling the kernels that the tests need …", flush=True)
-    began, before = time.monotonic(), count(cache)
+    began = time.time()
     with ProcessPoolExecutor(pytest_xdist_auto_num_workers(), mp_context=get_context("spawn")) as pool:
         running = {name: pool.submit(call) for name, call in tasks()}
         for name, future in running.items():
             if (error := future.exception()) is not None:
                 print(f"  {name}: {error!r}; the tests will say more", flush=True)
-    forget_what_is_old(cache)
+    new = sum(path.stat().st_mtime >= began for path in cache.rglob("*.nbc"))
     print(
-        f"compiled {count(cache) - before} kernels in {cpu_seconds():.0f} CPU seconds, "
-        f"{time.monotonic() - began:.0f} s by the clock; they are kept in {cache}",
+        f"compiled {new} kernels in {cpu_seconds():.0f} CPU seconds, {time.time() - began:.0f} s by the clock; they "
+        f"are kept in {cache}",
         flush=True,
     )
+    forget_what_is_old(cache)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(current)
-
-
-def count(cache: Path) -> int:
-    """The kernels in a cache."""
-    return sum(1 for _ in cache.rglob("*.nbc"))
 
 
 if __name__ == "__main__":
