@@ -49,6 +49,7 @@ def compile_cases(name: str) -> None:
             chunks(case.stream(engine, 4, case.length, batch=2, chunk=4, threads=1, **case.request(kind)))
         # a stream that is alone may have kernels of its own, for a second core too
         chunks(case.stream(engine, 1, case.length, threads=2, **case.everything()))
+        model.sample(2, case.length, **case.required)
         data = model.sample(2, case.length, controls=case.scored, **case.required)
         log_prob(model, data, **case.required)
         if case.retrain is not None:
