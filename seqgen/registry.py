@@ -122,7 +122,7 @@ FAMILIES: dict[str, Family] = {
             evaluation="seqgen.models.markov.evaluation:score_known_symbols", chunk=64, lanes=1024, **_EXACT,
         ),
         _family(
-            "hmm", "HMM", "a hidden Markov model of symbols, counts or vectors",
+            "hmm", "HMM", "a hidden Markov model over symbols, counts or vectors",
             recipe=f"{_HMM}.recipe:HMM_RECIPE", chunk=4096, lanes=64, **_EXACT,
         ),
         _family(
@@ -134,14 +134,15 @@ FAMILIES: dict[str, Family] = {
             "char-rnn", "CharRNN", "a recurrent network over characters: tanh, GRU or LSTM", chunk=64, lanes=16
         ),
         _images("fvsbn", "FVSBN", "a fully visible sigmoid belief network over binary images", lanes=64),
-        _images("nade", "NADE", "the neural autoregressive distribution estimator over images", lanes=64),
-        _images("eonade", "EoNADE", "a NADE for every order of the pixels, completes any mask", lanes=64),
+        _images("nade", "NADE", "a neural autoregressive distribution estimator (NADE) over images", lanes=64),
+        _images("eonade", "EoNADE", "an order-agnostic NADE over images, completes any mask", lanes=64),
         _family(
             "rnade", "RNADE", "a NADE over real vectors",
             evaluation="seqgen.models.rnade.evaluation:score_vectors", chunk=4096, lanes=64,
         ),
         _images(
-            "pixel-cnn", "PixelCNN", "masked convolutions over images, gated or plain, by class, vector or guide",
+            "pixel-cnn", "PixelCNN",
+            "masked convolutions over images, gated or plain, conditioned on class, vector or image",
             engines={
                 "numba": "seqgen.models.pixel_cnn.numba_engine:PixelCNNEngine",
                 "torch": "seqgen.models.pixel_cnn.torch_engine:PixelCNNEngine",
@@ -149,16 +150,17 @@ FAMILIES: dict[str, Family] = {
             },
         ),
         _images("pixel-rnn", "PixelRNN", "two-dimensional LSTMs over images"),
-        _images("pixel-cnn-pp", "PixelCNNpp", "PixelCNN++: a mixture of logistics over images"),
-        _images("two-scale", "TwoScale", "a small image first, then the large one around it"),
+        _images("pixel-cnn-pp", "PixelCNNpp", "PixelCNN++ over images, with a discretized mixture of logistics"),
+        _images("two-scale", "TwoScale", "two PixelCNNs over images: a small image, then the large one given it"),
         _images(
-            "pixel-cnn-autoencoder", "PixelCNNAutoEncoder", "an encoder to a short code, and a PixelCNN to decode it"
+            "pixel-cnn-autoencoder", "PixelCNNAutoEncoder", "an encoder to a short code, and a PixelCNN as its decoder"
         ),
         _images(
-            "autoencoder", "AutoEncoder", "an encoder to a short code and a decoder, with the squared error", engines={}
+            "autoencoder", "AutoEncoder", "an encoder to a short code and a decoder, trained with squared error",
+            engines={},
         ),
         _family(
-            "wavenet", "WaveNet", "dilated causal convolutions over sound, sample by sample",
+            "wavenet", "WaveNet", "dilated causal convolutions over audio samples",
             evaluation="seqgen.models.wavenet.evaluation:score_recordings", chunk=1600, lanes=16,
         ),
     )

@@ -1,6 +1,5 @@
-"""The command line. Data go to standard output, everything else to standard error.
-
-Exit codes: 0 done, 1 something could not be done, 2 wrong usage, 130 interrupted (what was made is kept).
+"""The command line `seqgen`. Data go to standard output, all messages to standard error. Exit codes: 0 success, 1
+failure, 2 wrong usage, 130 interrupted (output so far is kept).
 """
 
 from __future__ import annotations
@@ -18,12 +17,15 @@ COMMANDS = {
     "models": ("pipelines.cli.models", "List the built-in models."),
     "train": ("pipelines.cli.train", "Train a model on your own files."),
     "eval": ("pipelines.cli.evaluate", "Score a model on held-out data."),
-    "doctor": ("pipelines.cli.doctor", "Say what this machine has and which engines work."),
+    "doctor": (
+        "pipelines.cli.doctor",
+        "Report this machine's hardware and libraries, and which engines work.",
+    ),
 }
 
 
 class _ReaderGone(Exception):
-    """Nobody reads standard output any more, as in `seqgen … | head`."""
+    """The reader of standard output has closed the pipe, as in `seqgen … | head`."""
 
 
 class LazyGroup(click.Group):
@@ -42,7 +44,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # click would exit with 1; a reader that has had enough is no failure
+            # click would exit with 1, but a closed pipe is not a failure
             raise _ReaderGone from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,7 +77,7 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run `main` and turn every error into one line and an exit code."""
+    """Run `main` and convert every error into one line and an exit code."""
     from seqgen.errors import SeqgenError
     from seqgen.extras import explained
 
@@ -105,11 +107,11 @@ def run(arguments: list[str] | None = None) -> None:
 def _fail(error: BaseException, code: int) -> None:
     if os.environ.get("SEQGEN_DEBUG"):
         raise error
-    _say(f"seqgen: error: {_in_words(error)}")
+    _say(f"seqgen: error: {_message(error)}")
     _leave(code)
 
 
-def _in_words(error: BaseException) -> Any:
+def _message(error: BaseException) -> Any:
     if isinstance(error, OSError) and error.strerror and error.errno is not None:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}"
@@ -122,7 +124,7 @@ def _say(text: str) -> None:
 
 
 def _leave(code: int) -> None:
-    """Exit without a complaint from the interpreter's last flush if the reader went away."""
+    """Exit, suppressing the error of the interpreter's final flush if the pipe is closed."""
     try:
         sys.stdout.flush()
     except OSError:

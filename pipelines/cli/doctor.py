@@ -1,4 +1,4 @@
-"""`seqgen doctor`: what this machine has, which engines work, and why others do not."""
+"""`seqgen doctor`: report hardware, libraries and extras, which engines work, and why others do not."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(as_json: bool) -> None:
-    """Say what this machine has: its libraries, a GPU, the extras; and try every engine on a small model."""
+    """Report this machine's hardware, libraries and extras, and test every engine on a small model."""
     from seqgen.doctor import examine
 
     report = examine()

@@ -1,4 +1,4 @@
-"""`seqgen eval`: how well a model predicts held-out data."""
+"""`seqgen eval`: the score of a model on held-out data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ import click
 @click.command("eval")
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--last", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
-              help="Score only this last fraction of a text, such as the tenth that training held out.")  # fmt: skip
+              help="Score only this last fraction of a text, for example the 0.1 that training holds out.")  # fmt: skip
 @click.option("--part", type=click.Choice(["test", "validation", "train", "all"]),
-              help="The part of images or sound to score, as training splits them.  [default: test]")  # fmt: skip
+              help="Part of an image or audio data set to score, split as in training.  [default: test]")  # fmt: skip
 def command(model: str, data: Path, as_json: bool, last: float, part: str | None) -> None:
     """Score MODEL (a built-in name or a .safetensors file) on DATA by its exact likelihood.
 
+    DATA has the format of the training data: a UTF-8 text file, a .npy or .npz file of numbers, or the folder of
+    digits; for images an IDX file, a folder of IDX or image files, .npy or .npz; for audio a recording or a folder of
+    recordings. Of an image or audio data set, only the test part is scored, which training held out. Use --part all
+    for a data set that is held out as a whole.
+
     \b
-    DATA is what the model was trained on: a UTF-8 text, a .npy or .npz file of numbers, or the folder of digits;
-    for images an IDX file, a folder of such or of image files, .npy or .npz; for sound a recording or a folder of such.
-    Of images and sound the test part is scored, which training held out; --part all scores a data set that has only
-    held-out ones.
     Examples:
       seqgen eval shakespeare tinyshakespeare.txt --last 0.1
       seqgen eval mine.safetensors held-out.txt --json

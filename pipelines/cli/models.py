@@ -1,4 +1,4 @@
-"""`seqgen models`: the built-in models."""
+"""`seqgen models`: list the built-in models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list with every card in full.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of all cards.")
 def command(as_json: bool) -> None:
     """List the built-in models with their data and held-out scores."""
     from seqgen.opening import pretrained_models
@@ -19,7 +19,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(models, indent=2, ensure_ascii=False))
         return
-    titles = ("name", "family", "parameters", "held-out score", "what it is")
+    titles = ("name", "family", "parameters", "held-out score", "description")
     rows = [titles] + [
         (
             model["name"],
@@ -31,9 +31,9 @@ def command(as_json: bool) -> None:
         for model in models
     ]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for name, kind, parameters, score, description in rows:
         line = f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {parameters:>{widths[2]}}  {score:<{widths[3]}}  "
         line += description
-        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
+        click.echo(line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…")
     click.echo("\nData, licence, split and training command of each: seqgen models --json", err=True)

@@ -1,4 +1,4 @@
-"""Commands that play what `seqgen stream` writes to a pipe."""
+"""Player commands for the audio that `seqgen stream` writes to a pipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def players(sample_rate: int, kind: str) -> dict[str, str]:
-    """Commands that play from a pipe what `AudioPipeSink` writes, by the name of their program.
+    """Return the commands that play the output of `AudioPipeSink` from a pipe, keyed by program name.
 
     Example:
         >>> players(16000, ".s16le")["aplay"]
@@ -28,12 +28,12 @@ def players(sample_rate: int, kind: str) -> dict[str, str]:
 
 
 def commands_here(sample_rate: int, kind: str, found: Callable[[str], Any]) -> list[str]:
-    """The commands whose program `found` (such as shutil.which) finds; all of them if it finds none."""
+    """Return the commands whose program `found` (such as shutil.which) finds, or all commands if it finds none."""
     commands = players(sample_rate, kind)
     return [command for name, command in commands.items() if found(name)] or list(commands.values())
 
 
 def player_line(sample_rate: int, kind: str, found: Callable[[str], Any]) -> str:
-    """One line that says what the stream is and how to hear it."""
+    """Return one line that describes the audio stream and lists commands to play it."""
     here = "    or  … | ".join(commands_here(sample_rate, kind, found))
-    return f"{sample_rate:,} Hz, mono, {kind[1:]}; to hear it:  … | {here}"
+    return f"{sample_rate:,} Hz, mono, {kind[1:]}; to play it:  … | {here}"

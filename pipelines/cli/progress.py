@@ -1,4 +1,4 @@
-"""Progress on standard error: one line that is rewritten on a terminal, and the measured rate at the end."""
+"""Progress on standard error: one line that is updated on a terminal, and the measured rate at the end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from seqgen.streaming import Stream
 
 
 class StreamProgress:
-    """Shows what a stream has made; nothing is rewritten while the samples themselves scroll by (`live`).
+    """Show the progress of a stream. The line is not updated while samples are printed to the terminal (`live`).
 
-    Of a `paced` stream it also says how often the player had to wait.
+    For a `paced` stream, the number of underruns is shown too.
 
     Args:
-        stream: that is drained. amount: says in words what was made, from the stats and the symbols per second.
-        live: whether the samples go to the terminal. quiet: whether to say nothing. seed: to be said.
-        lanes: samples computed side by side. paced: the stage that gives the stream in real time, if one does.
+        stream: the stream that is drained. amount: formats the amount, from the stats and the symbols per second.
+        live: whether the samples go to the terminal. quiet: whether to print nothing. seed: the seed to print.
+        lanes: number of lanes. paced: the stage that delivers the stream in real time, if any.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class StreamProgress:
     ) -> None:  # fmt: skip
         self._amount, self._paced = amount, paced
         self._stream, self._quiet, self._seed, self._lanes = stream, quiet, seed, lanes
-        self._round = (0, 0.0)
+        self._first = (0, 0.0)
         self._rewrite = not quiet and not live and sys.stderr.isatty()
         self._shown = 0.0
 
@@ -41,7 +41,7 @@ class StreamProgress:
         """Call after each chunk."""
         stats = self._stream.stats
         if stats.chunks == self._lanes:
-            self._round = (stats.symbols, stats.seconds)
+            self._first = (stats.symbols, stats.seconds)
         if self._rewrite and time.monotonic() - self._shown > 0.2:
             self._shown = time.monotonic()
             sys.stderr.write(f"\r\033[K{self._line()}")
@@ -56,22 +56,22 @@ class StreamProgress:
         stats = self._stream.stats
         first = "" if stats.time_to_first is None else f", first after {stats.time_to_first * 1000:.0f} ms"
         sys.stderr.write(
-            f"{start}{self._line()}{first}{self._waits()} (engine {self._stream.engine}, seed {self._seed})\n"
+            f"{start}{self._line()}{first}{self._underruns()} (engine {self._stream.engine}, seed {self._seed})\n"
         )
         sys.stderr.flush()
 
     def _rate(self) -> float:
-        """Symbols a second, without the first round of all lanes where there are more."""
+        """Symbols per second; with several lanes, without the first chunk of each if there are more."""
         stats = self._stream.stats
         if self._lanes == 1:
             return stats.rate
-        symbols, seconds = self._round if stats.chunks > self._lanes else (0, 0.0)
+        symbols, seconds = self._first if stats.chunks > self._lanes else (0, 0.0)
         return (stats.symbols - symbols) / max(stats.seconds - seconds, 1e-9)
 
     def _line(self) -> str:
         return self._amount(self._stream.stats, self._rate())
 
-    def _waits(self) -> str:
+    def _underruns(self) -> str:
         if self._paced is None:
             return ""
         count, starved = self._paced.underruns, self._paced.starved

@@ -1,4 +1,4 @@
-"""Help in sections: options of a command under titles, and tables after them."""
+"""Command help in sections: options grouped under titles, followed by tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class SectionOption(click.Option):
-    """An option that `--help` shows under the title `section`."""
+    """An option that `--help` lists in the section `section`."""
 
     def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -16,10 +16,10 @@ class SectionOption(click.Option):
 
 
 class SectionCommand(click.Command):
-    """A command whose options stand under their sections, in the order of first appearance.
+    """A command whose help groups the options by section, in order of first appearance.
 
     Args:
-        tables: (title, rows of two columns) that follow the options.
+        tables: (title, rows of two columns), printed after the options.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class SectionCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
-        # that of --help, which has no section, comes last
+        # --help has no section and comes last
         for option in sorted(options, key=lambda option: not isinstance(option, SectionOption)):
             record = option.get_help_record(ctx)
             if record is not None:

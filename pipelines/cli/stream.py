@@ -1,4 +1,4 @@
-"""`seqgen stream`: samples of a model, live."""
+"""`seqgen stream`: generate samples of a model and write them as they are generated."""
 
 from __future__ import annotations
 
@@ -28,38 +28,48 @@ _samples, _controls, _output, _computing = (
 @click.command(cls=SectionCommand, tables=(("Formats", described()),))
 @click.argument("model")
 @_samples("-n", "--n", type=int, help=f"Number of samples.  [default: {by_medium('default_n')}]")
-@_samples("--length", type=int, help="Symbols in a sample.  [default: endless, or until the model ends it]")
+@_samples("--length", type=int, help="Symbols per sample.  [default: until the model ends it, else endless]")
 @_samples(
-    "--seed", type=int, default=0, show_default=True, help="Seed: the same seed gives the same samples."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; equal seeds give equal samples.",
 )
 @_samples("--start", type=int, default=0, show_default=True, help="Index of the first sample.")
-@_samples("--batch", type=int, default=1, show_default=True, help="Samples computed side by side.")
-@_samples("--chunk", type=int, help=f"Symbols in a chunk.  [default: {by_medium('default_chunk')}]")
-@_controls("--temperature", type=float, help="Below 1 is safer, above 1 wilder.")
-@_controls("--top-k", type=int, help="Draw from the K most likely symbols.")
-@_controls("--top-p", type=float, help="Draw from the most likely symbols up to this mass.")
-@_controls("--min-p", type=float, help="Drop symbols below this fraction of the likeliest one's probability.")
-@_controls("--typical-p", type=float, help="Draw from the most typical symbols up to this mass.")
-@_controls("--repetition-penalty", type=float, help="Above 1 makes symbols seen so far less likely.")
-@_controls("--allowed", help="Draw only symbols of this text, or only these levels (0,3).")
-@_controls("--stop", multiple=True, help="End a sample after this text. May be repeated.")
+@_samples("--batch", type=int, default=1, show_default=True, help="Number of samples computed in parallel.")
+@_samples("--chunk", type=int, help=f"Symbols per chunk.  [default: {by_medium('default_chunk')}]")
+@_controls("--temperature", type=float, help="Divide the logits by this: below 1 sharpens, above 1 flattens.")
+@_controls("--top-k", type=int, help="Sample from the K most probable symbols.")
+@_controls(
+    "--top-p", type=float, help="Nucleus sampling: the most probable symbols up to this total probability."
+)
+@_controls("--min-p", type=float, help="Drop symbols below this fraction of the highest probability.")
+@_controls(
+    "--typical-p", type=float, help="Typical sampling: the most typical symbols up to this total probability."
+)
+@_controls("--repetition-penalty", type=float, help="Above 1 penalizes symbols that have already occurred.")
+@_controls("--allowed", help="Sample only symbols in this text, or only these pixel levels (0,3).")
+@_controls("--stop", multiple=True, help="End a sample after this text. Repeatable.")
 @_output(
     "-o", "--output", default=STANDARD_OUTPUT, show_default=True,
-    help="File, written as its suffix says (see Formats); - is standard output.",
+    help="Output file; the suffix selects the format (see Formats). - is standard output.",
 )  # fmt: skip
 @_output(
     "--format", "format_", type=click.Choice([suffix[1:] for suffix in SUFFIXES]),
-    help=f"Instead of the suffix.  [default on standard output: {by_medium('default_format')}]",
+    help=f"Format, overrides the suffix.  [default on standard output: {by_medium('default_format')}]",
 )  # fmt: skip
 @_output("--log-probs", is_flag=True, help="Add each symbol's log-probability (.jsonl and .npz).")
-@_output("-q", "--quiet", is_flag=True, help="Say nothing on standard error.")
+@_output("-q", "--quiet", is_flag=True, help="Print nothing on standard error.")
 @media_options
 @_computing("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @_computing(
     "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True,
-    help="Of the weights.",
+    help="Precision of the weights.",
 )  # fmt: skip
-@_computing("--threads", type=int, help="Most threads to use.  [default: $SEQGEN_THREADS or all cores]")
+@_computing(
+    "--threads", type=int, help="Maximum number of threads.  [default: $SEQGEN_THREADS, else all cores]"
+)
 def command(model: str, quiet: bool, **given: Any) -> None:
     """Stream samples of MODEL, a built-in name (see `seqgen models`) or a .safetensors file.
 
@@ -95,7 +105,7 @@ def command(model: str, quiet: bool, **given: Any) -> None:
     prompt, written = medium.prompt()
     condition = medium.condition()
     medium.check(plan)
-    # what the sinks cannot do, they say before the stream is made
+    # open the sinks first, so that what they refuse is reported before the stream is made
     fixed = {"model": model, "seed": given["seed"]}
     options |= medium.sink_options(plan)
     sinks = [open_sink(plan.output, codec, prompt=written, fixed=fixed, kind=plan.suffix, options=options)]
@@ -128,14 +138,14 @@ def command(model: str, quiet: bool, **given: Any) -> None:
 
 
 def _planned(medium: Medium, given: dict[str, Any]) -> Plan:
-    """What the request comes to, with what was not asked for."""
+    """Complete the request with defaults."""
     output = given["output"]
     terminal = output == STANDARD_OUTPUT and sys.stdout.isatty()
     suffix = medium.suffix(output, given["format_"])
     format_ = find_format(suffix, medium.codec, output)
     if terminal and format_.binary:
         raise ValueError(medium.not_for_a_terminal(suffix))
-    # a package that is missing is said before prompts and conditions are read
+    # report a missing package before prompts and conditions are read
     format_.require(suffix)
     for path, other in medium.more_outputs().items():
         find_format(other, medium.codec, path).require(other)

@@ -1,4 +1,4 @@
-"""`seqgen train`: models from the user's own files."""
+"""`seqgen train`: train models on the user's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqgen.registry import BUILT_IN_RECIPES, FAMILIES, recipe
 
 
 class _Help(click.Command):
-    """A command whose list of families is read from the registry."""
+    """A command whose help lists the families of the registry."""
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in (("Families", list(FAMILIES)), ("Built-in models", list(BUILT_IN_RECIPES))):
@@ -25,10 +25,10 @@ class _Help(click.Command):
 
 
 def _described(name: str) -> str:
-    """What a recipe trains, from what, and with which presets and settings."""
+    """The family, data, presets and example settings of a recipe."""
     found = recipe(name)
     parts = [FAMILIES[name].help] if name in FAMILIES else []
-    parts += [f"from {found.data}" if found.needs_data else "from nothing"]
+    parts += [f"from {found.data}" if found.needs_data else "needs no data"]
     if found.presets:
         parts.append("presets " + ", ".join(preset for preset in found.presets if preset != "default"))
     return "; ".join([*parts, *([found.example] if found.example else [])])
@@ -40,25 +40,25 @@ def _described(name: str) -> str:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write."
 )
-@click.option("--preset", default="default", show_default=True, help="A named group of settings, see below.")
+@click.option("--preset", default="default", show_default=True, help="Named group of settings, see below.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting. May be repeated.")
 @click.option(
-    "--resume", is_flag=True, help="Go on from the state that an interrupted run left beside the output."
+    "--resume", is_flag=True, help="Continue from the state that an interrupted run saved next to the output."
 )
 def command(
     family: str, data: Path | None, output: Path, preset: str, settings: tuple[str, ...], resume: bool
 ) -> None:
-    """Train FAMILY on DATA and write a checkpoint, with its card, that streams like a built-in model.
+    """Train FAMILY on DATA and write a checkpoint with its card.
 
-    The file appears when training is done. While a network trains, its state is kept beside the output every 100
-    steps; after an interruption the same command with --resume goes on exactly where it stood. A setting that there
-    is not is answered with a list of those that there are.
+    The checkpoint is written when training is done. A network's training state is saved next to the output every 100
+    steps; after an interruption, the same command with --resume continues exactly. An unknown setting raises an error
+    that lists the settings.
 
-    A data set of images is an IDX file or a folder of such (MNIST), a folder of image files of one size, whose
-    sub-folders are classes, or .npy or .npz. Sub-folders of sound may be classes, too (--set conditional=true).
+    A data set of images is an IDX file or a folder of IDX files (MNIST), a folder of image files of one size with a
+    sub-folder per class, or a .npy or .npz file. Recordings may also have a sub-folder per class (--set
+    conditional=true).
 
-    With --set start=MODEL, a file or built-in name, training begins with that model's parameters (fine-tuning);
-    architecture and symbols must be the same.
+    --set start=MODEL, a file or a built-in name, fine-tunes that model; architecture and symbols must be the same.
 
     \b
     Examples:
@@ -73,17 +73,17 @@ def command(
     if data is None and found.needs_data:
         raise click.UsageError(f"{family} needs DATA: {found.data}")
     if resume and not found.resumable:
-        raise click.UsageError(f"{family} trains in one go and cannot be resumed")
+        raise click.UsageError(f"{family} is not trained in steps and cannot be resumed")
     chosen = dict(_pair(text) for text in settings)
     try:
-        with _warnings_in_a_line(), _Report() as report:
+        with _one_line_warnings(), _Report() as report:
             card = found.train(
                 data, output, preset=preset, settings=chosen, resume=resume, report=report.step
             ).card
     except KeyboardInterrupt:
         if found.resumable:
             click.echo(
-                "interrupted; the same command with --resume goes on from the last saved state", err=True
+                "interrupted; the same command with --resume continues from the last saved state", err=True
             )
         raise
     score = f", held out {card['score']:.4g} {card['score_unit']}" if "score" in card else ""
@@ -98,8 +98,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _warnings_in_a_line() -> Iterator[None]:
-    """Say our own warnings as the command line says everything, others as Python does."""
+def _one_line_warnings() -> Iterator[None]:
+    """Print SeqgenWarnings in the style of the command line, other warnings as Python does."""
     from seqgen.errors import SeqgenWarning
 
     with warnings.catch_warnings():
@@ -116,7 +116,7 @@ def _warnings_in_a_line() -> Iterator[None]:
 
 
 class _Report:
-    """A progress bar on a terminal, a line now and then elsewhere."""
+    """A progress bar on a terminal, an occasional line elsewhere."""
 
     def __init__(self) -> None:
         self._bar: Any = None

@@ -1,7 +1,7 @@
-"""The table of sinks: every file format with what it can hold, its options, and the package that it needs.
+"""The table of sinks: every file format with its media, its options, and the package that it needs.
 
-A new sink is a file in this folder and an entry here. `open_sink`, the choices and the help of the command line, the
-check of options and every message that lists formats follow from the table. Nothing is imported until it is used.
+A new sink is a file in this folder and an entry here. `open_sink`, the choices and help of the command line, the check
+of options and every message that lists formats are derived from the table. Sinks are imported on use.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Option:
     """An option of a format.
 
     Attributes:
-        name: the keyword of the sink. kind: int, or the strings that it can be.
-        help: what it does, without a full stop; an option without help is not offered on the command line.
-        default: what happens without it, for the help.
+        name: the keyword argument of the sink. kind: int, or the allowed strings.
+        help: help text without a full stop; an option without help is not offered on the command line.
+        default: description of the default, for the help.
     """
 
     name: str
@@ -37,18 +37,18 @@ class Option:
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of output.
+    """One output format.
 
     Attributes:
-        suffixes: of its files; the first is the usual one.
-        media: what it can hold, as `Codec.medium`; empty is everything that no other format of that suffix holds.
+        suffixes: file suffixes; the first is the usual one.
+        media: the values of `Codec.medium` that it can store; empty is any that no other format of that suffix stores.
         sink: the class, as "module:class".
-        help: what it is, in a few words, for the command line.
-        options: that it knows.
-        needs: the package that its sink imports, one of `seqgen.extras`, if it needs one.
+        help: short description for the command line.
+        options: its options.
+        needs: the optional package that its sink imports, one of `seqgen.extras`, if any.
         places: "file", "pipe" (standard output) or both.
-        binary: whether its bytes are nothing for a terminal.
-        single: whether a file holds one sample; several are given a name with the index in braces.
+        binary: whether its output is binary and is refused on a terminal.
+        single: whether a file holds one sample; several samples need a name with {index}.
     """
 
     suffixes: tuple[str, ...]
@@ -62,57 +62,63 @@ class Format:
     single: bool = False
 
     def holds(self, medium: str) -> bool:
-        """Whether it can hold data of that medium."""
+        """Return whether the format can store data of that medium."""
         return not self.media or medium in self.media
 
     def require(self, suffix: str) -> None:
-        """Raise SeqgenError with the line to type unless the package that it needs can be imported."""
+        """Raise SeqgenError with the install command if the required package cannot be imported."""
         if self.needs is not None:
             extras.load(self.needs, f"writing {suffix}")
 
 
-_SCALE = Option("scale", int, "Enlarge pixels so many times", "to look at")
+_SCALE = Option("scale", int, "Enlarge pixels by this factor", "a viewable size")
 _STYLE = Option(
-    "style", ("colour", "256", "plain", "shades", "ascii"), "Of images as text", "what the terminal has"
+    "style",
+    ("colour", "256", "plain", "shades", "ascii"),
+    "Characters and colours of images as text",
+    "what the terminal supports",
 )
-_FPS = Option("fps", int, "Frames a second", "25")
-_FRAMES = Option(
-    "frames", ("rows", "images"), "A frame for every row as it is drawn, or for every image", "rows"
+_FPS = Option("fps", int, "Frames per second", "25")
+_FRAMES = Option("frames", ("rows", "images"), "One frame per generated row, or per image", "rows")
+_ENCODING = Option(
+    "encoding",
+    ("pcm16", "pcm24", "float32"),
+    "Storage format of samples",
+    "pcm16, or what the format supports",
 )
-_ENCODING = Option("encoding", ("pcm16", "pcm24", "float32"), "How samples are stored", "pcm16, or what fits")
 
 FORMATS = (
-    Format((".txt",), (), "pipelines.sinks.text:TextSink", "text, or numbers a vector a line"),
+    Format((".txt",), (), "pipelines.sinks.text:TextSink", "text, or numbers with one vector per line"),
     Format(
-        (".txt",), ("image",), "pipelines.sinks.blocks:BlocksSink", "half blocks or other characters",
+        (".txt",), ("image",), "pipelines.sinks.blocks:BlocksSink", "pixels as half blocks or other characters",
         options=(_STYLE, Option("side_by_side"), Option("count"), Option("columns")),
     ),
-    Format((".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "an object for each sample"),
-    Format((".npz",), ("numbers", "audio"), "pipelines.sinks.npz:NPZSink", "an array of all", binary=True),
-    Format((".npz",), ("image",), "pipelines.sinks.image_npz:ImageNPZSink", "an array of all", binary=True),
+    Format((".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "one JSON object per line and sample"),
+    Format((".npz",), ("numbers", "audio"), "pipelines.sinks.npz:NPZSink", "one array of all samples", binary=True),
+    Format((".npz",), ("image",), "pipelines.sinks.image_npz:ImageNPZSink", "one array of all samples", binary=True),
     Format(
         (".png",), ("image",), "pipelines.sinks.png:PNGGridSink",
-        "a page of all, or a file for each with a name like digit-{index:05d}.png",
+        "one page with all images, or one file each with a name like digit-{index:05d}.png",
         options=(_SCALE,), needs="pillow", binary=True,
     ),
     Format(
         (".y4m",), ("image",), "pipelines.sinks.y4m:Y4MSink", "video", options=(_SCALE, _FPS, _FRAMES), binary=True
     ),
     Format(
-        (".pnm", ".pgm", ".ppm"), ("image",), "pipelines.sinks.pnm:PNMSink", "one after another", binary=True
+        (".pnm", ".pgm", ".ppm"), ("image",), "pipelines.sinks.pnm:PNMSink", "images one after another", binary=True
     ),
     Format(
-        (".png",), ("strokes",), "pipelines.sinks.strokes:StrokesSink", "a page of all",
+        (".png",), ("strokes",), "pipelines.sinks.strokes:StrokesSink", "one page with all drawings",
         needs="matplotlib", binary=True,
     ),
     Format(
         (".wav", ".s16le", ".f32le"), ("audio",), "pipelines.sinks.audio_pipe:AudioPipeSink",
-        "on standard output, for a player; the last two are samples without a header",
+        "on standard output, for a player; the last two without a header",
         options=(_ENCODING,), places=("pipe",), binary=True,
     ),
     Format(
         (".wav", ".flac", ".ogg", ".rf64", ".s16le", ".f32le"), ("audio",), "pipelines.sinks.audio:RecordingSink",
-        "a recording; of several samples a file for each, name-00000.wav",
+        "one file per sample; several are numbered, name-00000.wav",
         options=(_ENCODING,), needs="soundfile", places=("file",), binary=True, single=True,
     ),
     Format(
@@ -131,14 +137,14 @@ def place_of(path: object) -> str:
 
 
 def find_format(suffix: str, codec: Codec, path: object) -> Format:
-    """The format that writes a codec's data under a suffix.
+    """Return the format that writes data of a codec to a suffix.
 
     Args:
-        suffix: with its dot. codec: of the model. path: the file, or "-" for standard output.
+        suffix: with its dot. codec: that of the model. path: the file, or "-" for standard output.
 
     Raises:
-        SeqgenError: if there is no such suffix, or it cannot hold what the model makes; what can is listed.
-        ValueError: for standard output, if it can only be a file.
+        SeqgenError: if the suffix is unknown or cannot store the model's data; the message lists those that can.
+        ValueError: for standard output, if the format can only be written to a file.
     """
     if suffix not in SUFFIXES:
         raise SeqgenError(
@@ -156,38 +162,38 @@ def find_format(suffix: str, codec: Codec, path: object) -> Format:
             if entry.holds(codec.medium) and "file" not in entry.places
             for each in entry.suffixes
         ]
-        instead = f", as {listed(other, 'and')} are" if other else ""
-        raise ValueError(f"{suffix} is not for a pipe{instead}; give the name of a file")
-    # what is made for a medium goes before what takes everything
+        instead = f", unlike {listed(other, 'and')}" if other else ""
+        raise ValueError(f"{suffix} cannot be written to a pipe{instead}; give the name of a file")
+    # prefer a format made for this medium to a general one
     return max(here, key=lambda entry: bool(entry.media))
 
 
 def suffixes_for(medium: str) -> tuple[str, ...]:
-    """The suffixes of what can hold data of a medium, in the order of the table."""
+    """Return the suffixes of the formats that can store data of a medium, in the order of the table."""
     return tuple(
         dict.fromkeys(suffix for entry in FORMATS if entry.holds(medium) for suffix in entry.suffixes)
     )
 
 
 def suffixes_with(option: str) -> tuple[str, ...]:
-    """The suffixes of the formats that know an option."""
+    """Return the suffixes of the formats that have an option."""
     known = (entry for entry in FORMATS if option in (each.name for each in entry.options))
     return tuple(dict.fromkeys(suffix for entry in known for suffix in entry.suffixes))
 
 
 def media_with(option: str) -> tuple[str, ...]:
-    """The media of the formats that know an option."""
+    """Return the media of the formats that have an option."""
     known = (entry for entry in FORMATS if option in (each.name for each in entry.options))
     return tuple(dict.fromkeys(medium for entry in known for medium in entry.media))
 
 
 def offered() -> Iterator[Option]:
-    """The options that the command line offers."""
+    """Return the options that the command line offers."""
     return (option for option in OPTIONS.values() if option.help)
 
 
 def described() -> list[tuple[str, str]]:
-    """Suffixes, and what they are for which models: a row for each entry of the table."""
+    """Return (suffixes, media and description), one row per entry of the table."""
     return [
         (" ".join(entry.suffixes), f"{listed(entry.media or ('any model',), 'and')}: {entry.help}")
         for entry in FORMATS
@@ -195,6 +201,6 @@ def described() -> list[tuple[str, str]]:
 
 
 def listed(words: Iterable[str], last: str) -> str:
-    """Words with commas, and `last` before the last one."""
+    """Join words by commas, with `last` before the last one."""
     *most, end = dict.fromkeys(words)
     return f"{', '.join(most)} {last} {end}" if most else end

@@ -73,7 +73,7 @@ def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(seqgen_process, checkpoint,
     sound = model.sample(1, length=8000, seed=5)[0]
     np.testing.assert_array_equal(np.frombuffer(done.stdout[44:], np.int16), pcm(sound))
     lines = done.stderr.decode().splitlines()
-    assert lines[0].startswith("16,000 Hz, mono, wav; to hear it:  … | ")
+    assert lines[0].startswith("16,000 Hz, mono, wav; to play it:  … | ")
     assert lines[1].startswith("0.5 s of audio, ")
     assert "samples/s, " in lines[1]
     assert "× real time" in lines[1]
@@ -234,8 +234,8 @@ def test_a_speaker_and_features_together(seqgen_bytes, speakers, tmp_path, recor
         ("wave", ["--seconds", "nan"], 2, "seconds must be >0"),
         ("wave", ["--seconds", "1", "--length", "5"], 2, "not both"),
         ("wave", ["--seconds", "1", "--like", "r0.wav"], 1, "models that are conditioned on features"),
-        ("wave", ["--seconds", "1", "--condition", "3"], 1, "takes neither"),
-        ("wave", ["--seconds", "1", "--format", "flac"], 2, "not for a pipe"),
+        ("wave", ["--seconds", "1", "--condition", "3"], 1, "this model is not"),
+        ("wave", ["--seconds", "1", "--format", "flac"], 2, "cannot be written to a pipe"),
         ("wave", ["--seconds", "1", "-o", "x.flac", "--encoding", "float32"], 1, "cannot hold float32"),
         ("wave", ["--seconds", "1", "-o", "x.y4m"], 1, "cannot hold samples"),
         ("wave", ["--seconds", "1", "-o", "no/x.wav"], 1, "make it first"),
@@ -254,7 +254,7 @@ def test_a_speaker_and_features_together(seqgen_bytes, speakers, tmp_path, recor
         ("voc", ["--features", "wide.npy"], 2, "wide.npy: condition's features must have the shape (frames, 20)"),
         ("voc", ["--features", "turned.npy"], 2, "transpose"),
         ("voc", ["--features", "holes.npy"], 2, "must be finite"),
-        ("voc", ["--features", "r0.wav"], 1, "not a whole .npy file"),
+        ("voc", ["--features", "r0.wav"], 1, "not a complete .npy file"),
         ("voc", ["--features", "none.npy"], 1, "No such file"),
         ("speakers", ["--like", "r0.wav"], 1, "give --condition: 0 (anna), 1 (ben), or each"),
         ("speakers", ["--like", "r0.wav", "--condition", "carl"], 2, "no class 'carl'"),
@@ -300,7 +300,7 @@ def test_a_terminal_is_spared(checkpoint):
         os.close(follower)
         os.close(leader)
     assert done.returncode == 2
-    assert "audio is not for a terminal: write a file with -o speech.wav" in done.stderr
+    assert "audio cannot be written to a terminal: write a file with -o speech.wav" in done.stderr
     assert "--live | " in done.stderr
 
 

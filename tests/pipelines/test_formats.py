@@ -138,7 +138,7 @@ def test_what_is_made_for_a_medium_goes_before_what_takes_everything():
             "audio",
             "-",
             ValueError,
-            r"\.flac is not for a pipe, as \.wav, \.s16le and \.f32le are; give ",
+            r"\.flac cannot be written to a pipe, unlike \.wav, \.s16le and \.f32le; give ",
         ),
     ],
 )

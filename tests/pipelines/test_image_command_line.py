@@ -344,7 +344,7 @@ def test_training_resumes(seqgen_command, pictures, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 130
-    assert "--resume goes on" in done.stderr
+    assert "--resume continues" in done.stderr
     assert not (tmp_path / "b.safetensors").exists()
     done = seqgen_command(
         "train", "pixel-cnn", "pictures", "-o", "b.safetensors", *SMALL, "--set", "save_every=3", "--resume",

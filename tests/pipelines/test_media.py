@@ -120,7 +120,7 @@ def test_another_medium_is_a_class_and_an_entry(monkeypatch):
 
     assert CliRunner().invoke(smell, ["--intensity", "3"]).output == "3\n"
     text = " ".join(CliRunner().invoke(smell, ["--help"]).output.split())
-    assert "for scent models a flower to go on from." in text
+    assert "scent models: a flower to go on from." in text
     assert "--intensity INTEGER How strong it is." in text
     with pytest.raises(SeqgenError, match=r"^--intensity is for scent models; open a window$"):
         media.refuse_foreign(CODECS["text"], NOTHING | {"intensity": 3})

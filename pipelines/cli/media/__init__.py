@@ -1,4 +1,4 @@
-"""The media of the command line: which there are, the options that they bring, and whose an option is."""
+"""Media of the command line: the table of media, their options, and the check that options fit the model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from seqgen.codecs import Codec
 
 MEDIA: tuple[type[Medium], ...] = (Medium, ImageMedium, AudioMedium)
-"""The first one serves what the others do not."""
+"""The first entry handles codecs of any other medium."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def medium_of(codec: Codec) -> type[Medium]:
-    """What serves models with a codec."""
+    """Return the class that handles models with this codec."""
     return next((medium for medium in MEDIA if codec.medium in medium.media), MEDIA[0])
 
 
 def media_options(command: Command) -> Command:
-    """Give a command the options of all media and of all file formats, each in the section of its medium."""
+    """Add to a command the options of all media and file formats, each in the section of its medium."""
     made = [_of_media(name) for name in _declared()]
     made += [_of_formats(option) for option in formats.offered()]
     for decorate in reversed(made):
@@ -38,15 +38,15 @@ def media_options(command: Command) -> Command:
 
 
 def by_medium(default: str) -> str:
-    """What each medium says under an attribute such as "default_n", for the help of an option."""
+    """Return the help text that lists an attribute of each medium, such as "default_n"."""
     first, *others = MEDIA
     usual = getattr(first, default)
     own = {medium.label: getattr(medium, default) for medium in others}
-    return "; ".join([usual, *(f"of {label} models {says}" for label, says in own.items() if says != usual)])
+    return "; ".join([usual, *(f"{label} models: {text}" for label, text in own.items() if text != usual)])
 
 
 def refuse_foreign(codec: Codec, given: Mapping[str, Any]) -> None:
-    """Raise SeqgenError for an option that is given and is for models of other media."""
+    """Raise SeqgenError if an option is given that only models of other media have."""
     own = medium_of(codec)
     for name, declared in _declared().items():
         if _is_given(given[name]) and own not in declared:
@@ -60,7 +60,7 @@ def refuse_foreign(codec: Codec, given: Mapping[str, Any]) -> None:
 
 
 def format_options(format_: formats.Format, suffix: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a format that are given; ValueError for one that only other formats know."""
+    """Return the given options of a format; raise ValueError for one that only other formats have."""
     known = {option.name for option in format_.options}
     chosen = {
         option.name: given[option.name] for option in formats.offered() if given[option.name] is not None
@@ -73,7 +73,7 @@ def format_options(format_: formats.Format, suffix: str, given: Mapping[str, Any
 
 
 def _declared() -> dict[str, dict[type[Medium], MediumOption]]:
-    """By the name of each option, the media that know it and how they declare it."""
+    """Map each option name to the media that declare it."""
     found: dict[str, dict[type[Medium], MediumOption]] = {}
     for medium in MEDIA:
         for option in medium.options:
@@ -88,7 +88,7 @@ def _of_media(name: str) -> Callable[[Command], Command]:
         text = next(iter(helps))
     else:
         text = "; ".join(
-            option.help if medium is MEDIA[0] else f"for {medium.label} models {option.help}"
+            option.help if medium is MEDIA[0] else f"{medium.label} models: {option.help}"
             for medium, option in declared.items()
         )
     settings = next(iter(declared.values())).settings
@@ -101,7 +101,7 @@ def _of_media(name: str) -> Callable[[Command], Command]:
 
 def _of_formats(option: formats.Option) -> Callable[[Command], Command]:
     suffixes, media = formats.suffixes_with(option.name), formats.media_with(option.name)
-    text = f"{option.help}, in {formats.listed(suffixes, 'and')}."
+    text = f"{option.help} ({formats.listed(suffixes, 'and')})."
     text += f"  [default: {option.default}]" if option.default else ""
     return click.option(
         _flag(option.name), option.name, cls=SectionOption, help=text,

@@ -1,4 +1,4 @@
-"""Sound on the command line: recordings and pipes, prompts and conditions from files, real time."""
+"""Audio on the command line: recordings and pipes, prompts and conditions from files, real-time output."""
 
 from __future__ import annotations
 
@@ -20,40 +20,38 @@ if TYPE_CHECKING:
     from seqgen.codecs import Audio
     from seqgen.stats import StreamStats
 
-_LIVE = 0.02  # seconds in a chunk that somebody waits for
+_LIVE = 0.02  # seconds per chunk of interactive output
 
 
 class AudioMedium(Medium):
-    """Models of sound; a symbol is a sample of sound."""
+    """Audio models; a symbol is one audio sample."""
 
     media = ("audio",)
     label = "audio"
     options: ClassVar[tuple[MediumOption, ...]] = (
-        MediumOption("prompt", "a recording to go on from, which is written first"),
+        MediumOption("prompt", "a recording to continue, which is written first"),
         CONDITION,
         MediumOption(
             "seconds", "Length of a sample in seconds", {"type": float}, instead="give --length in symbols"
         ),
         MediumOption(
             "like",
-            "Audio file that a vocoder speaks again, from its mel features. May be repeated, for sample after sample",
+            "Recording whose mel features condition a vocoder. Repeatable, one per sample",
             {"multiple": True, "metavar": "RECORDING"},
         ),
         MediumOption(
             "features",
-            "Features (frames, width) that a sample follows, for models that take them. May be repeated",
+            "Array (frames, width) of features that condition a sample. Repeatable, one per sample",
             {"multiple": True, "metavar": "FILE.npy"},
         ),
-        MediumOption("picture", "Draw the spectrogram too", {"metavar": "FILE.png"}),
+        MediumOption("picture", "Also write the spectrogram", {"metavar": "FILE.png"}),
+        MediumOption("live", "Output in real time, and count underruns", {"is_flag": True}),
         MediumOption(
-            "live", "Give the sound in real time, and count how often it comes too late", {"is_flag": True}
-        ),
-        MediumOption(
-            "lead", "Seconds that --live may be ahead of the player.  [default: 0.2]", {"type": float}
+            "lead", "Maximum lead of --live over the player, in seconds.  [default: 0.2]", {"type": float}
         ),
     )
-    default_n = "1, or one for each --like or --features"
-    default_chunk = "20 ms if live or in a pipe"
+    default_n = "1, or one per --like or --features"
+    default_chunk = "20 ms with --live or on standard output"
     default_format = "wav"
     on_terminal = ".wav"
     codec: Audio
@@ -63,7 +61,7 @@ class AudioMedium(Medium):
 
         player = commands_here(self.codec.sample_rate, ".wav", shutil.which)[0]
         return (
-            "audio is not for a terminal: write a file with -o speech.wav, or give it to a player:  "
+            "audio cannot be written to a terminal: write a file with -o speech.wav, or pipe it to a player:  "
             f"seqgen stream {self.name} --live | {player}"
         )
 
@@ -71,7 +69,7 @@ class AudioMedium(Medium):
         return {} if self.given["picture"] is None else {self.given["picture"]: ".png"}
 
     def length(self, asked: int | None) -> int | None:
-        """What --seconds says, in samples."""
+        """The value of --seconds, converted to samples."""
         seconds = self.given["seconds"]
         if seconds is None:
             return asked
@@ -88,16 +86,16 @@ class AudioMedium(Medium):
         return None
 
     def prompt(self) -> tuple[Any, Any]:
-        """The recording that --prompt names, as audio (T,)."""
+        """The recording given by --prompt, as audio (T,)."""
         path = self.given["prompt"]
         sound = recording_of(path, self.codec.sample_rate) if path else None
         return sound, sound
 
     def condition(self) -> Any:
-        """What --condition, --features and --like say together: one condition, or a function of the index.
+        """The condition given by --condition, --features and --like: one for all samples, or a function of the index.
 
         Raises:
-            SeqgenError: if the model needs a condition that is not given, or takes none.
+            SeqgenError: if the model needs a condition that is not given, or accepts none.
             ValueError: if one does not fit the model; the message names the file.
         """
         from seqgen.conditions.audio import AudioConditions
@@ -117,7 +115,9 @@ class AudioMedium(Medium):
                 )
             parts["vector"] = vector_of(text)
         elif text is not None:
-            raise SeqgenError("--condition is for models of classes or vectors; this model takes neither")
+            raise SeqgenError(
+                "--condition is for models that are conditioned on a class or a vector; this model is not"
+            )
         if conditions.mels is not None:
             parts["features"] = features_of(self.weights.config, self.codec, conditions, features, like)
         elif features or like:
@@ -143,7 +143,7 @@ class AudioMedium(Medium):
         return Paced(source, self.codec.sample_rate, lead=0.2 if lead is None else lead)
 
     def hint(self, plan: Plan) -> str | None:
-        """The line that says how to play what goes into a pipe."""
+        """Return the line that tells how to play audio written to a pipe."""
         for_players = plan.format.places == ("pipe",)
         if not for_players or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
             return None

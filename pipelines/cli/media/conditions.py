@@ -1,4 +1,4 @@
-"""What --condition says of classes and vectors, for every medium whose models are conditioned on such."""
+"""Parse --condition for models that are conditioned on classes or vectors."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from seqgen.errors import SeqgenError
 
 CONDITION = MediumOption(
     "condition",
-    "What to make: a class by number or name, each for one after another; numbers 0.5,-1 or an image file where the "
-    "model takes such",
+    'Class by number or name, or "each" to cycle through all classes; a vector (0.5,-1) or an image file, depending '
+    "on the model",
     instead="give other conditions from Python",
 )
 
 
 def class_by_name(text: str | None, names: Any, count: int) -> int | Callable[[int], int]:
-    """A class by number or name; a function of the index for "each"."""
+    """Return the class of a number or name, or a function of the index for "each"."""
     known = [str(name) for name in names] if isinstance(names, list) and len(names) == count else []
     there = ", ".join(f"{k} ({name})" for k, name in enumerate(known)) or f"0 to {count - 1}"
     if text is None:
-        raise SeqgenError(f"the model makes samples of a class; give --condition: {there}, or each")
+        raise SeqgenError(f"the model is conditioned on a class; give --condition: {there}, or each")
     if text == "each":
         return lambda index: index % count
     same = [k for k, name in enumerate(known) if name.casefold() == text.strip().casefold()]
@@ -33,7 +33,7 @@ def class_by_name(text: str | None, names: Any, count: int) -> int | Callable[[i
 
 
 def vector_of(text: str) -> Any:
-    """Numbers separated by commas or spaces, as float32."""
+    """Parse numbers separated by commas or spaces, as float32."""
     import numpy as np
 
     try:

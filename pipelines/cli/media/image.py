@@ -1,4 +1,4 @@
-"""Images on the command line: prompts and conditions from files, and as many rows at a time as the receiver wants."""
+"""Images on the command line: prompts and conditions from files, and chunk sizes suited to the output."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 class ImageMedium(Medium):
-    """Models of images; a symbol is a row."""
+    """Image models; a symbol is a row."""
 
     media = ("image",)
     label = "image"
     options: ClassVar[tuple[MediumOption, ...]] = (
         MediumOption("prompt", "an image file to complete"),
-        MediumOption("keep_rows", "Rows of the prompt's image that are kept, from the top", {"type": int}),
+        MediumOption("keep_rows", "Number of rows to keep from the top of the prompt image", {"type": int}),
         MediumOption(
-            "mask", "Image file, white where the prompt's image is kept and black where it is drawn anew"
+            "mask", "Image file: white pixels of the prompt image are kept, black ones are generated"
         ),
         CONDITION,
     )
-    default_n = "1, endless for y4m in a pipe"
-    default_chunk = "a row if live, else 8"
-    default_format = "pnm, and txt on a terminal"
+    default_n = "1, endless for y4m on standard output"
+    default_chunk = "1 for txt and y4m, else 8"
+    default_format = "pnm, txt on a terminal"
     codec: Pixels
 
     def sink_options(self, plan: Plan) -> dict[str, Any]:
-        # what a file or a pipe gets does not depend on the batch
+        # output to a file or a pipe must not depend on the batch
         if not plan.terminal or plan.suffix != ".txt":
             return {}
         columns = shutil.get_terminal_size().columns
         return {"side_by_side": plan.batch, "count": plan.n, "columns": columns}
 
     def allowed(self, text: str) -> list[int]:
-        """Levels that are separated by commas or spaces."""
+        """Parse levels separated by commas or spaces."""
         words = text.replace(",", " ").split()
         if not words or not all(word.isdecimal() for word in words):
             raise ValueError(f"--allowed takes levels such as 0,3,15 for image models, got {text!r}")
@@ -53,24 +53,25 @@ class ImageMedium(Medium):
         return 1
 
     def chunk(self, plan: Plan) -> int:
-        # one row where rows are shown as they come, else eight, which cost less for each row
+        # one row where rows are shown one by one, else eight, which have less overhead per row
         return 1 if plan.suffix in (".txt", ".y4m") else min(8, self.codec.shape[1])
 
     def prompt(self) -> tuple[Any, Any]:
-        """The known pixels of an image, and the name of its file."""
+        """Return the known pixels of the prompt image, and its file name."""
         path, rows, mask = (self.given[name] for name in ("prompt", "keep_rows", "mask"))
         if path is None:
             if rows is not None or mask is not None:
                 raise ValueError("--keep-rows and --mask need --prompt FILE, the image to complete")
             return None, None
         if rows is None and mask is None:
-            raise ValueError("--prompt needs --keep-rows or --mask, which say what of the image is known")
+            raise ValueError("--prompt needs --keep-rows or --mask, which select the known pixels")
         from seqgen.data.completion import read_prompt
 
         return read_prompt(path, self.codec, keep_rows=rows, mask=mask), path
 
     def condition(self) -> Any:
-        """A class by number or name, "each" for one class after another, a vector, or a guide image.
+        """Return the condition: a class by number or name, "each" to cycle through the classes, a vector, or a guide
+        image.
 
         Raises:
             SeqgenError: if the model needs a condition that is not given, or is conditioned on several kinds at once.
@@ -79,7 +80,7 @@ class ImageMedium(Medium):
         from seqgen.conditions.image import Conditions
 
         text, config = self.given["condition"], self.weights.config
-        # models that are made of several networks are conditioned on what the first one is
+        # models composed of several networks have the conditions of the first one
         conditions = Conditions.from_config(config.get("small") or config.get("decoder") or config)
         kinds = conditions.kinds
         if len(kinds) > 1:
@@ -87,7 +88,7 @@ class ImageMedium(Medium):
         if kinds == ("class",):
             return class_by_name(text, self.weights.card.get("classes"), conditions.classes or 0)
         if not kinds or text is None:
-            # the engine says what it wants, or that it takes none
+            # the engine raises the error for a missing or superfluous condition
             return text
         if kinds == ("vector",):
             return vector_of(text)

@@ -1,4 +1,4 @@
-"""What an audio sample is conditioned on and goes on from, read from the files that options name."""
+"""Read audio prompts and features from the files given by options."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def features_of(
     config: Any, codec: Audio, conditions: AudioConditions, features: tuple[str, ...], like: tuple[str, ...]
 ) -> list[np.ndarray]:
-    """The features (frames, width) that --features and --like name, in the order of the files.
+    """Return the features (frames, width) given by --features or --like, in the order of the files.
 
     Raises:
-        SeqgenError: unless one of both is given, and for a file that cannot be read.
+        SeqgenError: unless exactly one of the two is given, and for a file that cannot be read.
         TypeError, ValueError: for features that do not fit the model; the message names the file.
     """
     if bool(features) == bool(like):
         raise SeqgenError(
-            f"the model is conditioned on features of {conditions.mels} numbers a frame; give --like RECORDING, from "
-            "which they are computed, or --features FILE.npy, not both"
+            f"the model is conditioned on features of {conditions.mels} numbers per frame; give --like RECORDING, from "
+            "which they are computed, or --features FILE.npy, but not both"
         )
     if features:
         return [_named(path, conditions, _array(path)) for path in features]
@@ -46,7 +46,7 @@ def features_of(
 
 
 def _named(path: str, conditions: AudioConditions, array: Any) -> np.ndarray:
-    """Checked features; the error names the file."""
+    """Check features; errors name the file."""
     try:
         return conditions.checked_frames(array)
     except (ValueError, TypeError) as error:
@@ -59,14 +59,14 @@ def _array(path: str) -> Any:
     try:
         found = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise SeqgenError(f"{path} is not a whole .npy file: {error}") from None
+        raise SeqgenError(f"{path} is not a complete .npy file: {error}") from None
     if not isinstance(found, np.ndarray):
         raise SeqgenError(f"{path} is an archive; give a .npy file with one array (frames, width)")
     return found
 
 
 def recording_of(path: str, rate: int) -> np.ndarray:
-    """A file of sound as the model takes it; what had to be converted is said on standard error."""
+    """Read an audio file in the model's format, and report conversions on standard error."""
     import click
 
     from seqgen.data.audio_files import read_audio
@@ -80,7 +80,7 @@ def recording_of(path: str, rate: int) -> np.ndarray:
 
 
 def one_or_each(parts: dict[str, Any]) -> Any:
-    """One condition of its parts, or a function of the index if some part changes with it."""
+    """Combine the parts into one condition, or into a function of the index if a part depends on it."""
     if not parts:
         return None
     several = {name: part for name, part in parts.items() if callable(part) or isinstance(part, list)}

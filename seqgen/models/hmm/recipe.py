@@ -80,7 +80,7 @@ def _as_emission(sequences: list[np.ndarray], emission: str) -> list[np.ndarray]
 
 HMM_RECIPE = Recipe(
     name="hmm",
-    data="sequences in .npy or .npz",
+    data="a .npy or .npz file of sequences",
     prepare=prepare_hmm,
     defaults={
         "states": 8, "emission": "gaussian", "structure": "dense", "covariance_type": "diag", "components": 2,
@@ -92,7 +92,7 @@ HMM_RECIPE = Recipe(
 
 MIXTURE_RECIPE = Recipe(
     name="gaussian-mixture",
-    data="vectors in .npy or .npz",
+    data="a .npy or .npz file of vectors",
     prepare=prepare_mixture,
     defaults={"components": 8, "covariance_type": "diag"},
     presets={"tiny": {"components": 2, "iterations": 10}},

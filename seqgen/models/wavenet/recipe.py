@@ -89,7 +89,7 @@ def prepare(request: TrainingRequest) -> Training:
 
 RECIPE = Recipe(
     name="wavenet",
-    data="a file or folder of sound: .wav, .flac, .ogg, .mp3",
+    data="an audio file or a folder of them: .wav, .flac, .ogg, .mp3",
     prepare=prepare,
     defaults=_MODEL | _DATA,
     presets=_PRESETS,
