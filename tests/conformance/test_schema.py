@@ -21,7 +21,6 @@ from seqgen.stream_state import digest, pack, unpack
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 from tests.conformance.damaging import damaged_arrays, damaged_config, forbidden, with_arrays, with_config
-from tests.conformance.running import chunks
 from tests.conformance.test_resuming import begun, refuses, through_json
 
 SECONDS = 0.5
@@ -38,7 +37,11 @@ def models() -> dict[str, Weights]:
 
 
 MODELS = models()
-SMALL = [name for name, weights in MODELS.items() if sum(a.size for a in weights.arrays.values()) < 50_000]
+SMALL = [
+    name
+    for name, weights in MODELS.items()
+    if sum(a.size for a in weights.arrays.values()) < 50_000 and not name.endswith("-exact")
+]
 
 
 def schema_of(weights: Weights) -> Any:
@@ -149,12 +152,12 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def test_a_state_is_what_the_schema_declares_at_any_time(case, engine):
-    for request in ({}, case.everything()):
+    for request, steps in (({}, 3), (case.everything(), 9)):
         stream = begun(case, engine, steps=0, **request)
         weights = case.model(engine).weights()
         schema, wanted = schema_of(weights), bool(request)
         sizes = {**schema.sizes(weights.arrays), **stream._engine.lengths(), "B": 3}
-        for _ in range(12):
+        for _ in range(steps):
             arrays = stream._engine.snapshot()
             schema.check_state(engine, arrays, sizes, log_probs=wanted)
             declared = dict(schema.state(engine, wanted))
@@ -172,10 +175,10 @@ def test_a_state_with_one_thing_wrong_is_refused_and_does_no_harm(case, engine):
     request = case.everything()
     stream = begun(case, engine, **request)
     state = through_json(begun(case, engine, steps=5, **request).state_dict())
-    expected = chunks(begun(case, engine, **request))
+    before = stream.state_dict()
     for what, forged in forged_states(case, engine, state):
         assert refuses(stream, {**forged, "digest": digest(forged)}), f"{what} went unnoticed"
-    assert chunks(stream) == expected
+    assert stream.state_dict() == before
 
 
 def forged_states(case: Case, engine: str, state: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
