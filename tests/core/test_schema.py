@@ -182,6 +182,16 @@ def test_the_memory_of_a_lane_is_bounded_by_that_of_the_file():
     assert "MiB of memory while it is drawn" in refusal(wide)
 
 
+def test_vectors_of_no_dimensions_have_no_normal_distribution():
+    for model in (
+        seqgen.GaussianMixture([1.0], [[0.0]], [[1.0]]),
+        seqgen.HMM([1.0], [[1.0]], seqgen.Gaussian([[0.0]], [[1.0]])),
+    ):
+        weights = model.weights()
+        bare = {**weights.config, "codec": {**weights.config["codec"], "dimensions": 0}}
+        assert "dimension" in refusal(Weights(weights.family, bare, weights.arrays))
+
+
 def test_poisson_tables_are_bounded():
     model = seqgen.HMM(np.full(400, 1 / 400), np.full((400, 400), 1 / 400), seqgen.Poisson(np.full(400, 1e6)))
     validated(model.weights())

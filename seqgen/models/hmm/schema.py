@@ -24,9 +24,18 @@ _NORMAL = EMISSIONS[2:]
 _MOST_STEPS = 1 << 62
 _PROBABILITIES: dict[str, Any] = {"low": 0.0, "rows": "probabilities"}
 
+
+def _rule(codec: Codec, given: dict[str, Any]) -> None:
+    if not _fits("gaussian-mixture", codec):
+        raise ValueError(f"the codec's vectors must have at least one dimension, got {codec.config()}")
+
+
 CONFIGURATION = Configuration("hmm", None, {"emission": Part()})
 MIXTURE_CONFIGURATION = Configuration(
-    "gaussian-mixture", ("vectors",), {"name": Choice(("gaussian-mixture",)), "covariance_type": COVARIANCE}
+    "gaussian-mixture",
+    ("vectors",),
+    {"name": Choice(("gaussian-mixture",)), "covariance_type": COVARIANCE},
+    _rule,
 )
 
 
