@@ -171,6 +171,7 @@ def test_a_state_is_what_the_schema_declares_at_any_time(case, engine):
                 schema.check_output(own, {**sizes, "N": count}, log_probs=wanted)
 
 
+@pytest.mark.common
 def test_a_state_with_one_thing_wrong_is_refused_and_does_no_harm(case, engine):
     request = case.everything()
     stream = begun(case, engine, **request)
