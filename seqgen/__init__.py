@@ -5,7 +5,7 @@
     >>> for chunk in chain.stream(n=1, length=8, chunk=4, seed=1):
     ...     assert len(chunk.data) == 4
 
-Names are imported when they are first used: `import seqgen` loads neither torch nor Numba.
+Names are imported on first use: `import seqgen` imports neither torch nor Numba.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seqgen.lazy import lazy_names
-from seqgen.neighbours import warn_about_strangers
+from seqgen.neighbours import warn_about_others
 from seqgen.registry import FAMILIES
 
-warn_about_strangers()
+warn_about_others()
 
 _LOCATIONS = {
     "Bytes": "seqgen.codecs",

@@ -1,4 +1,4 @@
-"""The command `seqgen`, also as `python -m seqgen`."""
+"""Entry point of the command `seqgen` and of `python -m seqgen`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqgen.neighbours import require
 
 
 def main() -> None:
-    """Run the command line, which lives in `pipelines.cli`."""
+    """Run the command line of `pipelines.cli`."""
     try:
         require("pipelines")
     except ImportError as error:

@@ -1,8 +1,8 @@
-"""Checkpoints: one safetensors file with everything needed to load and sample; nothing in it is executed.
+"""Checkpoints: one safetensors file with everything needed to load and sample a model. No code in it is executed.
 
-The arrays lie in the file as safetensors tensors (float32, or bfloat16 after training), everything else as one
-JSON object under the metadata key "seqgen": format, family, configuration with the codec, versions, data card
-and a SHA-256 over all of it, which is checked when a file is opened.
+Arrays are stored as safetensors tensors (float32, or bfloat16 after training). One JSON object under the metadata key
+"seqgen" holds the format, family, configuration with the codec, versions, card, and SHA-256 hashes that are verified
+when a file is opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seqgen.files import replace_whole
 FORMAT = 1
 PRECISIONS = ("float32", "bfloat16")
 
-# safetensors' names of the dtypes that we write; bfloat16 is held in numpy as the float32 it widens to
+# safetensors names of the dtypes we write; bfloat16 arrays are widened to float32 in numpy
 _DTYPES = {
     "F64": np.float64, "F32": np.float32, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
     "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_,
@@ -35,14 +35,14 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """A model as data: its family, a JSON configuration and named arrays. Engines are built from this.
+    """A model as plain data: family, JSON configuration and named arrays. Engines are built from it.
 
     Attributes:
         family: name of the model family, as in `seqgen.registry`.
-        config: what the constructor needs, JSON values; "codec" describes the codec.
-        arrays: named arrays; parameters stored in bfloat16 appear as the float32 values they stand for.
+        config: arguments of the constructor as JSON values; "codec" describes the codec.
+        arrays: named arrays; parameters stored in bfloat16 are widened to float32.
         card: data, licence, split, training command, score; JSON values, not part of the hash.
-        precision: "bfloat16" if the file stores the parameters so, else "float32".
+        precision: "bfloat16" if the file stores the parameters in bfloat16, else "float32".
     """
 
     family: str
@@ -53,7 +53,7 @@ class Weights:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over the family, the configuration and every array, as hexadecimal digits."""
+        """The SHA-256 over the family, the configuration and every array, as hexadecimal digits."""
         digest = hashlib.sha256()
         description = json.dumps([self.family, self.config], sort_keys=True, default=repr)
         digest.update(description.encode())
@@ -64,7 +64,7 @@ class Weights:
         return digest.hexdigest()
 
     def part(self, name: str, family: str) -> Weights:
-        """Of a model that is made of models: the part whose configuration is config[name], its arrays "name.…"."""
+        """Return a sub-model of a composed model: its configuration is config[name], its arrays are named "name.…"."""
         prefix = f"{name}."
         arrays = {key.removeprefix(prefix): a for key, a in self.arrays.items() if key.startswith(prefix)}
         return Weights(family, self.config[name], arrays, {}, self.precision)
@@ -81,23 +81,23 @@ def to_bfloat16(array: np.ndarray) -> np.ndarray:
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """The float32 values that bfloat16 bit patterns (uint16) stand for."""
+    """Widen bfloat16 bit patterns (uint16) to float32."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def is_bfloat16(array: np.ndarray) -> bool:
-    """Whether every value of a float32 array is exactly a bfloat16."""
+    """Return whether every value of a float32 array is representable in bfloat16."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     return not np.bitwise_or.reduce(bits, axis=None) & 0xFFFF
 
 
 def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
-    """Write a checkpoint; the file appears under its name only when it is whole.
+    """Write a checkpoint atomically.
 
     Args:
         weights: the model.
-        path: where to; the suffix must be .safetensors.
-        precision: "float32", "bfloat16" (floating-point parameters are rounded to it) or "auto" (as it is).
+        path: the output file; the suffix must be .safetensors.
+        precision: "float32", "bfloat16" (floating-point parameters are rounded) or "auto" (unchanged).
 
     Raises:
         ValueError: if the suffix or the precision is wrong. OSError: if the file cannot be written.
@@ -119,7 +119,7 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
             tensors[name] = "bfloat16", bits
         else:
             arrays[name] = array
-            # not ascontiguousarray, which makes a scalar an array of one
+            # not ascontiguousarray, which would turn a scalar into an array of one element
             tensors[name] = array.dtype.name, np.asarray(array, order="C")
     stored = Weights(weights.family, weights.config, arrays, weights.card, precision)
     header = {
@@ -139,7 +139,7 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
 
 
 def _specified(kind: str, array: np.ndarray) -> Any:
-    """A tensor as `safetensors.serialize` takes it: since version 0.8 a `TensorSpec`, before a dictionary."""
+    """Return a tensor for `safetensors.serialize`: a `TensorSpec` since version 0.8, else a dictionary."""
     import safetensors
 
     if not hasattr(safetensors, "TensorSpec"):
@@ -154,7 +154,7 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
 
     Raises:
         FileNotFoundError: if there is no such file.
-        SeqgenError: if it is truncated, corrupted, not made by seqgen, or made by a newer version.
+        SeqgenError: if it is truncated, corrupted, not written by seqgen, or written by a newer version.
     """
     import safetensors
 
@@ -169,7 +169,7 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
         metadata = json.loads(blob[8 : 8 + header_size]).get("__metadata__", {})
     except (safetensors.SafetensorError, ValueError, AttributeError) as error:
         raise SeqgenError(
-            f"{path} is not a whole safetensors file ({error}); it is truncated, corrupted or of another kind"
+            f"{path} is not a complete safetensors file ({error}); it is truncated, corrupted or of another kind"
         ) from None
     if "seqgen" not in metadata:
         raise SeqgenError(
@@ -204,7 +204,7 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
 
 
 def _digest(header: Mapping[str, Any]) -> str:
-    """SHA-256 over the metadata itself, so that a flipped bit in a card or a configuration shows too."""
+    """Return the SHA-256 of the metadata, which detects a flipped bit in a card or a configuration."""
     rest = {key: value for key, value in header.items() if key != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -226,7 +226,7 @@ def _array(entry: Mapping[str, Any]) -> np.ndarray:
 
 
 def versions() -> dict[str, str]:
-    """Versions of seqgen, Python and numpy, for the record in a checkpoint."""
+    """Return the versions of seqgen, Python and numpy, as recorded in a checkpoint."""
     try:
         own = importlib.metadata.version("seqgen-streams")
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Checks of probability tables, parameters and observations, with messages that say what and where."""
+"""Checks of probability tables, parameters and observations; error messages name the argument and the entry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TOLERANCE = 1e-6
 
 
 def finite(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
-    """`value` as a float64 array of one of `shapes`, all of whose entries are finite.
+    """Return `value` as a float64 array of one of `shapes` whose entries are all finite, or raise TypeError/ValueError.
 
-    A shape may name a length with a letter, which stands for any length of at least one.
+    A letter in a shape stands for any length of at least one.
     """
     try:
         array = np.array(value, dtype=np.float64, order="C")
@@ -48,7 +48,7 @@ def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.n
 
 
 def renormalised(array: np.ndarray) -> np.ndarray:
-    """Probabilities that were stored in a lower precision, as float64 that sums to one again."""
+    """Return probabilities that were stored in lower precision as float64, normalised to sum to one."""
     array = np.array(array, np.float64)
     sums = array.sum(-1, keepdims=True)
     return np.where(np.abs(sums - 1.0) > 1e-12, array / sums, array)
@@ -61,19 +61,19 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
 
 
 def boolean(name: str, value: Any) -> bool:
-    """`value` as True or False, or TypeError naming `name`."""
+    """Return `value` if it is a bool, or raise TypeError naming `name`."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
 def seed_number(seed: Any) -> int:
-    """`seed` as a seed of PyTorch's generators, or TypeError/ValueError."""
+    """Return `seed` as a seed for PyTorch's generators, or raise TypeError/ValueError."""
     return integer("seed", seed, low=0, high=2**64 - 1)
 
 
 def multiple(name: str, value: Any, colours: int) -> int:
-    """`value` as a positive multiple of the number of colours, or TypeError/ValueError naming `name`."""
+    """Return `value` if it is a positive multiple of the number of colours, or raise TypeError/ValueError."""
     number = integer(name, value, low=1)
     if number % colours:
         raise ValueError(f"{name} must be a multiple of the {colours} colours, got {number}")

@@ -1,7 +1,7 @@
-"""Entries of a model's configuration: what each may be, declared once for the constructor and for files.
+"""Declarations of the entries of a model's configuration, shared by its constructor and the check of files.
 
-A constructor calls `Configuration.check` with its arguments and gets ValueError or TypeError; what comes from a file
-goes through `Configuration.read`, which also refuses entries that are missing or foreign.
+A constructor checks its arguments with `Configuration.check`, which raises ValueError or TypeError. A configuration
+from a file is checked by `Configuration.read`, which also refuses missing and unknown entries.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from seqgen.codecs import Codec, Pixels, codec_class
 from seqgen.errors import SeqgenError, choice, integer, real
 
 REQUIRED = object()
-"""The default of an entry that every configuration must have."""
+"""The default of a required entry."""
 
 Rule = Callable[[Codec, dict[str, Any]], None]
-"""What entries must be together; raises ValueError or TypeError."""
+"""A check across entries; raises ValueError or TypeError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,14 @@ class Setting:
 
     Attributes:
         optional: whether it may be None.
-        default: of configurations that were written before there was the entry.
+        default: the value for configurations that were written before the entry existed.
     """
 
     optional: bool = False
     default: Any = REQUIRED
 
     def check(self, name: str, value: Any) -> Any:
-        """`value`, or ValueError or TypeError that names it."""
+        """Return `value`, or raise ValueError or TypeError naming it."""
         return None if value is None and self.optional else self._checked(name, value)
 
     def _checked(self, name: str, value: Any) -> Any:
@@ -44,11 +44,11 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Integer(Setting):
-    """A whole number; True and False are none.
+    """An integer; bool is not accepted.
 
     Attributes:
-        low, high: what makes sense.
-        most: what can be served: a size that no array of the model has, and that takes memory all the same.
+        low, high: the valid range.
+        most: a limit on a size that no array of the model has but that still takes memory.
         odd: whether it must be odd.
     """
 
@@ -66,7 +66,7 @@ class Integer(Setting):
 
 @dataclass(frozen=True, kw_only=True)
 class Real(Setting):
-    """A finite number with low <= value < below."""
+    """A finite real number with low <= value < below."""
 
     low: float | None = None
     below: float | None = None
@@ -85,7 +85,7 @@ class Boolean(Setting):
 
 @dataclass(frozen=True)
 class Choice(Setting):
-    """One of several words."""
+    """One of several strings."""
 
     options: tuple[str, ...]
 
@@ -95,7 +95,7 @@ class Choice(Setting):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageShape(Setting):
-    """(colours, rows, columns) of images."""
+    """An image shape (colours, rows, columns)."""
 
     def _checked(self, name: str, value: Any) -> tuple[int, int, int]:
         try:
@@ -106,7 +106,7 @@ class ImageShape(Setting):
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Setting):
-    """The configuration of a model that is a part of this one, which has a schema of its own."""
+    """The configuration of a sub-model, which has its own schema."""
 
     def _checked(self, name: str, value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
@@ -115,12 +115,11 @@ class Part(Setting):
 
 
 class Configuration:
-    """All entries of a family's configuration but "codec".
+    """All entries of a family's configuration except "codec".
 
     Args:
-        family: its name, for messages. codecs: the names of the codecs that it may have; None is any that
-            the rule allows.
-        entries: by name. rule: what they must be together.
+        family: its name, for messages. codecs: the names of the allowed codecs; None is any that the rule allows.
+        entries: the settings by name. rule: a check across entries.
 
     Example:
         >>> sizes = Configuration("toy", ("bytes",), {"layers": Integer(), "dropout": Real(low=0.0, below=1.0)})
@@ -142,10 +141,10 @@ class Configuration:
         return self.entries[name]
 
     def check(self, codec: Codec, **given: Any) -> dict[str, Any]:
-        """A constructor's arguments, one for every entry, with which it has made `codec`.
+        """Check a constructor's arguments, one per entry, together with the codec made from them, and return them.
 
         Raises:
-            ValueError, TypeError: for one that is out of range, or if they do not go together.
+            ValueError, TypeError: if an argument is out of range or the arguments are inconsistent.
         """
         checked = {name: setting.check(name, given.pop(name)) for name, setting in self.entries.items()}
         assert not given, f"{', '.join(given)} are no entries of the configuration"
@@ -154,10 +153,10 @@ class Configuration:
         return checked
 
     def read(self, config: Any) -> tuple[Codec, dict[str, Any]]:
-        """The codec and the entries of a configuration from a file.
+        """Return the codec and the entries of a configuration from a file.
 
         Raises:
-            SeqgenError: if an entry is missing, foreign, of another type or out of range.
+            SeqgenError: if an entry is missing, unknown, of the wrong type or out of range.
         """
         if not isinstance(config, Mapping):
             raise SeqgenError(f"the configuration must be a mapping, got {_short(config)}")
@@ -183,10 +182,10 @@ class Configuration:
 
 
 def read_codec(config: Any, allowed: Sequence[str] | None) -> Codec:
-    """The codec that a configuration from a file describes, which must be of one of the kinds `allowed`, if they are.
+    """Return the codec that a configuration from a file describes; its name must be in `allowed`, if given.
 
     Raises:
-        SeqgenError: if it is of another kind, or an entry is missing, foreign or out of range.
+        SeqgenError: if the codec is not allowed, or an entry is missing, unknown or out of range.
     """
     if not isinstance(config, Mapping):
         raise SeqgenError(f"the configuration's codec must be a mapping, got {_short(config)}")

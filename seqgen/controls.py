@@ -1,9 +1,9 @@
-"""Controls: an ordered, printable chain of pure steps from a model's distribution to the one that is drawn from.
+"""Sampling controls: an ordered chain of pure functions that transform a model's distribution before a draw.
 
-The order is fixed: allowed, repetition penalty, temperature, top-k, top-p, min-p, typical. Each step maps
-unnormalised log-probabilities (..., V) to such, in float64; -inf is "never". `None` is off, and without controls
-a model's own distribution is drawn from. Semantics are those of the `transformers` library. `triton_kernels.controls`
-means the same by the same names, which a test compares value by value.
+The order is fixed: allowed, repetition penalty, temperature, top-k, top-p, min-p, typical. Each step maps logits
+(unnormalised log-probabilities) (..., V) to logits in float64; -inf is probability 0. `None` is off; without controls,
+samples follow the model's own distribution. Semantics are those of the `transformers` library;
+`triton_kernels.controls` is equivalent, which a test checks value by value.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from seqgen.errors import SeqgenError, integer, real
 Step = Callable[[np.ndarray], np.ndarray]
 
 
-# ---- the steps, each callable alone -------------------------------------------------------------------
+# ---- the steps, as separate functions -----------------------------------------------------------------
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Normalised log-probabilities; rows need one finite value."""
+    """Return normalised log-probabilities; each row needs at least one finite value."""
     with np.errstate(divide="ignore"):
         shifted = logits - np.max(logits, -1, keepdims=True)
         return shifted - np.log(np.sum(np.exp(shifted), -1, keepdims=True))
 
 
 def apply_allowed(logits: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Forbid the symbols where `allowed` (V,) is False."""
+    """Set the logits to -inf where `allowed` (V,) is False."""
     return np.where(allowed, logits, -np.inf)
 
 
@@ -46,25 +46,25 @@ def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def apply_top_k(logits: np.ndarray, k: int) -> np.ndarray:
-    """Keep the k most likely symbols, and those that tie with the last of them."""
+    """Keep the k most probable symbols, and those tied with the last of them."""
     k = min(k, logits.shape[-1])
     threshold = np.partition(logits, -k, axis=-1)[..., -k, None]
     return np.where(logits < threshold, -np.inf, logits)
 
 
 def apply_top_p(logits: np.ndarray, p: float) -> np.ndarray:
-    """Keep the fewest most likely symbols whose mass reaches p (Holtzman et al. 2020); ties go by symbol."""
+    """Keep the fewest most probable symbols with total probability >= p (Holtzman et al. 2020); ties by symbol."""
     return _keep_mass(logits, -logits, p)
 
 
 def apply_min_p(logits: np.ndarray, p: float) -> np.ndarray:
-    """Keep symbols at least p times as likely as the most likely one (Nguyen et al. 2024)."""
+    """Keep symbols with at least p times the highest probability (Nguyen et al. 2024)."""
     threshold = np.max(logits, -1, keepdims=True) + np.log(p)
     return np.where(logits < threshold, -np.inf, logits)
 
 
 def apply_typical(logits: np.ndarray, p: float) -> np.ndarray:
-    """Keep the symbols whose surprise is nearest the entropy until their mass reaches p (Meister et al. 2023)."""
+    """Keep the symbols with surprisal nearest the entropy, up to total probability p (Meister et al. 2023)."""
     log_p = log_softmax(logits)
     with np.errstate(invalid="ignore"):
         entropy = -np.sum(np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * log_p), -1, keepdims=True)
@@ -73,10 +73,10 @@ def apply_typical(logits: np.ndarray, p: float) -> np.ndarray:
 
 
 def _keep_mass(logits: np.ndarray, rank_by: np.ndarray, p: float, *, ties: bool = False) -> np.ndarray:
-    """Keep symbols in ascending order of `rank_by` while the mass before them is below p of the whole.
+    """Keep symbols in ascending order of `rank_by` while the preceding mass is below p of the total.
 
-    With `ties` those that rank with the last one kept stay too. Masses are compared unnormalised, so that
-    equal symbols sum exactly.
+    With `ties`, symbols tied with the last one are kept too. Masses are compared unnormalised, so that equal symbols
+    sum exactly.
     """
     if p >= 1.0:
         return logits
@@ -94,22 +94,22 @@ def _keep_mass(logits: np.ndarray, rank_by: np.ndarray, p: float, *, ties: bool 
     return np.where(keep, logits, -np.inf)
 
 
-# ---- what the user writes -----------------------------------------------------------------------------
+# ---- the user's settings ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """Controls of sampling; None is off, and the default is the model's own distribution.
+    """Sampling controls; None is off, and the default is the model's own distribution.
 
     Attributes:
-        temperature: > 0; 1 changes nothing. For the single most likely symbol use top_k=1.
-        top_k: >= 1, keep the k most likely symbols.
-        top_p: in (0, 1], keep the most likely symbols up to this mass.
-        min_p: in [0, 1], keep symbols at least this fraction of the most likely one's probability; 0 keeps all.
-        typical_p: in (0, 1], keep the most typical symbols up to this mass.
-        repetition_penalty: > 0; above 1 makes symbols of the prompt and of the sample so far less likely.
+        temperature: > 0; 1 changes nothing. For greedy decoding use top_k=1.
+        top_k: >= 1, keep the k most probable symbols.
+        top_p: in (0, 1], keep the most probable symbols up to this total probability.
+        min_p: in [0, 1], keep symbols with at least this fraction of the highest probability; 0 keeps all.
+        typical_p: in (0, 1], keep the most typical symbols up to this total probability.
+        repetition_penalty: > 0; above 1 penalizes symbols of the prompt and of the sample so far.
         allowed: the symbols that may be drawn: a string, or a sequence of symbols.
-        stop: one or several sequences; a sample ends with the first of them to appear, and includes it.
+        stop: one or several sequences; a sample ends with, and includes, the first one to occur.
 
     Example:
         >>> print(Controls(top_p=0.9, temperature=0.8))
@@ -139,11 +139,11 @@ class Controls:
             real("repetition_penalty", self.repetition_penalty, above=0.0)
 
     def active(self) -> tuple[str, ...]:
-        """Names of the controls that are on, in the order in which they act; `stop` comes last."""
+        """Return the names of the active controls in the order of application; `stop` is last."""
         return tuple(name for name in ORDER if getattr(self, name) is not None)
 
     def bind(self, codec: Codec) -> BoundControls:
-        """Translate symbols with the model's codec and check that every control can act on it."""
+        """Encode symbols with the model's codec and check that every control applies to it."""
         if self.active() and not codec.size:
             raise SeqgenError(
                 f"the controls {', '.join(self.active())} cannot act on this model: it does not draw symbols "
@@ -163,7 +163,7 @@ class Controls:
             raise ValueError(f"stop must not hold an empty sequence, got {self.stop!r}")
         names = (name for name in Parameters._fields if name != "top_k")
         numbers = {name: float(getattr(self, name) or 0.0) for name in names}
-        # more than all symbols is all of them, however large the number
+        # clip to the number of symbols, however large the value
         numbers["top_k"] = float(min(self.top_k or 0, codec.size))
         if numbers["temperature"]:
             numbers["temperature"] = max(numbers["temperature"], LOWEST_TEMPERATURE)
@@ -173,7 +173,7 @@ class Controls:
         return " → ".join(f"{name}({getattr(self, name)!r})" for name in self.active()) or "none"
 
 
-# already the most likely symbol alone; a logit divided by less might overflow
+# this temperature already leaves only the most probable symbol; dividing by less might overflow
 LOWEST_TEMPERATURE = 1e-100
 
 ORDER = ("allowed", "repetition_penalty", "temperature", "top_k", "top_p", "min_p", "typical_p", "stop")
@@ -181,7 +181,7 @@ assert set(ORDER) == {f.name for f in fields(Controls)}
 
 
 class Parameters(NamedTuple):
-    """The numeric controls in the order in which they act; 0 is off."""
+    """The numeric controls in the order of application; 0 is off."""
 
     repetition_penalty: float = 0.0
     temperature: float = 0.0
@@ -193,7 +193,7 @@ class Parameters(NamedTuple):
 
 @dataclass(frozen=True)
 class BoundControls:
-    """Controls in a model's own symbols: what engines work with.
+    """Controls encoded in a model's symbols, as engines use them.
 
     Attributes:
         parameters: the numeric controls, 0 where off.
@@ -207,11 +207,11 @@ class BoundControls:
 
     @property
     def reshapes(self) -> bool:
-        """Whether any control changes the distribution (stop sequences do not)."""
+        """Return whether any control changes the distribution (stop sequences do not)."""
         return self.allowed is not None or any(self.parameters)
 
     def steps(self, seen: np.ndarray | None = None) -> list[Step]:
-        """The active steps in order; `seen` (..., V) bool marks the symbols that the penalty acts on."""
+        """Return the active steps in order; `seen` (..., V) bool marks the symbols that are penalized."""
         on, allowed = self.parameters, self.allowed
         steps: list[Step] = []
         if allowed is not None:
@@ -231,10 +231,10 @@ class BoundControls:
         return steps
 
     def apply(self, logits: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
-        """The normalised log-probabilities (..., V) that are drawn from, in float64.
+        """Return the normalised log-probabilities (..., V) to draw from, in float64.
 
         Raises:
-            SeqgenError: if nothing that the model can produce is allowed.
+            SeqgenError: if no allowed symbol has a positive probability.
         """
         values = np.asarray(logits, np.float64)
         possible = values if self.allowed is None else apply_allowed(values, self.allowed)
@@ -248,7 +248,7 @@ class BoundControls:
 
 
 def as_controls(value: Any) -> Controls:
-    """`None`, `Controls` or a mapping of control names as `Controls`."""
+    """Convert `None`, `Controls` or a mapping of control names to `Controls`."""
     if value is None:
         return Controls()
     if isinstance(value, Controls):

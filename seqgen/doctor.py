@@ -1,4 +1,4 @@
-"""Examining a machine: its hardware, the libraries, and whether each engine really makes the right symbols."""
+"""Diagnosis of a machine: hardware, library versions, and a test of each engine against known samples."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _LIBRARIES = ("numpy", "numba", "llvmlite", "safetensors", "click", "rich")
 
 
 def examine() -> dict[str, Any]:
-    """What there is, as JSON values: "machine", "libraries", "packages", "engines" and "extras".
+    """Return a report as JSON values: "machine", "libraries", "packages", "engines" and "extras".
 
-    Every engine is tried on a small model, and every package of an extra is imported; an entry says whether it "works"
-    and "why", with the line that installs what is missing.
+    Every engine is run on a small model, and every package of an extra is imported. "works" is the result and "why" the
+    reason, with the command that installs what is missing.
     """
     return {
         "machine": _machine(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "packages": {name: found_instead(name) or "found" for name in NAMES},
         "engines": {
-            "numba": _engine("numba", "fused samplers on the CPU; its samples are the right ones"),
-            "torch": _engine("torch", "the reference, on the CPU; its samples are the right ones"),
+            "numba": _engine("numba", "fused samplers on the CPU; its samples are correct"),
+            "torch": _engine("torch", "the reference, on the CPU; its samples are correct"),
             "triton": _triton(),
         },
         "extras": {name: _extra(name) for name in EXTRAS},
@@ -55,8 +55,10 @@ def _machine() -> dict[str, Any]:
         import llvmlite.binding as llvm
 
         features = llvm.get_host_cpu_features()
-        wide = [name for name in ("avx2", "avx512f", "avx512bf16", "amx-bf16", "neon") if features.get(name)]
-        entries["vectors"] = ", ".join(wide) or "none known"
+        extensions = [
+            name for name in ("avx2", "avx512f", "avx512bf16", "amx-bf16", "neon") if features.get(name)
+        ]
+        entries["vectors"] = ", ".join(extensions) or "none known"
     except ImportError:
         entries["vectors"] = "unknown without llvmlite"
     return entries
@@ -88,14 +90,14 @@ def _version(name: str) -> str:
 
 
 def _extra(name: str) -> dict[str, Any]:
-    """The packages of an extra with their versions, whether all of them can be imported, and if not, what to type."""
+    """Return the packages of an extra with versions, whether all can be imported, and if not, the install command."""
     packages = {package: _version(package) for package in EXTRAS[name]}
     why = _lacking(*packages)
     return {"works": why is None, "why": why or "installed", "packages": packages}
 
 
 def _lacking(*packages: str) -> str | None:
-    """Why packages cannot be used, with the line that installs them; None if they can."""
+    """Return why packages cannot be used, with the install command; None if they can."""
     if absent := missing(*packages):
         return f"not installed: {', '.join(absent)}; {install_line(*absent)}"
     try:
@@ -103,13 +105,13 @@ def _lacking(*packages: str) -> str | None:
             extras.load(package, "it")
     except MissingPackageError as error:
         return str(error)
-    except Exception as error:  # of whatever kind a broken package raises; that is what is to be found out
+    except Exception as error:  # a broken package may raise anything
         return f"cannot be imported: {type(error).__name__}: {error}; {install_line(*packages)}"
     return None
 
 
 def trial_weights() -> Weights:
-    """A small GRU whose parameters are multiples of 1/8 from the random source, the same on every machine."""
+    """Return a small GRU with pseudo-random parameters that are multiples of 1/8, the same on every machine."""
     symbols, hidden = 4, 8
     shapes = {
         "layers.0.weight_ih_l0": (3 * hidden, symbols),
@@ -131,11 +133,11 @@ def trial_weights() -> Weights:
 
 
 TRIAL = ("olhohhhhohhhhhohlhlhohhh", "hoolhohohhhohholeoohlhhh")
-"""The samples 0 and 1 of `trial_weights` with seed 1, as every engine must give them."""
+"""Samples 0 and 1 of `trial_weights` with seed 1, which every engine must reproduce."""
 
 
 def trial(engine: str) -> tuple[str, ...]:
-    """What an engine makes of `trial_weights`, to be compared with `TRIAL`."""
+    """Return an engine's samples of `trial_weights`, to be compared with `TRIAL`."""
     with Stream(trial_weights(), len(TRIAL), 24, batch=2, seed=1, engine=engine) as stream:
         samples = stream.collect()
     return tuple("".join(chunk.data for chunk in chunks) for chunks in samples.values())
@@ -149,7 +151,7 @@ def _engine(name: str, what: str) -> dict[str, Any]:
     except Exception as error:
         return {"works": False, "why": f"{type(error).__name__}: {error}"}
     if not right:
-        return {"works": False, "why": "its samples are not the right ones; please report this machine"}
+        return {"works": False, "why": "its samples are wrong; please report this machine"}
     return {"works": True, "why": what}
 
 

@@ -1,8 +1,8 @@
-"""What a stream asks of an engine: B lanes that are begun, advanced together, saved and restored.
+"""The engine interface: B lanes that are started, advanced together, saved and restored.
 
-An engine is built from `Weights` and a `Request`, never from a module (the torch reference engines may be handed
-the live model as well). It knows symbols and positions; chunks, media, stop sequences and the order of samples
-are the stream's business. Legend: B lanes, N symbols in a round, V vocabulary.
+An engine is built from `Weights` and a `Request`, never from a module (the torch reference engines may also receive the
+live model). It deals with symbols and positions; the stream handles chunks, media, stop sequences and the order of
+samples. Legend: B lanes, N symbols per step, V vocabulary.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from seqgen.errors import SeqgenError
 
 @dataclass(frozen=True)
 class Request:
-    """The part of a stream's request that an engine needs, already checked.
+    """The part of a stream's request that an engine needs, validated.
 
     Attributes:
-        seed: of the noise, 0 to 2^64 - 1.
-        lanes: number of samples that are computed side by side.
+        seed: of the random numbers, 0 to 2^64 - 1.
+        lanes: number of samples computed in parallel.
         log_probs: whether to return the log-probability of every symbol.
         precision: "float32" or "bfloat16" for the weights, or "auto".
-        threads: most threads to use.
+        threads: maximum number of threads.
     """
 
     seed: int
@@ -39,11 +39,11 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """How a sample begins. One object may be shared by many samples; engines may cache by its identity.
+    """The inputs of a sample. One object may be shared by many samples; engines may cache by its identity.
 
     Attributes:
-        prompt: symbols that stand before the sample, or None.
-        condition: what the family understands by a condition, or None.
+        prompt: symbols that precede the sample, or None.
+        condition: a condition in the form that the family defines, or None.
         controls: bound to the model's codec.
     """
 
@@ -53,13 +53,13 @@ class Start:
 
 
 class StepOutput(NamedTuple):
-    """What one `advance` made.
+    """The output of one `advance`.
 
     Attributes:
         symbols: (B, N, ...), valid up to `counts` in each lane.
-        counts: (B,) symbols made; less than asked only where the model ended the sample, or where the controls
-            leave nothing to draw next.
-        ended: (B,) bool, whether the model itself ended the sample.
+        counts: (B,) symbols generated; fewer than requested only where the model ended the sample, or where the
+            controls leave no symbol to draw next.
+        ended: (B,) bool, whether the model ended the sample.
         extra: named arrays (B, N, ...), for example "states" or "log_prob".
     """
 
@@ -70,28 +70,28 @@ class StepOutput(NamedTuple):
 
 
 class Engine(ABC):
-    """Steps B lanes. All of a lane's state lies in arrays whose first axis is the lane."""
+    """Base of engines, which advance B lanes. All lane state is in arrays whose first axis is the lane."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
-        """Put each of `lanes` at position 0 of the sample with the corresponding one of `indices`."""
+        """Start sample `indices[k]` at position 0 in lane `lanes[k]`, for every k."""
 
     @abstractmethod
     def advance(self, counts: np.ndarray) -> StepOutput:
-        """Make `counts[b]` more symbols in lane b; lanes with 0 rest."""
+        """Generate `counts[b]` more symbols in lane b; 0 leaves a lane idle."""
 
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
-        """The live arrays that hold the lanes' state, by name, each (B, ...); written in place."""
+        """Return the arrays that hold the lane state by name, each (B, ...), not copied; `restore` writes to them."""
 
     def lengths(self) -> dict[str, int]:
-        """Lengths that the family's schema names and only the engine knows."""
+        """Return lengths that the family's schema refers to by name and that only the engine knows."""
         return {}
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """A copy of `state`."""
+        """Return a copy of `state`."""
         return {name: array.copy() for name, array in self.state().items()}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -109,8 +109,8 @@ class Engine(ABC):
         for name, array in own.items():
             array[...] = arrays[name]
 
-    def attach(self, lanes: np.ndarray, start: Start) -> None:  # noqa: B027 (most engines need nothing more)
-        """Give lanes whose state was restored what a state cannot hold: a condition that is read while sampling."""
+    def attach(self, lanes: np.ndarray, start: Start) -> None:  # noqa: B027 (most engines have none)
+        """Attach to restored lanes the inputs that are not in a state: conditions that are read while sampling."""
 
-    def close(self) -> None:  # noqa: B027 (an engine that holds nothing need not define it)
-        """Free what the engine holds; it is not used afterwards."""
+    def close(self) -> None:  # noqa: B027 (optional)
+        """Free the engine's resources; it cannot be used afterwards."""

@@ -1,4 +1,4 @@
-"""Errors that name the argument, the value that was given and what would be right."""
+"""Error types, and argument checks whose messages name the argument, its value and the valid range."""
 
 import math
 import operator
@@ -6,15 +6,15 @@ from typing import Any
 
 
 class SeqgenError(Exception):
-    """Something that the user can put right: a file, a stream or a request that cannot be served."""
+    """An error that the user can correct: an invalid file, stream or request."""
 
 
 class SeqgenWarning(UserWarning):
-    """Something that the user should know, and that does not stop the work."""
+    """A warning of seqgen."""
 
 
 class MissingPackageError(SeqgenError, ImportError):
-    """A package that only some requests need is not installed or is broken; the message says what to type."""
+    """An optional package is not installed or broken; the message contains the install command."""
 
 
 def integer(
@@ -22,7 +22,7 @@ def integer(
 ) -> int:
     """Return `value` as an int within [low, high], or raise TypeError/ValueError naming `name`.
 
-    `most` is the largest that can be served, which is only spoken of where it is exceeded.
+    `most` is a practical limit, which the message mentions only if it is exceeded.
     """
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, got {value!r}")

@@ -1,7 +1,7 @@
-"""Packages that only some requests need: which extra installs each, and saying that one is missing before any work.
+"""Optional packages: the extra that installs each, and the check for them before any work is done.
 
-The base install streams every built-in model. Whatever needs more asks here first, by name, so that nothing is
-compiled, sampled or read before it is known that the result can be made.
+The base install streams every built-in model. Code that needs another package calls `require` or `load` first, so that
+a missing package is reported before anything is read, compiled or sampled.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ EXTRAS: dict[str, dict[str, str]] = {
     "strokes": {"scikit-image": "skimage", "scipy": "scipy"},
     "media": {"av": "av"},
 }
-"""By extra, its packages as they are installed, and the module of each that has to be importable."""
+"""Extra -> distribution name of each of its packages -> the module that must be importable."""
 
 _EXTRA_OF = {package: extra for extra, packages in EXTRAS.items() for package in packages}
 
 
 def packages(need: str) -> tuple[str, ...]:
-    """The packages that a need stands for.
+    """Return the packages of a need.
 
     Args:
-        need: a package of `EXTRAS`, or an extra, which stands for all of its packages. A name that is both, such as
-            "torch", is the package alone.
+        need: a package of `EXTRAS`, or an extra, which means all of its packages. A name that is both, such as "torch",
+            means the package.
 
     Raises:
         ValueError: if it is neither.
@@ -51,13 +51,13 @@ def packages(need: str) -> tuple[str, ...]:
 
 
 def missing(*needs: str) -> tuple[str, ...]:
-    """Those packages of some needs that are not installed. Nothing is imported. Errors as of `packages`."""
+    """Return the packages of some needs that are not installed, without importing any. Errors as in `packages`."""
     wanted = dict.fromkeys(package for need in needs for package in packages(need))
     return tuple(package for package in wanted if not _installed(_module(package)))
 
 
 def install_line(*needs: str) -> str:
-    """What to type to get packages or extras, from an index or from a checkout. Errors as of `packages`.
+    """Return the command that installs packages or extras, from an index or a checkout. Errors as in `packages`.
 
     Example:
         >>> install_line("pillow")
@@ -68,14 +68,14 @@ def install_line(*needs: str) -> str:
 
 
 def require(*needs: str, for_what: str) -> None:
-    """Raise MissingPackageError with the line to type unless packages, or all packages of extras, are installed.
+    """Raise MissingPackageError with the install command unless all packages of the needs are installed.
 
-    Nothing is imported, so that asking costs milliseconds even for torch; a package that is there and broken is
-    noticed by `load` alone.
+    Nothing is imported, so the check takes milliseconds even for torch; only `load` detects a package that is installed
+    but broken.
 
     Args:
-        needs: each as of `packages`.
-        for_what: what is asked for, as the beginning of a sentence, such as "writing .png".
+        needs: each as in `packages`.
+        for_what: the purpose, as the beginning of a sentence, such as "writing .png".
     """
     absent = missing(*needs)
     if absent:
@@ -86,14 +86,14 @@ def require(*needs: str, for_what: str) -> None:
 
 
 def load(package: str, for_what: str) -> ModuleType:
-    """Import the module of a package and return it, or raise MissingPackageError that says what to install.
+    """Import and return the module of a package, or raise MissingPackageError with the install command.
 
-    A package that is installed and cannot be imported, for want of a library of the system or because only a part
-    of it is there, is named as broken, with its own message.
+    If a package is installed but cannot be imported (a missing system library, an incomplete installation), the message
+    says so and quotes the import error.
 
     Args:
         package: one of `EXTRAS`, such as "pillow".
-        for_what: as of `require`.
+        for_what: as in `require`.
     """
     require(package, for_what=for_what)
     try:
@@ -101,16 +101,16 @@ def load(package: str, for_what: str) -> ModuleType:
     except (ImportError, OSError, AttributeError) as error:
         raise MissingPackageError(
             f"{for_what} needs {package}, which is installed but cannot be imported "
-            f"({type(error).__name__}: {error}); install it anew: {install_line(package)}"
+            f"({type(error).__name__}: {error}); reinstall it: {install_line(package)}"
         ) from error
 
 
 def explained(error: ImportError, for_what: str) -> ImportError:
-    """The error of an import that failed, or a MissingPackageError if a package of an extra is not installed.
+    """Return a MissingPackageError if an import failed for want of an optional package, else the error itself.
 
     Args:
         error: for example `ModuleNotFoundError("No module named 'torch'", name="torch")`.
-        for_what: as of `require`.
+        for_what: as in `require`.
     """
     top = (error.name or "").partition(".")[0]
     for package in missing(*EXTRAS):
@@ -131,9 +131,10 @@ def _module(package: str) -> str:
 
 
 def _installed(module: str) -> bool:
-    """Whether the top package of a module is there: imported, or found with a file to run.
+    """Return whether the top-level package of a module is imported, or found with a file to run.
 
-    A folder without one, as uninstalling may leave behind, is found as a namespace package, and is nothing to use.
+    A folder without an `__init__` file, as uninstalling may leave behind, is found as a namespace package and does not
+    count.
     """
     top = module.partition(".")[0]
     if top in sys.modules:

@@ -1,4 +1,4 @@
-"""Arrays as a schema declares them: shape, dtype and values of one, and what is said where it differs."""
+"""Declarations of arrays in a schema: shape, dtype and values, and the messages for arrays that differ."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ FLOATS = ("float32", "float64")
 """The dtypes of parameters; bfloat16 is widened to float32 when a file is read."""
 
 _ROUNDED = 2.0**-8
-"""How far from one the sum of probabilities may be that were rounded to bfloat16."""
+"""Tolerance of the sum of probabilities that were rounded to bfloat16."""
 
 Sizes = dict[str, int]
-"""Lengths by name, as far as they are known."""
+"""Known lengths by name."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One array.
+    """The declaration of one array.
 
     Attributes:
-        shape: a name stands for a length that the configuration does not tell, the same in all arrays.
-        dtypes: the names of those that it may have.
-        low, above, high, below: bounds of its values, of which `above` and `below` are left out themselves. A tuple
-            has a bound for each entry of the last axis; a name is a length that an engine knows.
+        shape: lengths; a name is a length that the configuration does not determine, the same in all arrays.
+        dtypes: the names of the allowed dtypes.
+        low, above, high, below: bounds of its values; `above` and `below` are exclusive. A tuple has one bound per
+            entry of the last axis; a name is a length that an engine knows.
         finite: whether floats must be finite; NaN is never allowed.
-        rows: what each row along the last axis is: "probabilities" sum to one, of "some" at least one is True.
-        by: the entries of the configuration that decide the shape, in words.
-        optional: of a state, whether it may be missing.
+        rows: property of each row along the last axis: "probabilities" sum to one, "some" has at least one True.
+        by: description of the configuration entries that determine the shape.
+        optional: whether it may be missing from a state.
 
     Example:
         >>> Field((2, 3), by="channels 2").check("weight", np.zeros((3, 2), np.float32), {}, "a toy")
@@ -52,17 +52,17 @@ class Field:
     optional: bool = False
 
     def check(self, name: str, array: np.ndarray, sizes: Sizes, owner: str) -> None:
-        """Raise ValueError unless the array is as declared; `layout` and `values` in one."""
+        """Raise ValueError unless the array is as declared: `layout` and `values`."""
         self.layout(name, array, sizes, owner)
         self.values(name, array, sizes)
 
     def layout(self, name: str, array: np.ndarray, sizes: Sizes, owner: str) -> None:
-        """Raise ValueError unless shape and dtype are right; nothing is allocated.
+        """Raise ValueError unless shape and dtype are as declared; nothing is allocated.
 
         Args:
-            name: of the array.
-            sizes: lengths by name; those that are met for the first time are added.
-            owner: "a char-rnn", for the message.
+            name: name of the array.
+            sizes: known lengths by name; new ones are added.
+            owner: for the message, such as "a char-rnn".
         """
         shape = array.shape
         fits = len(shape) == len(self.shape)
@@ -88,7 +88,7 @@ class Field:
                 )
             return
         if array.dtype.kind == "b":
-            # other bytes than 0 and 1 are neither True nor False to compiled code
+            # compiled code treats bytes other than 0 and 1 as neither True nor False
             if array.view(np.uint8).max() > 1:
                 raise ValueError(f"{name} holds bytes that are neither True nor False")
         else:
@@ -128,33 +128,33 @@ class Field:
 
 
 Fields = Iterable[tuple[str, Field]]
-"""Arrays by name. A generator of them is stopped at the first that a file does not have, however many there were."""
+"""Arrays by name. A generator of them is stopped at the first array that a file lacks, however many would follow."""
 
 
 def affine(name: str, *shape: int, by: str, bias: int | bool = True) -> Iterator[tuple[str, Field]]:
-    """Weight and bias of a linear map or a convolution; the bias is as long as the first axis, unless it is given."""
+    """Yield weight and bias of a linear map or a convolution; by default the bias has the length of the first axis."""
     yield f"{name}.weight", Field(shape, by=by)
     if bias is not False:
         yield f"{name}.bias", Field((shape[0] if bias is True else bias,), by=by)
 
 
 def prefixed(prefix: str, fields: Fields) -> Iterator[tuple[str, Field]]:
-    """The arrays of a part, whose names begin with "part."."""
+    """Yield the arrays of a sub-model, with its prefix and a dot before their names."""
     for name, field in fields:
         yield f"{prefix}{name}", field
 
 
 def optional(fields: Fields) -> Iterator[tuple[str, Field]]:
-    """The same arrays of a state, which may be missing."""
+    """Yield the same arrays of a state, marked as optional."""
     for name, field in fields:
         yield name, replace(field, optional=True)
 
 
-def said(sizes: Mapping[str, Any], *names: str) -> str:
-    """Entries of a configuration in words.
+def described(sizes: Mapping[str, Any], *names: str) -> str:
+    """Format entries of a configuration for a message.
 
     Example:
-        >>> said({"cell": "gru", "hidden_size": 8, "layers": 2}, "cell", "hidden_size")
+        >>> described({"cell": "gru", "hidden_size": 8, "layers": 2}, "cell", "hidden_size")
         "cell 'gru' and hidden_size 8"
     """
     each = [f"{name} {sizes[name]!r}" for name in names]
@@ -162,14 +162,14 @@ def said(sizes: Mapping[str, Any], *names: str) -> str:
 
 
 def _all_finite(array: np.ndarray) -> bool:
-    """Whether all values are finite: their sum is, or else they are looked at one by one."""
+    """Return whether all values are finite: tests their sum first, and single values only if it is not finite."""
     with np.errstate(all="ignore"):
         total = np.add.reduce(array, axis=None)
     return bool(np.isfinite(total)) or bool(np.isfinite(array).all())
 
 
 def _first(array: np.ndarray, wrong: np.ndarray) -> tuple[str, Any]:
-    """The first value that is wrong, and its place."""
+    """Return the first invalid value and its position."""
     place = tuple(int(k) for k in np.argwhere(wrong)[0])
     return f"{array[place]:g}", place[0] if len(place) == 1 else list(place)
 

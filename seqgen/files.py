@@ -1,4 +1,4 @@
-"""Writing files so that they appear under their final name only when they are whole."""
+"""Atomic file writes: a file gets its final name only when it is complete."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on a clean exit it is synced and renamed to `path`.
+    """Yield a temporary path next to `path`; on a clean exit the file is synced and renamed to `path`.
 
-    If the block raises, the temporary file is removed and an older file under `path` stays as it was.
+    If the block raises, the temporary file is removed and an existing file at `path` is unchanged.
 
     Raises:
         OSError: if the directory does not exist or cannot be written.
@@ -40,6 +40,6 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_folder(path: Path) -> None:
-    """Raise FileNotFoundError unless the folder of a file is there."""
+    """Raise FileNotFoundError unless the folder of a file exists."""
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"the directory {str(path.parent)!r} does not exist; make it first")
+        raise FileNotFoundError(f"the directory {str(path.parent)!r} does not exist; create it first")

@@ -1,7 +1,7 @@
-"""The generator contract: what every model offers.
+"""The generator interface, which every model implements.
 
-A model's sample i is a pure function of (weights, seed, i, prompt or condition of i, controls). `stream` is the
-primitive, `sample` drains it, and both go through `Weights`, the model as data.
+Sample i of a model is a pure function of (weights, seed, i, prompt or condition of i, controls). `stream` is the
+primitive, `sample` drains it, and both build an engine from `Weights`, the model as plain data.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from seqgen.streaming import Stream
 
 
 class Generator(ABC):
-    """Base of all models. A family implements `log_prob`, `config`, `arrays` and `from_weights`."""
+    """Base class of all models. A family implements `log_prob`, `config`, `arrays` and `from_weights`."""
 
     family: ClassVar[str]
     codec: Codec
 
     @property
     def ends(self) -> bool:
-        """Whether the model ends its samples; else they go on until a length or a stop sequence is reached."""
+        """Whether the model ends its samples; otherwise they end at a length or a stop sequence."""
         return True
 
     @abstractmethod
     def log_prob(self, x: Any) -> Any:
-        """Exact log-probability of each of B samples in nats, (B,)."""
+        """Return the exact log-probability of each of B samples in nats, (B,)."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """A JSON configuration; "codec" describes the codec."""
+        """Return the configuration as JSON values; "codec" describes the codec."""
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """The parameters as named arrays."""
+        """Return the parameters as named arrays."""
 
     @classmethod
     @abstractmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
 
     def weights(self, card: dict[str, Any] | None = None) -> Weights:
-        """The model as data; a snapshot of its present parameters."""
+        """Return the model as plain data, with a copy of its current parameters."""
         arrays = self.arrays()
         floating = [a for a in arrays.values() if a.dtype == np.float32]
         precision = "bfloat16" if floating and all(map(is_bfloat16, floating)) else "float32"
@@ -76,23 +76,23 @@ class Generator(ABC):
 
         Args:
             n: number of samples; None is endless.
-            length: symbols in a sample; None is until the model or a stop sequence ends it, or endless.
-            batch: samples computed side by side. Changes the order of the chunks, never a sample.
-            chunk: symbols in a chunk; None is the family's default.
+            length: symbols per sample; None is until the model or a stop sequence ends it, or endless.
+            batch: number of samples computed in parallel. Affects the order of the chunks, never a sample.
+            chunk: symbols per chunk; None is the family's default.
             seed: 0 to 2^64 - 1.
             start: index of the first sample.
-            prompt: what stands before the sample and is not part of it: one for all, a list by sample index,
-                or a function of the index.
-            condition: what the family is conditioned on, likewise.
-            controls: `seqgen.Controls`, likewise.
+            prompt: data that precede the sample and are not part of it: one for all samples, a list by sample index, or
+                a function of the index.
+            condition: the condition in the form that the family defines; one, a list or a function.
+            controls: `seqgen.Controls`; one, a list or a function.
             engine: "auto", "torch" (the reference), "numba" or "triton"; "fixed-point" for a PixelCNN.
-            precision: of the weights: "auto" (as they are), "float32" or "bfloat16"; sums are in float32.
-            log_probs: give the log-probability of every symbol in `Chunk.extra`.
-            threads: most threads to use; None is $SEQGEN_THREADS or all cores.
+            precision: of the weights: "auto" (as stored), "float32" or "bfloat16"; sums are in float32.
+            log_probs: return the log-probability of every symbol in `Chunk.extra`.
+            threads: maximum number of threads; None is $SEQGEN_THREADS or all cores.
 
         Raises:
-            ValueError, TypeError: for an argument that is out of range.
-            SeqgenError: for a request that this model or engine cannot serve.
+            ValueError, TypeError: if an argument is out of range.
+            SeqgenError: if the model or the engine does not support the request.
         """
         return Stream(
             self.weights(), n, length, batch=batch, chunk=chunk, seed=seed, start=start, prompt=prompt,
@@ -101,9 +101,9 @@ class Generator(ABC):
         )  # fmt: skip
 
     def sample(self, n: int = 1, length: int | None = None, seed: int = 0, **arguments: Any) -> Any:
-        """The stream, drained: a list of n samples, or one array (n, length, ...) where they are numeric.
+        """Drain a stream and return a list of n samples, or one array (n, length, ...) for numeric data.
 
-        Takes what `stream` takes. `batch` and `chunk` are chosen for throughput unless given.
+        Takes the arguments of `stream`. The defaults of `batch` and `chunk` are chosen for throughput.
         """
         n = integer("n", n, low=1)
         kind = family(self.family)
@@ -130,22 +130,22 @@ class Generator(ABC):
         """Write the model to one .safetensors file.
 
         Args:
-            path: where to.
-            precision: "float32", "bfloat16" (parameters are rounded) or "auto" (as they are).
-            card: data, licence, training command, score, …: JSON values that travel with the model.
+            path: the output file.
+            precision: "float32", "bfloat16" (parameters are rounded) or "auto" (unchanged).
+            card: data, licence, training command, score, …: JSON values stored with the model.
         """
         save_weights(self.weights(card), path, precision=precision)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
-        """Load a model of this family: a built-in name or a path."""
+        """Load a model of this family by built-in name or path."""
         from seqgen.pretrained import find_family
 
         return cls.from_weights(find_family(name_or_path, cls.family))
 
 
 def may_stop(controls: Any) -> bool:
-    """Whether controls, which may be given by index, can end a sample."""
+    """Return whether controls (one, a list or a function) can end a sample."""
     if isinstance(controls, list) or callable(controls):
         return True
     return as_controls(controls).stop is not None

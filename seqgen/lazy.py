@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used, so that streaming loads neither torch nor a model."""
+"""Lazy imports of a package's names, so that streaming imports neither torch nor model classes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seqgen.extras import explained
 def lazy_names(
     package: str, locations: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package.
+    """Return `__getattr__` and `__dir__` of a package.
 
     Args:
-        package: its `__name__`.
-        locations: of each name, its module ("seqgen.codecs"), or module and other name ("seqgen.engine:Engine").
+        package: the package's `__name__`.
+        locations: name -> module ("seqgen.codecs"), or module and name in it ("seqgen.engine:Engine").
 
     A name whose module needs a package that is not installed raises MissingPackageError, which is an ImportError.
 

@@ -1,4 +1,4 @@
-"""Checks that the import names `triton_kernels` and `pipelines`, which others use too, find our packages."""
+"""Checks that `triton_kernels` and `pipelines`, names that other projects use too, are the packages of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def found_instead(name: str) -> str | None:
-    """Where `import name` would go if that is not our package, else None. Nothing is imported."""
+    """Return what `import name` would find if that is another package, else None. Nothing is imported."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError) as error:
@@ -27,15 +27,15 @@ def found_instead(name: str) -> str | None:
 
 
 def message(name: str, instead: str) -> str:
-    """What was found and what to do."""
+    """Return a message with what was found and what to do."""
     return (
         f"seqgen needs its own package {name!r} from {_ROOT / name}, but `import {name}` finds {instead}. "
-        f"Rename or move that one, run from another directory, or install seqgen into an environment of its own."
+        f"Rename or move that one, run from another directory, or install seqgen in a separate environment."
     )
 
 
-def warn_about_strangers() -> None:
-    """Warn once for each neighbour that another package stands in for."""
+def warn_about_others() -> None:
+    """Warn once for each of the two names that finds another package."""
     for name in NAMES:
         instead = found_instead(name)
         if instead is not None:
@@ -43,7 +43,7 @@ def warn_about_strangers() -> None:
 
 
 def require(name: str) -> None:
-    """Raise ImportError with what to do if `import name` would not find our package."""
+    """Raise ImportError with instructions if `import name` would find another package."""
     instead = found_instead(name)
     if instead is not None:
         raise ImportError(message(name, instead))

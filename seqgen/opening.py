@@ -1,4 +1,4 @@
-"""Opening models by name or path: `load` gives the model, `stream` its samples without loading torch."""
+"""Open models by name or path: `load` returns the model, `stream` samples it without importing torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Generator:
     """Load a model: a built-in name (see `pretrained_models`) or the path of a .safetensors file.
 
     Raises:
-        SeqgenError: if there is no such model, or the file is not a whole checkpoint of a known family.
+        SeqgenError: if there is no such model, or the file is not a complete checkpoint of a known family.
     """
     weights = find(name_or_path)
     model: Generator = family(weights.family).model_class().from_weights(weights)
@@ -26,9 +26,9 @@ def load(name_or_path: str | os.PathLike[str]) -> Generator:
 def stream(
     name_or_path: str | os.PathLike[str], n: int | None = None, length: int | None = None, **arguments: Any
 ) -> Stream:
-    """Stream from a checkpoint through its fused engine, without a model in hand and without torch.
+    """Stream from a checkpoint through its fused engine, without a model object and without torch.
 
-    Takes what `Generator.stream` takes.
+    Takes the arguments of `Generator.stream`.
 
     Example:
         >>> import seqgen
@@ -48,14 +48,14 @@ def train(
     resume: bool = False,
     report: Callable[[int, int, float, float | None], None] | None = None,
 ) -> Generator:
-    """Train a model of a family on the user's own data, and write it to a checkpoint, as `seqgen train` does.
+    """Train a model of a family on the user's data and write a checkpoint, as `seqgen train` does.
 
     Args:
-        name: of the family. data: what `seqgen train --help` says of it. output: ends in .safetensors.
+        name: the family. data: as described by `seqgen train --help`. output: a path ending in .safetensors.
         preset, settings, resume, report: as in `seqgen.training.recipe.Recipe.train`.
 
     Returns:
-        the model, as it was stored.
+        The model, as stored.
     """
     chosen = recipe(name)
     arguments = {"preset": preset, "settings": settings, "resume": resume, "report": report}
@@ -64,7 +64,7 @@ def train(
 
 
 def pretrained_models() -> list[dict[str, Any]]:
-    """The built-in models: name, family, parameters, score, score_unit, data, licence, … of each."""
+    """Return name, family, parameters, score, score_unit, data, licence, … of each built-in model."""
     listed = []
     for name in names():
         weights = find(name, verify=False)

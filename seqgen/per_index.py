@@ -14,7 +14,7 @@ from seqgen.engine import Start
 
 
 class PerIndex:
-    """Prompt, condition and controls of each sample: one for all, a list by index, or a function of it."""
+    """Prompt, condition and controls of each sample; each is one for all, a list by index, or a function of index."""
 
     def __init__(self, codec: Codec, prompt: Any, condition: Any, controls: Any) -> None:
         self._codec = codec
@@ -25,12 +25,12 @@ class PerIndex:
             self.shared = self._make(prompt, condition, controls)
 
     def described(self) -> dict[str, str]:
-        """Prompt, condition and controls in words, to compare a state with a request."""
+        """Return descriptions of prompt, condition and controls, to compare a state with a request."""
         given = {"prompt": self._prompt, "condition": self._condition, "controls": self._controls}
         return {name: _described(name, value) for name, value in given.items()}
 
     def check(self, first: int, end: int) -> None:
-        """Complain before anything is computed if a list is too short for the indices."""
+        """Raise ValueError before anything is computed if a list is too short for the indices."""
         for name in ("prompt", "condition", "controls"):
             value = getattr(self, f"_{name}")
             if isinstance(value, list) and len(value) < end:
@@ -47,7 +47,7 @@ class PerIndex:
     def groups(
         self, lanes: np.ndarray, indices: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray, Start]]:
-        """Lanes and indices in groups that start alike."""
+        """Yield lanes and indices grouped by equal `Start`."""
         if self.shared is not None:
             yield lanes, indices, self.shared
             return

@@ -1,4 +1,4 @@
-"""The model families, as strings: where their models, engines and recipes are. Nothing is imported until it is used.
+"""The registry of model families: the locations of their models, engines and recipes as strings, imported on use.
 
 This is the only list of families. The command line and its help, the exported names `seqgen.<Model>`, the choice of an
 engine, training and the checks of the test suite are derived from it. A new family is a folder in `seqgen/models`, a
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "torch", "numba", "triton", "fixed-point")
 
 ENGINE_NEEDS = {"torch": ("torch",), "fixed-point": ("torch",), "triton": ("torch", "triton")}
-"""By engine, the packages of `seqgen.extras` that it needs."""
+"""Engine -> the packages of `seqgen.extras` that it needs."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family's parts are, as "module:name", and how it streams by default.
+    """The locations of a family's parts, as "module:name", and its defaults for streaming.
 
     Attributes:
-        name: as stored in checkpoints and given to `seqgen train`.
+        name: as in checkpoints and in `seqgen train`.
         model: the model class, exported as `seqgen.<its name>`.
-        help: what it models, in a line.
-        engines: engine name to engine class; the first is what "auto" takes. None for a model that does not stream.
+        help: one-line description.
+        engines: engine name -> engine class; "auto" is the first. Empty for a model that does not stream.
         recipe: its `seqgen.training.recipe.Recipe`.
-        chunk: default number of symbols in a chunk.
-        lanes: how many samples `sample()` computes side by side.
-        evaluation: what scores it on held-out data, a function like `seqgen.evaluation.sequences.score_sequences`.
-        precisions: the weight precisions that its engines understand.
-        needs: the packages of `seqgen.extras` that loading, training and scoring it need; streaming needs none.
-        schema: the function that gives the `seqgen.schema.Schema` of a configuration; by default `schema` in the file
+        chunk: default number of symbols per chunk.
+        lanes: number of lanes in `sample()`.
+        evaluation: the scoring function for held-out data, such as `seqgen.evaluation.sequences.score_sequences`.
+        precisions: the weight precisions that its engines support.
+        needs: the packages of `seqgen.extras` that loading, training and scoring need; streaming needs none.
+        schema: the function that returns the `seqgen.schema.Schema` of a configuration; by default `schema` in
             schema.py of the family's folder.
     """
 
@@ -70,17 +70,17 @@ class Family:
         return self.model.split(":")[0].rsplit(".", 1)[0]
 
     def schema_of(self, config: Any) -> Schema:
-        """What a configuration says of the arrays, or SeqgenError if it is none of this family's."""
+        """Return the schema of a configuration, or raise SeqgenError if the configuration is invalid."""
         made: Schema = resolve(self.schema)(config)
         return made
 
     def model_class(self) -> Any:
-        """Import and return the model class, or raise MissingPackageError if what it needs is not installed."""
+        """Import and return the model class, or raise MissingPackageError if a required package is not installed."""
         extras.require(*self.needs, for_what=f"loading a model of the family {self.name!r}")
         return resolve(self.model)
 
     def engine_class(self, engine: str) -> Any:
-        """Import and return the class of an engine, or say which there are, or what is not installed."""
+        """Import and return the class of an engine, or raise SeqgenError listing the engines or the missing package."""
         if engine not in self.engines:
             raise SeqgenError(
                 f"engine {engine!r} cannot run the family {self.name!r}; it has {', '.join(self.engines)}"
@@ -90,7 +90,7 @@ class Family:
 
 
 def _family(name: str, export: str, help: str, **parts: Any) -> Family:
-    """A family whose parts have the usual names in the folder of its name, but for those that are given."""
+    """Return a family whose parts have the usual names in the folder of its name, except those given."""
     folder = f"seqgen.models.{name.replace('-', '_')}"
     usual = {
         "model": f"{folder}.model:{export}",
@@ -101,7 +101,7 @@ def _family(name: str, export: str, help: str, **parts: Any) -> Family:
 
 
 def _images(name: str, export: str, help: str, **parts: Any) -> Family:
-    """A family of images, whose chunks are rows of pixels."""
+    """Return a family of image models, whose chunks are rows of pixels."""
     usual = {"chunk": 1, "lanes": 16, "evaluation": "seqgen.image.evaluation:score_images"}
     return _family(name, export, help, **usual | parts)
 
@@ -171,22 +171,22 @@ BUILT_IN_RECIPES: dict[str, str] = {
     "weather": "seqgen.models.markov.built_in_recipes:WEATHER",
     "digit-strokes": "seqgen.models.hmm.strokes_recipe:RECIPE",
 }
-"""Recipes of built-in models that no recipe of a family makes."""
+"""Recipes of built-in models that are not trained by a family's recipe."""
 
 
 def family(name: str) -> Family:
-    """The family of generators of that name, or an error that lists them."""
+    """Return the family of that name; raise SeqgenError listing the generators if it is unknown or does not stream."""
     found = known_family(name)
     if found.engines:
         return found
     raise SeqgenError(
-        f"a model of the family {name!r} is no generator: it has no likelihood and nothing to stream; open its "
-        f"file with seqgen.{found.export}.load, and encode, decode or reconstruct images with it"
+        f"a model of the family {name!r} is not a generator: it has no likelihood and cannot stream; open its "
+        f"file with seqgen.{found.export}.load to encode, decode or reconstruct images"
     )
 
 
 def known_family(name: Any) -> Family:
-    """The family of that name, which may be none of generators, or an error that lists the generators."""
+    """Return the family of that name, generator or not; raise SeqgenError listing the generators if it is unknown."""
     if isinstance(name, str) and name in FAMILIES:
         return FAMILIES[name]
     generators = [each.name for each in FAMILIES.values() if each.engines]
@@ -194,12 +194,12 @@ def known_family(name: Any) -> Family:
 
 
 def validated(weights: Weights) -> Schema:
-    """The schema of a model that came from outside, after its configuration and arrays were held against it.
+    """Check the configuration and arrays of a model from a file against its schema, and return the schema.
 
     Raises:
-        SeqgenError: if its family is unknown, or anything is missing, foreign, of the wrong shape or out of range.
+        SeqgenError: if the family is unknown, or anything is missing, unexpected, of the wrong shape or out of range.
     """
-    # kept beside the hash, so that a file that is opened and then streamed is looked at once
+    # cached in `weights`, so that a file that is opened and then streamed is checked once
     kept = vars(weights)
     if "schema" not in kept:
         kind = known_family(weights.family)
@@ -211,7 +211,7 @@ def validated(weights: Weights) -> Schema:
 
 
 def recipe(name: str) -> Any:
-    """The `Recipe` of a family or of a built-in model, or an error that lists them."""
+    """Return the `Recipe` of a family or of a built-in model; raise SeqgenError listing them if it is unknown."""
     locations = {each.name: each.recipe for each in FAMILIES.values()} | BUILT_IN_RECIPES
     if name not in locations:
         raise SeqgenError(f"there is no recipe {name!r}; there are {', '.join(locations)}")
@@ -219,6 +219,6 @@ def recipe(name: str) -> Any:
 
 
 def resolve(location: str) -> Any:
-    """Import "module:name"."""
+    """Import and return "module:name"."""
     module, name = location.split(":")
     return getattr(importlib.import_module(module), name)

@@ -1,11 +1,11 @@
-"""The one random source: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as
-easy as 1, 2, 3", SC 2011). A draw is a pure function of (seed, sample index, position, purpose).
+"""Random numbers: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+3", SC 2011). A draw is a pure function of (seed, sample index, position, purpose).
 
-Key = (seed mod 2^32, seed div 2^32). Counter = (t mod 2^32, i mod 2^32, i div 2^32, purpose 2^24 + t div 2^32)
-with the sample's index i and the position t in it. Every counter gives four 32-bit words.
+Key = (seed mod 2^32, seed div 2^32). Counter = (t mod 2^32, i mod 2^32, i div 2^32, purpose 2^24 + t div 2^32) with the
+sample index i and the position t in the sample. Every counter yields four 32-bit words.
 
-This module is the numpy version. `seqgen.kernels.random` is the compiled one and gives the same bits, for
-words, uniforms and normals alike: both use only operations that IEEE 754 rounds correctly.
+This module is the numpy version. `seqgen.kernels.random` is the compiled version and returns bit-identical words,
+uniforms and normals: both use only operations that are correctly rounded in IEEE 754.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seqgen.errors import integer
 
 
 class Purpose(IntEnum):
-    """What a draw is for; draws for different purposes are independent. Values are stored: never renumber."""
+    """The purpose of a draw; draws for different purposes are independent. Values are stored: never renumber."""
 
     TOKEN = 0
     STATE = 1
@@ -38,7 +38,7 @@ _SHIFT = np.uint64(32)
 
 
 def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
-    """Philox4x32-10 of raw counters.
+    """Compute Philox4x32-10 of raw counters.
 
     Args:
         counter: (..., 4) unsigned 32-bit words, any integer dtype.
@@ -66,7 +66,7 @@ def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
 
 
 def words(seed: int, index: np.ndarray | int, position: np.ndarray | int, purpose: int) -> np.ndarray:
-    """The four words of each (index, position), which broadcast against each other.
+    """Return the four words of each (index, position); the two broadcast against each other.
 
     Args:
         seed: 0 to 2^64 - 1.
@@ -86,12 +86,12 @@ def words(seed: int, index: np.ndarray | int, position: np.ndarray | int, purpos
 
 
 def to_uniform(word: np.ndarray) -> np.ndarray:
-    """Map 32-bit words to (word + 1/2) / 2^32: float64 in the open interval (0, 1), all 32 bits kept."""
+    """Map 32-bit words to (word + 1/2) / 2^32: float64 in the open interval (0, 1), keeping all 32 bits."""
     return (np.asarray(word).astype(np.float64) + 0.5) * 2.0**-32
 
 
 def to_uniform53(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """A finer uniform in (0, 1) from two words: 52 bits, of which the first 32 are those of `high`."""
+    """Return uniforms in (0, 1) with 52 bits from two words; the first 32 bits are those of `high`."""
     bits = (np.asarray(high).astype(np.uint64) << np.uint64(20)) | (
         np.asarray(low).astype(np.uint64) >> np.uint64(12)
     )
@@ -99,17 +99,17 @@ def to_uniform53(high: np.ndarray, low: np.ndarray) -> np.ndarray:
 
 
 def uniforms(seed: int, index: np.ndarray | int, position: np.ndarray | int, purpose: int) -> np.ndarray:
-    """One uniform in (0, 1) for each (index, position): the first word of the block."""
+    """Return one uniform in (0, 1) for each (index, position), from the first of its four words."""
     return to_uniform(words(seed, index, position, purpose)[..., 0])
 
 
 def normals(
     seed: int, index: np.ndarray | int, position: np.ndarray | int, purpose: int, dimensions: int = 1
 ) -> np.ndarray:
-    """Standard normals for each (index, position), as (..., dimensions) float64.
+    """Return standard normals for each (index, position), as (..., dimensions) float64.
 
-    The method is inversion: the normal quantile function of one 32-bit uniform each (`to_normal`). The D
-    normals of position t are numbers tD .. tD + D - 1 of the sample's sequence, made from `numbered_words`.
+    The method is inversion: the normal quantile function of one 32-bit uniform each (`to_normal`). The D normals of
+    position t are numbers tD .. tD + D - 1 of the sample's sequence `numbered_words`.
     """
     dimensions = integer("dimensions", dimensions, low=1)
     i, t = np.broadcast_arrays(np.asarray(index, np.uint64), np.asarray(position, np.uint64))
@@ -118,7 +118,7 @@ def normals(
 
 
 def numbered_words(seed: int, index: np.ndarray | int, number: np.ndarray | int, purpose: int) -> np.ndarray:
-    """The words of a sample's sequence by their numbers, four to a block: word n is word n % 4 of block n // 4.
+    """Return words of a sample's sequence by number: word n is word n % 4 of the block at position n // 4.
 
     Args:
         number: 0 to 2^58 - 1, broadcast against `index`.
@@ -143,7 +143,7 @@ def categorical(probabilities: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """
     cumulative = np.cumsum(np.asarray(probabilities, np.float64), axis=-1)
     total = cumulative[..., -1]
-    # of a subnormal total the product may round up to the total itself, which no sum exceeds
+    # if the total is subnormal, the product may round up to the total itself, which no cumulative sum exceeds
     threshold = np.minimum(np.asarray(uniform) * total, np.nextafter(total, 0.0))
     return np.sum(cumulative <= threshold[..., None], axis=-1)
 
@@ -183,7 +183,7 @@ LOG_TERMS = tuple(2.0 / (2 * k + 1) for k in range(11, -1, -1))
 
 
 def to_normal(uniform: np.ndarray) -> np.ndarray:
-    """The standard normal quantile function of uniforms in (0, 1), float64."""
+    """Return the standard normal quantile function of uniforms in (0, 1), float64."""
     u = np.asarray(uniform, np.float64)
     q = u - 0.5
     r = 0.180625 - q * q
@@ -199,7 +199,7 @@ def to_normal(uniform: np.ndarray) -> np.ndarray:
 
 
 def to_logistic(uniform: np.ndarray) -> np.ndarray:
-    """The standard logistic quantile function of uniforms in (0, 1), float64."""
+    """Return the standard logistic quantile function of uniforms in (0, 1), float64."""
     u = np.asarray(uniform, np.float64)
     return _log(u) - _log(1.0 - u)
 
@@ -212,7 +212,7 @@ def _polynomial(coefficients: tuple[float, ...], x: np.ndarray) -> np.ndarray:
 
 
 def _log(x: np.ndarray) -> np.ndarray:
-    """Natural logarithm by arithmetic alone: numpy's own differs from libm's in the last bit."""
+    """Return the natural logarithm by basic arithmetic, because numpy's differs from libm's in the last bit."""
     mantissa, exponent = np.frexp(x)
     small = mantissa < 0.7071067811865476
     mantissa = np.where(small, mantissa * 2.0, mantissa)

@@ -1,18 +1,18 @@
-"""Schemas: what a family's configuration says of the arrays of its models, and of those in a stream's state.
+"""Schemas: the arrays of a model and of a stream's state, as determined by the model's configuration.
 
-A file or a state may come from anywhere, and its hash proves nothing. It is held against the schema before anything is
-allocated, compiled or imported: entries of the configuration and their ranges, names, dtypes and shapes of the arrays,
-and then their values. A configuration can therefore ask for no more memory than the file itself takes, but for the
-state of a lane, which is bounded here.
+A file or a state may come from an untrusted source, which can also forge its hash. Before anything is allocated,
+compiled or imported, the schema checks the entries of the configuration and their ranges, the names, dtypes and shapes
+of the arrays, and then their values. A configuration can therefore request no more memory than the file itself takes,
+except for the state of a lane, which is bounded here.
 
-A family adds a schema as `schema.py` in its folder, which imports neither torch nor numba. Its model's constructor
-checks its arguments with the same `Configuration`:
+A family declares its schema in `schema.py` in its folder, which imports neither torch nor numba. The constructor of its
+model checks its arguments with the same `Configuration`:
 
     CONFIGURATION = Configuration("toy", ("bytes",), {"width": Integer(), "layers": Integer()})
 
     def schema(config):
         codec, given = CONFIGURATION.read(config)
-        width, by = given["width"], said(given, "width")
+        width, by = given["width"], described(given, "width")
 
         def arrays():
             for layer in range(given["layers"]):
@@ -25,9 +25,9 @@ checks its arguments with the same `Configuration`:
         output = {"symbols": Field(("N",), ("int64",), low=0, below=codec.size), **log_probs("N")}
         return Schema("toy", codec, (arrays,), state, output)
 
-`arrays` yields its fields one by one and must not compute anything that grows with the configuration before the first:
-the first array that is missing ends it. In `state` "B" is the number of lanes, in `output` "N" that of the symbols.
-`seqgen/registry.py` finds the function by its name.
+`arrays` yields its fields one by one, and stops at the first missing array; before the first field it must not compute
+anything whose cost grows with the configuration. In `state`, "B" is the number of lanes; in `output`, "N" is the number
+of symbols. `seqgen/registry.py` finds the function by its name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ import numpy as np
 from seqgen.codecs import Codec
 from seqgen.configuration import Boolean, Choice, Configuration, ImageShape, Integer, Part, Real
 from seqgen.errors import SeqgenError
-from seqgen.fields import FLOATS, Field, Fields, Sizes, affine, optional, prefixed, said
+from seqgen.fields import FLOATS, Field, Fields, Sizes, affine, described, optional, prefixed
 
 __all__ = [
     "FLOATS",
@@ -60,35 +60,35 @@ __all__ = [
     "Schema",
     "Sizes",
     "affine",
+    "described",
     "log_probs",
     "optional",
     "part_schema",
     "prefixed",
-    "said",
 ]
 
 SMALL = 1 << 28
-"""Bytes that every model may take besides what lies in its file."""
+"""Bytes that a lane of any model may take, however small its file."""
 
 TIMES_ITS_FILE = 16
-"""How much larger than its parameters a model may make what it computes with."""
+"""Maximum ratio of the memory of a lane to the size of the parameters."""
 
 _LOG_PROBS = ("log_prob", "log_prob_drawn")
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What one configuration says.
+    """The arrays that one configuration determines.
 
     Attributes:
         family: its name. codec: that of the configuration.
-        arrays: of the model. Of a family that stores models in several ways, all of them; a model is stored in the
-            way whose first array it has, or in the last.
-        state: given the name of an engine and whether log-probabilities are wanted, the arrays of a stream's state;
-            None of a model that does not stream.
-        output: what an engine hands out, by name: "symbols" and what goes along with them.
-        relations: given the arrays, which are right each for itself, raises ValueError if they do not fit together.
-        workspace: bytes that a lane takes while it is computed, besides its state.
+        arrays: the alternative layouts of the model's arrays. A model has the first layout whose first array it has,
+            else the last.
+        state: function of the engine's name and whether log-probabilities are requested that yields the arrays of a
+            stream's state; None for a model that does not stream.
+        output: the arrays that an engine returns by name: "symbols" and those that accompany them.
+        relations: check across arrays that are valid individually; raises ValueError.
+        workspace: bytes that a lane takes during computation, besides its state.
     """
 
     family: str
@@ -101,16 +101,16 @@ class Schema:
 
     @property
     def owner(self) -> str:
-        """The family with its article."""
+        """The family's name with its article."""
         return f"{'an' if self.family[0] in 'aeio' or self.family in ('fvsbn', 'hmm', 'rnade') else 'a'} {self.family}"
 
     # ---- a model ----------------------------------------------------------------------------------------
 
     def check(self, arrays: Mapping[str, np.ndarray], engines: Iterable[str] = ()) -> None:
-        """Raise SeqgenError unless these are the arrays of a model with this configuration.
+        """Raise SeqgenError unless the arrays are those of a model with this configuration.
 
         Args:
-            arrays: by name. engines: the names of those that the family has.
+            arrays: by name. engines: the names of the family's engines.
         """
         sizes: Sizes = {}
         try:
@@ -124,20 +124,20 @@ class Schema:
             raise SeqgenError(str(error)) from None
 
     def sizes(self, arrays: Mapping[str, np.ndarray]) -> Sizes:
-        """The lengths that the configuration does not tell, from arrays that are right."""
+        """Return the lengths that the configuration does not determine, from valid arrays."""
         sizes: Sizes = {}
         self._laid_out(arrays, sizes)
         return sizes
 
     def fields(self, arrays: Mapping[str, np.ndarray]) -> Fields:
-        """The declared arrays of a model that is stored in the way of `arrays`."""
+        """Return the declarations of the layout that `arrays` has."""
         for way in self.arrays[:-1]:
             if next(iter(way()))[0] in arrays:
                 return way()
         return self.arrays[-1]()
 
     def _laid_out(self, arrays: Mapping[str, np.ndarray], sizes: Sizes) -> dict[str, Field]:
-        """The fields by name, after names, shapes and dtypes were compared."""
+        """Check names, shapes and dtypes, and return the fields by name."""
         fields = {}
         for name, each in self.fields(arrays):
             if name not in arrays:
@@ -153,14 +153,14 @@ class Schema:
         return fields
 
     def _bound(self, arrays: Mapping[str, np.ndarray], engines: Iterable[str], sizes: Sizes) -> None:
-        """Raise ValueError if a single lane takes far more memory than the parameters do."""
+        """Raise ValueError if a single lane takes far more memory than the parameters."""
         most = max(SMALL, TIMES_ITS_FILE * sum(array.nbytes for array in arrays.values()))
         for engine in engines if self.state is not None else ():
             assert self.state is not None
             taken = self.workspace + sum(_bytes(each, sizes) for _, each in self.state(engine, False))
             if taken > most:
                 raise ValueError(
-                    f"the configuration makes each sample take {taken >> 20} MiB of memory while it is drawn, "
+                    f"the configuration requires {taken >> 20} MiB of memory for each sample in progress, "
                     f"the most is {most >> 20} MiB for {self.owner} of this size"
                 )
 
@@ -169,12 +169,12 @@ class Schema:
     def check_state(
         self, engine: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], *, log_probs: bool
     ) -> None:
-        """Raise ValueError unless these can be the arrays of a state.
+        """Raise ValueError unless the arrays can be those of a state.
 
         Args:
             engine: its name. arrays: by name.
             sizes: lengths by name: "B", those of the model (`sizes`), and those that only the engine knows.
-            log_probs: whether the stream was asked for log-probabilities.
+            log_probs: whether the stream returns log-probabilities.
         """
         assert self.state is not None, f"{self.family} does not stream"
         known, fields = dict(sizes), dict(self.state(engine, log_probs))
@@ -185,16 +185,16 @@ class Schema:
     def check_output(
         self, made: Mapping[str, np.ndarray], sizes: Mapping[str, int], *, log_probs: bool
     ) -> None:
-        """Raise ValueError unless these can be "symbols" and what goes along with them; as for `check_state`."""
+        """Raise ValueError unless the arrays can be an engine's output; arguments as in `check_state`."""
         wanted = {name: each for name, each in self.output.items() if log_probs or name not in _LOG_PROBS}
-        _require_names(made, wanted, "what a chunk has")
+        _require_names(made, wanted, "the arrays of a chunk")
         known = dict(sizes)
         for name, each in wanted.items():
             each.check(f"its {name}", made[name], known, self.owner)
 
 
 def part_schema(name: str, of: Callable[[Any], Schema], config: Any) -> Schema:
-    """The schema of a model that is a part of another one, whose configuration is `config`."""
+    """Return the schema of a sub-model with the configuration `config`; errors name the sub-model."""
     try:
         return of(config)
     except SeqgenError as error:
@@ -202,7 +202,7 @@ def part_schema(name: str, of: Callable[[Any], Schema], config: Any) -> Schema:
 
 
 def log_probs(*shape: int | str) -> dict[str, Field]:
-    """The two log-probabilities that go along with symbols, if they are wanted."""
+    """Return the two arrays of log-probabilities that accompany symbols on request."""
     return {name: Field(shape, ("float64",), finite=False) for name in _LOG_PROBS}
 
 
@@ -215,6 +215,6 @@ def _require_names(arrays: Mapping[str, np.ndarray], fields: Mapping[str, Field]
 
 
 def _bytes(each: Field, sizes: Sizes) -> int:
-    """Bytes of one lane of an array of a state."""
+    """Return the bytes per lane of an array of a state."""
     lengths = (sizes.get(length, 1) if isinstance(length, str) else length for length in each.shape)
     return math.prod(lengths) * max(np.dtype(dtype).itemsize for dtype in each.dtypes)

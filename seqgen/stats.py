@@ -1,4 +1,4 @@
-"""What a stream has done so far: counts, rate, time to the first symbol and gaps, in constant memory."""
+"""Statistics of a stream in constant memory: counts, rate, time to the first symbol, and gaps between chunks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _BUCKETS_PER_OCTAVE = 8
 
 @dataclass
 class StreamStats:
-    """Counts and times of one stream.
+    """Counts and times of one stream so far.
 
     Attributes:
         symbols: symbols delivered. chunks: chunks delivered. samples: samples completed.
-        seconds: time spent inside the stream, waiting for it to produce.
-        time_to_first: seconds from the first request to the first chunk that held a symbol, or None.
+        seconds: time spent in the stream, excluding the consumer.
+        time_to_first: seconds from the first request to the first chunk that contains a symbol, or None.
 
-    Gaps are the times from one delivery to the next, the consumer's own work included; they are counted in
-    buckets of width 9 %, so quantiles are that exact and memory does not grow.
+    Gaps are the times between deliveries, including the consumer's work. They are counted in a histogram with buckets 9
+    % wide, which is also the precision of the quantiles.
     """
 
     symbols: int = 0
@@ -34,7 +34,7 @@ class StreamStats:
 
     @property
     def rate(self) -> float:
-        """Symbols a second of producing time; once there is a second chunk, without the first and its start-up."""
+        """Symbols per second spent in the stream; after the second chunk, excluding the first and its start-up."""
         if self.chunks > 1:
             symbols, seconds = self.symbols - self._first[0], self.seconds - self._first[1]
         else:
@@ -43,16 +43,16 @@ class StreamStats:
 
     @property
     def gap_p50(self) -> float | None:
-        """Median seconds between two deliveries."""
+        """The median time between two deliveries, in seconds."""
         return self.gap(0.5)
 
     @property
     def gap_p99(self) -> float | None:
-        """99th percentile of the seconds between two deliveries."""
+        """The 99th percentile of the time between two deliveries, in seconds."""
         return self.gap(0.99)
 
     def gap(self, quantile: float) -> float | None:
-        """A quantile in [0, 1] of the seconds between deliveries; None before the second delivery."""
+        """Return a quantile in [0, 1] of the time between deliveries, in seconds; None before the second delivery."""
         total = sum(self._gaps.values())
         if not total:
             return None
@@ -64,7 +64,7 @@ class StreamStats:
         return float(2.0 ** ((bucket + 0.5) / _BUCKETS_PER_OCTAVE))
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """The figures as JSON values."""
+        """Return the statistics as JSON values."""
         return {
             "symbols": self.symbols,
             "chunks": self.chunks,
@@ -77,14 +77,14 @@ class StreamStats:
         }
 
     def requested(self) -> float:
-        """Note that the consumer asks; returns the time."""
+        """Record a request of the consumer and return its time."""
         now = time.perf_counter()
         if self._began is None:
             self._began = now
         return now
 
     def delivered(self, since: float, symbols: int, last: bool) -> None:
-        """Note that a chunk that was asked for at `since` is handed over now."""
+        """Record the delivery of a chunk that was requested at time `since`."""
         now = time.perf_counter()
         self.seconds += now - since
         self.symbols += symbols

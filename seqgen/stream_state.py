@@ -1,4 +1,4 @@
-"""The state of a stream as JSON values: arrays, the round that was not delivered yet, and a digest over it all."""
+"""The state of a stream as JSON values: arrays, chunks computed but not yet delivered, and a digest of all of it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from seqgen.engine import StepOutput
 from seqgen.errors import choice, integer
 
 REASONS = ("length", "stop", "end", "stuck")
-"""Why a sample ends, and a lane that the controls leave nothing to draw."""
+"""The reasons why a sample ends; "stuck" is a lane whose controls leave no symbol to draw."""
 
 
 def digest(state: Mapping[str, Any]) -> str:
-    """SHA-256 over a state without its own "digest"."""
+    """Return the SHA-256 of a state without its own "digest"."""
     rest = {key: value for key, value in state.items() if key != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def pack(array: np.ndarray) -> dict[str, Any]:
-    """An array as a JSON value."""
+    """Convert an array to a JSON value."""
     data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return {"dtype": array.dtype.str, "shape": list(array.shape), "data": data}
 
 
 def unpack(packed: Mapping[str, Any]) -> np.ndarray:
-    """The array that `pack` made a JSON value of."""
+    """Convert a JSON value of `pack` to the array."""
     data = base64.b64decode(packed["data"])
     return np.frombuffer(data, np.dtype(packed["dtype"])).reshape(packed["shape"])
 
 
-def whole_numbers(name: str, values: Any, lanes: int, *, low: int, high: int) -> np.ndarray:
-    """One whole number for each lane, (B,) int64, or TypeError/ValueError."""
+def lane_integers(name: str, values: Any, lanes: int, *, low: int, high: int) -> np.ndarray:
+    """Return one integer per lane, (B,) int64, or raise TypeError/ValueError."""
     if not isinstance(values, list) or len(values) != lanes:
         raise ValueError(f"{name} must be a list of {lanes} numbers")
     return np.array([integer(name, value, low=low, high=high) for value in values], np.int64)
 
 
 def unpacked(piece: Any, lanes: int, chunk: int) -> dict[str, Any]:
-    """A chunk that was not delivered: its numbers checked, its arrays unpacked."""
+    """Check the numbers of an undelivered chunk and unpack its arrays."""
     return {
         "lane": integer("lane", piece["lane"], low=0, high=lanes - 1),
         "index": integer("index", piece["index"], low=0, high=2**63 - 1),
@@ -55,21 +55,21 @@ def unpacked(piece: Any, lanes: int, chunk: int) -> dict[str, Any]:
     }
 
 
-def require_same_place(caches: Mapping[str, np.ndarray], index: np.ndarray, offset: np.ndarray) -> None:
-    """Raise ValueError unless an engine's lanes stand where the stream says that they do.
+def require_same_position(caches: Mapping[str, np.ndarray], index: np.ndarray, offset: np.ndarray) -> None:
+    """Raise ValueError unless the engine's lanes are at the samples and positions that the stream records.
 
     Args:
-        caches: of the engine, of which "index" is the sample of each lane, "position" or "row" its place in it.
-        index, offset: (B,) of the stream; -1 is a lane that rests.
+        caches: state of the engine: "index" is the sample of each lane, "position" or "row" the position in it.
+        index, offset: (B,) of the stream; -1 is an idle lane.
     """
     running = index >= 0
     for name, wanted in (("index", index), ("position", offset), ("row", offset)):
         if name in caches and (caches[name].astype(np.int64) != wanted)[running].any():
-            raise ValueError(f"its {name} is not where the stream stands")
+            raise ValueError(f"its {name} is not that of the stream")
 
 
 def rebuild(waiting: Sequence[Mapping[str, Any]], lanes: int) -> StepOutput | None:
-    """A round that holds just the pieces that were not delivered, as `unpacked` gave them."""
+    """Return a StepOutput that holds only the undelivered chunks, as returned by `unpacked`."""
     if not waiting:
         return None
     symbols = _ragged([(p["lane"], p["symbols"]) for p in waiting], lanes)

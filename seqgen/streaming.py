@@ -1,9 +1,9 @@
 """Streams: the samples of a model, chunk by chunk, exactly resumable.
 
-A stream advances B lanes together and hands out the chunks lane by lane, in an order that depends on nothing but
-the request. A lane whose sample ends takes the next index. Which symbols a sample consists of is the engine's
-doing and a pure function of (weights, seed, index, prompt or condition, controls); what a stream must remember
-is therefore small: the next index, each lane's index and position, and the engine's caches.
+A stream advances B lanes together and yields their chunks lane by lane, in an order that depends only on the request. A
+lane whose sample ends continues with the next index. The symbols of a sample are computed by the engine and are a pure
+function of (weights, seed, index, prompt or condition, controls). The state of a stream is therefore small: the next
+index, the index and position of each lane, and the engine's caches.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seqgen.per_index import PerIndex
 from seqgen.registry import ENGINES, family, validated
 from seqgen.schema import Schema, Sizes
 from seqgen.stats import StreamStats
-from seqgen.stream_state import digest, pack, rebuild, require_same_place, unpack, unpacked, whole_numbers
+from seqgen.stream_state import digest, lane_integers, pack, rebuild, require_same_position, unpack, unpacked
 from seqgen.threads import usable_threads
 
 STATE_FORMAT = 1
@@ -32,18 +32,18 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class Chunk(NamedTuple):
-    """A piece of one sample.
+    """Consecutive symbols of one sample.
 
     Attributes:
-        index: of the sample.
-        offset: position in the sample of the first symbol of this chunk.
+        index: index of the sample.
+        offset: position of the chunk's first symbol in the sample.
         data: str, list or array; the chunks of a sample concatenate to the sample.
-        last: whether the sample ends here. A sample that its model ends may close with an empty chunk.
-        extra: on the last chunk "reason" ("length", "stop" or "end"); with log_probs=True the arrays
-            "log_prob" (under the model) and "log_prob_drawn" (after the controls); an HMM's "states".
+        last: whether this is the last chunk of the sample, which may be empty if the model ends the sample.
+        extra: in the last chunk "reason" ("length", "stop" or "end"); with log_probs=True the arrays "log_prob" (under
+            the model) and "log_prob_drawn" (after the controls); for an HMM "states".
     """
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs of a chunk
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     offset: int
     data: Any
     last: bool
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A chunk that is computed and not yet decoded: lane, sample index, offset, row of the round, reason."""
+    """A chunk that is computed but not yet decoded: lane, sample index, offset, range in the StepOutput, reason."""
 
     lane: int
     index: int  # type: ignore[assignment]
@@ -62,7 +62,7 @@ class _Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class _Plan:
-    """The checked request, as it was written down in a state."""
+    """The validated request, as stored in a state."""
 
     n: int | None
     length: int | None
@@ -78,10 +78,10 @@ class _Plan:
 
 
 class Stream:
-    """An iterator of `Chunk`s; made by `model.stream(...)` or `seqgen.stream(...)`, which explain the arguments.
+    """An iterator of `Chunk`s, created by `model.stream(...)` or `seqgen.stream(...)`, which document the arguments.
 
-    A stream is also a context manager and an asynchronous iterator. `stats` has its rates, `engine` the name
-    of the engine that was chosen.
+    A stream is also a context manager and an asynchronous iterator. `stats` holds its statistics, `engine` the name of
+    the engine.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Stream:
         model: Any = None,
     ) -> None:
         kind = family(weights.family)
-        # what a model says of itself is right; what comes from elsewhere is looked at before anything is made of it
+        # weights of a live model are valid; those from a file are checked before anything is built from them
         checked = validated(weights) if model is None else None
         self.codec: Codec = codec_from_config(weights.config["codec"]) if checked is None else checked.codec
         self._weights, self._checked = weights, checked
@@ -165,17 +165,17 @@ class Stream:
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        """The chunks for `async for`; each is computed in a thread, so that the event loop stays free."""
+        """Yield the chunks for `async for`; each is computed in a thread, so that the event loop is not blocked."""
         while (chunk := await asyncio.to_thread(next, self, None)) is not None:
             yield chunk
 
     def _live(self) -> Engine:
         if self._engine is None:
-            raise SeqgenError("the stream is closed; make a new one, and load its state_dict to go on")
+            raise SeqgenError("the stream is closed; make a new one and load its state_dict to resume")
         return self._engine
 
     def _advance(self) -> bool:
-        """Compute the next round of pieces; False when no sample is left."""
+        """Compute the next chunk of every lane; return False when no sample is left."""
         engine = self._live()
         self._refill(engine)
         running = self._index >= 0
@@ -192,7 +192,7 @@ class Stream:
         return True
 
     def _cut(self, lane: int, made: StepOutput, asked: int) -> _Piece:
-        """The piece that a round gives a lane, cut at the first stop sequence; moves the lane on."""
+        """Return a lane's part of a step, cut at the first stop sequence, and advance the lane."""
         count, offset, index = int(made.counts[lane]), int(self._offset[lane]), int(self._index[lane])
         reason = "end" if made.ended[lane] else "stuck" if count < asked else None
         if self._stops[lane]:
@@ -207,7 +207,7 @@ class Stream:
         return _Piece(lane, index, offset, count, reason)
 
     def _find_stop(self, lane: int, symbols: np.ndarray) -> int | None:
-        """How many of the new symbols belong to the sample if a stop sequence ends in them, else None."""
+        """Return how many of the new symbols belong to the sample if a stop sequence ends in them, else None."""
         tail = self._tails[lane]
         text = tail + symbols.tolist()
         ends = []
@@ -223,7 +223,7 @@ class Stream:
         return min(ends) - len(tail) if ends else None
 
     def _refill(self, engine: Engine) -> None:
-        """Give idle lanes the next indices."""
+        """Assign the next indices to idle lanes."""
         end = None if self._plan.n is None else self._plan.start + self._plan.n
         idle = np.flatnonzero(self._index < 0)
         if end is not None:
@@ -260,7 +260,7 @@ class Stream:
     # ---- draining ---------------------------------------------------------------------------------------
 
     def collect(self) -> dict[int, list[Chunk]]:
-        """Drain the stream: the chunks of every sample by its index."""
+        """Drain the stream and return the chunks of every sample by index."""
         if self._plan.n is None:
             raise ValueError("an endless stream cannot be collected; give n")
         samples: dict[int, list[Chunk]] = {
@@ -273,7 +273,7 @@ class Stream:
     # ---- resuming ---------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as JSON values: after the last chunk that was delivered."""
+        """Return the state of the stream after the last delivered chunk, as JSON values."""
         waiting = []
         if self._output is not None:
             for piece in self._pieces[self._cursor :]:
@@ -302,11 +302,10 @@ class Stream:
         return {**state, "digest": digest(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the stream that gave `state` stood.
+        """Continue from `state`, which another stream of the same request returned.
 
         Raises:
-            SeqgenError: if the state is of another model, engine, version or request; the message says what
-                differs.
+            SeqgenError: if the state is of another model, engine, version or request; the message names the difference.
         """
         engine = self._live()
         if not isinstance(state, Mapping) or "format" not in state:
@@ -322,7 +321,7 @@ class Stream:
             place = self._read(state, schema, sizes)
             caches = {name: unpack(packed) for name, packed in state["caches"].items()}
             schema.check_state(self.engine, caches, sizes, log_probs=self._plan.log_probs)
-            require_same_place(caches, place["_index"], place["_offset"])
+            require_same_position(caches, place["_index"], place["_offset"])
             self._restore(engine, caches)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SeqgenError(
@@ -336,7 +335,7 @@ class Stream:
 
     @staticmethod
     def _restore(engine: Engine, caches: Mapping[str, np.ndarray]) -> None:
-        """Put the engine into a state, or leave it in its own if it refuses."""
+        """Restore the engine; if it refuses the state, leave it unchanged."""
         before = engine.snapshot()
         try:
             engine.restore(caches)
@@ -360,11 +359,11 @@ class Stream:
                 )
 
     def _read(self, state: Mapping[str, Any], schema: Schema, sizes: Sizes) -> dict[str, Any]:
-        """The attributes that a state stands for; nothing is changed yet, so that a bad state does no harm."""
+        """Return the attributes that a state encodes; the stream is not changed, so an invalid state has no effect."""
         plan, lanes = self._plan, self._plan.batch
         end = 2**63 - 1 if plan.n is None else plan.start + plan.n
         next_index = integer("next_index", state["next_index"], low=plan.start, high=end)
-        index = whole_numbers("index", state["index"], lanes, low=-1, high=next_index - 1)
+        index = lane_integers("index", state["index"], lanes, low=-1, high=next_index - 1)
         longest = _MOST_SYMBOLS if plan.length is None else plan.length
         waiting = [unpacked(piece, lanes, plan.chunk) for piece in state["waiting"]]
         for piece in waiting:
@@ -384,7 +383,7 @@ class Stream:
         return {
             "_next_index": next_index,
             "_index": index,
-            "_offset": whole_numbers("offset", state["offset"], lanes, low=0, high=longest),
+            "_offset": lane_integers("offset", state["offset"], lanes, low=0, high=longest),
             "_tails": [
                 [integer("tails", symbol) for symbol in state["tails"][lane]] for lane in range(lanes)
             ],

@@ -1,4 +1,4 @@
-"""How many threads are used, and the pool that runs a kernel on groups of lanes."""
+"""The number of threads, and the pool that runs a kernel on groups of lanes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqgen.errors import integer
 
 
 def usable_threads() -> int:
-    """Threads to use by default: $SEQGEN_THREADS, or the cores that this process may run on."""
+    """Return the default number of threads: $SEQGEN_THREADS, or the cores that this process may use."""
     given = os.environ.get("SEQGEN_THREADS")
     if given is not None:
         try:
@@ -28,7 +28,7 @@ _GRACE = 0.0005  # seconds
 
 
 class Workers:
-    """Runs a nogil kernel on contiguous groups of lanes, one group a thread."""
+    """A thread pool that runs a nogil kernel on contiguous groups of lanes, one group per thread."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -36,7 +36,7 @@ class Workers:
         self._beside: Future[None] | None = None
 
     def run(self, work: Callable[[np.ndarray], None], lanes: np.ndarray) -> None:
-        """Call `work` on parts of `lanes` that together are all of them, and wait."""
+        """Call `work` on a partition of `lanes` in parallel, and wait."""
         parts = min(self.threads, len(lanes))
         if parts <= 1:
             if len(lanes):
@@ -49,9 +49,9 @@ class Workers:
             future.result()
 
     def begin_beside(self, work: Callable[[], None]) -> bool:
-        """Start `work` on another thread, without waiting for it; false if that of the last time is still at it."""
+        """Start `work` in another thread without waiting; return False if the previous one is still running."""
         if self._beside is not None:
-            # one that has just ended still needs the interpreter to say so
+            # work that has just ended needs the GIL to report it
             if not wait((self._beside,), _GRACE).done:
                 return False
             self._beside.result()
@@ -64,7 +64,7 @@ class Workers:
         return self._pool
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None

@@ -1,8 +1,6 @@
-"""Codecs: symbols (small integers) to media and back.
-
-A codec turns what a user gives into symbol arrays and what an engine makes into chunks of data. Decoding a
-stream may need memory (half a UTF-8 character, the pen's position): `Decoder` holds it, one for each lane, and
-its state is a JSON value so that a stream can be resumed at any chunk.
+"""Codecs: conversion between data and symbols (usually small integers). A codec encodes user data as symbol arrays and
+decodes the symbols of an engine to chunks of data. Decoding may need state (half a UTF-8 character, whether a word is
+the first): each lane has a `Decoder`, whose state is a JSON value, so that a stream can be resumed at any chunk.
 """
 
 from __future__ import annotations
@@ -39,19 +37,19 @@ __all__ = [
     "codec_from_config",
 ]
 
-# a codec is known by its file alone
+# importing the files of this folder registers their codecs
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def codec_from_config(config: dict[str, Any]) -> Codec:
-    """The codec that `config` describes (the inverse of `Codec.config`)."""
+    """Return the codec that `config` describes (the inverse of `Codec.config`)."""
     arguments = {key: value for key, value in config.items() if key != "name"}
     return codec_class(config.get("name"))(**arguments)
 
 
 def codec_class(name: Any) -> type[Codec]:
-    """The codec of that name, or SeqgenError."""
+    """Return the codec class of that name, or raise SeqgenError."""
     if not isinstance(name, str) or name not in CODECS:
         raise SeqgenError(f"unknown codec {name!r}; this version knows {', '.join(CODECS)}")
     return CODECS[name]

@@ -1,4 +1,4 @@
-"""Sound: mu-law codes, 16-bit integers and plain numbers; a symbol is one sample, data are float32 in [-1, 1]."""
+"""Audio codecs: mu-law codes, 16-bit integers and real numbers; a symbol is one sample, data are float32 in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LOWEST, HIGHEST = -32768, 32767
 
 
 class Audio(Codec):
-    """Base of the codecs of one channel of sound.
+    """Base class of codecs for single-channel audio.
 
-    They take floats in [-1, 1], int16 samples, and tensors of either; `sample_rate` is in samples per second.
+    Input is floats in [-1, 1], int16 samples, or tensors of either; `sample_rate` is in samples per second.
     """
 
     medium = "audio"
@@ -29,7 +29,7 @@ class Audio(Codec):
         self.sample_rate = integer("sample_rate", sample_rate, low=1, most=2**31 - 1)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """One recording, a list of recordings, or an array (B, T) of several."""
+        """Encode one recording, a list of recordings, or an array (B, T)."""
         if isinstance(data, list):
             return [self.encode(data)] if data and np.ndim(data[0]) == 0 else [self.encode(x) for x in data]
         array = as_array("audio", data)
@@ -44,33 +44,33 @@ class Audio(Codec):
         return {"name": self.name, "sample_rate": self.sample_rate}
 
     def samples(self, data: Any) -> np.ndarray:
-        """Floats or int16 samples as checked floats (T,) in [-1, 1], float32 or float64.
+        """Convert float or int16 samples to floats (T,) in [-1, 1], float32 or float64.
 
         Raises:
-            TypeError: for numbers of another kind. ValueError: for stereo, NaN, or numbers beyond [-1, 1].
+            TypeError: for other dtypes. ValueError: for stereo, NaN, or numbers outside [-1, 1].
         """
         array = one_channel(data)
         if array.dtype == np.int16:
             return array.astype(np.float32) / np.float32(PCM_SCALE)
         if array.dtype.kind != "f" and array.size:
             raise TypeError(f"audio must be floats from -1 to 1 or int16 samples, got {array.dtype}")
-        wide = array.astype(np.float64) if array.dtype == np.float64 else array.astype(np.float32)
-        if not np.isfinite(wide).all():
-            where = int(np.argmin(np.isfinite(wide)))
-            raise ValueError(f"audio must be finite, got {wide[where]} at sample {where}")
-        if wide.size and float(np.abs(wide).max()) > 1.0:
-            where = int(np.argmax(np.abs(wide)))
+        floats = array.astype(np.float64) if array.dtype == np.float64 else array.astype(np.float32)
+        if not np.isfinite(floats).all():
+            where = int(np.argmin(np.isfinite(floats)))
+            raise ValueError(f"audio must be finite, got {floats[where]} at sample {where}")
+        if floats.size and float(np.abs(floats).max()) > 1.0:
+            where = int(np.argmax(np.abs(floats)))
             raise ValueError(
-                f"audio must be between -1 and 1, got {wide[where]:g} at sample {where}; divide 16-bit samples by "
-                "32768, and scale what is louder"
+                f"audio must be between -1 and 1, got {floats[where]:g} at sample {where}; divide 16-bit samples by "
+                "32768, and scale down louder samples"
             )
-        return wide
+        return floats
 
 
 class MuLaw(Audio):
-    """Samples as `levels` codes of the mu-law, as torchaudio computes them (mu = levels - 1).
+    """Samples as `levels` mu-law codes, computed as in torchaudio (mu = levels - 1).
 
-    Integers other than int16 are taken as codes.
+    Integers of dtypes other than int16 are codes.
 
     Example:
         >>> MuLaw().encode(np.array([-1.0, 0.0, 1.0])).tolist()
@@ -99,16 +99,16 @@ class MuLaw(Audio):
         return {"name": self.name, "levels": self.levels, "sample_rate": self.sample_rate}
 
     def _decoded(self) -> np.ndarray:
-        """What each code stands for, (levels,) float32."""
+        """Return the sample value of each code, (levels,) float32."""
         mu = self.levels - 1
         x = np.arange(self.levels) / mu * 2.0 - 1.0
         return (np.sign(x) * np.expm1(np.abs(x) * np.log1p(mu)) / mu).astype(np.float32)
 
 
 class PCM16(Audio):
-    """Samples as integers from -32768 to 32767, of which 32768 would be 1.
+    """Samples as integers from -32768 to 32767, where 32768 corresponds to 1.
 
-    Floats become the nearest integer; 1 itself becomes 32767.
+    Floats are rounded to the nearest integer; 1 becomes 32767.
 
     Example:
         >>> PCM16().encode(np.array([-1.0, 0.25, 1.0])).tolist()
@@ -120,11 +120,11 @@ class PCM16(Audio):
     def encode(self, data: Any) -> np.ndarray:
         array = one_channel(data)
         if array.dtype.kind in "iu":
-            wide = array.astype(np.int64)
-            if wide.size and (wide.min() < LOWEST or wide.max() > HIGHEST):
-                bad = int(wide[(wide < LOWEST) | (wide > HIGHEST)][0])
+            integers = array.astype(np.int64)
+            if integers.size and (integers.min() < LOWEST or integers.max() > HIGHEST):
+                bad = int(integers[(integers < LOWEST) | (integers > HIGHEST)][0])
                 raise ValueError(f"16-bit samples must be between {LOWEST} and {HIGHEST}, got {bad}")
-            return wide
+            return integers
         scaled = np.floor(self.samples(array).astype(np.float64) * PCM_SCALE + 0.5)
         return np.clip(scaled, LOWEST, HIGHEST).astype(np.int64)
 
@@ -133,7 +133,7 @@ class PCM16(Audio):
 
 
 class Waveform(Audio):
-    """Samples as the float32 numbers that they are; what a model draws beyond [-1, 1] is cut off when decoded.
+    """Samples as float32 numbers, unchanged; decoding clips to [-1, 1].
 
     Example:
         >>> Waveform().decode(np.array([0.5, 1.5], np.float32)).tolist()
@@ -150,7 +150,7 @@ class Waveform(Audio):
 
 
 def one_channel(data: Any) -> np.ndarray:
-    """Any numbers as an array of one axis, or an error that says how to convert stereo."""
+    """Convert numbers to a one-dimensional array; the error for several channels explains how to mix them."""
     array = as_array("audio", data)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"audio must be an array of numbers, got {array.dtype}")

@@ -1,4 +1,4 @@
-"""What a codec is: symbols to media and back, and the decoder that remembers where a lane stands."""
+"""The codec interface, and the decoder that keeps the decoding state of a lane."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import numpy as np
 
 
 class Decoder(Protocol):
-    """Turns the consecutive symbol blocks of one sample into data."""
+    """Converts the consecutive symbol blocks of one sample to data."""
 
     def __call__(self, symbols: np.ndarray, last: bool) -> Any: ...
 
     def state(self) -> Any: ...
 
     def restore(self, state: Any) -> None:
-        """Go on from what `state` gave, or raise ValueError."""
+        """Continue from a value of `state`, or raise ValueError."""
 
 
 CODECS: dict[str, type[Codec]] = {}
-"""Codecs by the name that checkpoints hold; a subclass of `Codec` enters itself."""
+"""Codecs by the name stored in checkpoints; subclasses of `Codec` register themselves."""
 
 
 class Codec:
-    """Base of all codecs. A subclass with a `name` can be stored in checkpoints and opened again from them.
+    """Base class of all codecs. A subclass with a `name` can be stored in checkpoints.
 
-    What others want to know of a codec, they ask here: a codec is a file in `seqgen/codecs/` and nothing else.
+    Callers query the properties below instead of the type, so that a new codec is one file in `seqgen/codecs/`.
 
     Attributes:
-        name: as stored in checkpoints.
-        size: number of symbols, or 0 where symbols are not integers.
-        medium: what the data are: "text", "symbols" (Python lists), "numbers", "strokes", "image" or "audio". By it
-            sinks, the command line and the evaluation choose what they do; what they have nothing for is written as
-            text and JSON lines, and read as numbers.
-        unit: what a symbol is called, in the plural.
-        vocabulary: the symbols by number, where they have names of their own; else empty.
-        separator: what stands between two symbols of a text.
-        sample_rate: samples per second, of sound.
-        longest: symbols in a whole sample, where there is a most.
-        default_suffix: of the format that standard output gets unless another is asked for.
-        refused_controls: controls that make no sense for this kind of data.
+        name: name in checkpoints.
+        size: number of symbols, or 0 if symbols are not integers.
+        medium: kind of data: "text", "symbols" (Python lists), "numbers", "strokes", "image" or "audio". Sinks, the
+            command line and the evaluation select by it; any other medium is written as text and JSON lines, and read
+            as numbers.
+        unit: name of the symbols, in the plural.
+        vocabulary: the symbols by number, if they have names; else empty.
+        separator: separator between two symbols of a text.
+        sample_rate: samples per second, for audio.
+        longest: maximum number of symbols in a sample, if there is one.
+        default_suffix: suffix of the default format on standard output.
+        refused_controls: controls that do not apply to this kind of data.
     """
 
     name: str
@@ -60,17 +60,17 @@ class Codec:
         if name is None:
             return
         known = CODECS.setdefault(name, cls)
-        # a module that is loaded anew defines its codecs again
+        # reloading a module defines its codecs again
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"the codec name {name!r} is taken by {known.__module__}.{known.__qualname__}")
         CODECS[name] = cls
 
     def encode(self, data: Any) -> np.ndarray:
-        """One item of user data as an array of symbols (T,) or (T, D)."""
+        """Encode one item of user data as an array of symbols (T,) or (T, D)."""
         raise NotImplementedError
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """One item or a list of items as a list of symbol arrays."""
+        """Encode one item or a list of items as a list of symbol arrays."""
         if isinstance(data, list):
             return [self.encode(item) for item in data]
         if isinstance(data, np.ndarray) and data.ndim == 2 and self.size:
@@ -78,35 +78,35 @@ class Codec:
         return [self.encode(data)]
 
     def encode_prompt(self, data: Any) -> np.ndarray:
-        """What is known of a sample before it is generated; for sequences, the symbols that stand before it."""
+        """Encode a prompt: for sequences, the symbols that precede the sample; for images, the known pixels."""
         return self.encode(data)
 
     def encode_symbols(self, data: Any) -> np.ndarray:
-        """Symbols as a control names them."""
+        """Encode symbols given in a control."""
         return self.encode(data)
 
     def encode_symbol(self, symbol: Any) -> np.ndarray:
-        """One symbol, named as in data, as an array (1,); several in its place come as an array of several."""
+        """Encode one symbol as an array (1,); data of several symbols become an array of several."""
         return self.encode(symbol)
 
     def decoder(self) -> Decoder:
-        """A fresh decoder for one sample."""
+        """Return a new decoder for one sample."""
         return _Stateless(self.decode)
 
     def decode(self, symbols: np.ndarray) -> Any:
-        """The data of a whole array of symbols."""
+        """Decode an array of symbols."""
         return symbols
 
     def join(self, parts: list[Any]) -> Any:
-        """The data of a sample from the data of its chunks."""
+        """Concatenate the data of a sample's chunks."""
         return np.concatenate(parts) if parts else np.zeros((0,))
 
     def config(self) -> dict[str, Any]:
-        """A JSON description from which `codec_from_config` makes an equal codec."""
+        """Return a JSON description from which `codec_from_config` creates an equal codec."""
         return {"name": self.name}
 
     def _symbols(self, data: Any) -> np.ndarray:
-        """An integer array that is checked against `size`."""
+        """Convert to an integer array and check it against `size`."""
         array = np.asarray(data)
         if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
             raise TypeError(
@@ -120,7 +120,7 @@ class Codec:
 
 
 class _Stateless:
-    """A decoder that needs no memory."""
+    """A decoder without state."""
 
     def __init__(self, decode: Any) -> None:
         self._decode = decode
@@ -133,4 +133,4 @@ class _Stateless:
 
     def restore(self, state: Any) -> None:
         if state is not None:
-            raise ValueError(f"a decoder that remembers nothing cannot have the state {state!r}")
+            raise ValueError(f"a decoder without state cannot have the state {state!r}")

@@ -1,4 +1,4 @@
-"""Numbers: integers below a bound, pen directions, and vectors as they are."""
+"""Codecs of numbers: integers below a bound, pen directions, and vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqgen.errors import integer
 
 
 class Integers(Codec):
-    """The integers 0 to size - 1 as they are: (T,) int64 arrays."""
+    """The integers 0 to size - 1, unchanged: (T,) int64 arrays."""
 
     name = "integers"
     medium = "numbers"
@@ -23,7 +23,7 @@ class Integers(Codec):
         return self._symbols(data)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """One sequence, a list of sequences, or a (B, T) array."""
+        """Encode one sequence, a list of sequences, or a (B, T) array."""
         if isinstance(data, list) and data and np.ndim(data[0]) == 0:
             return [self.encode(data)]
         return super().encode_batch(data)
@@ -36,9 +36,9 @@ class Integers(Codec):
 
 
 class Strokes(Codec):
-    """Pen movements of unit length: symbol s is the direction 2 pi s / angles, counted from right over up.
+    """Pen movements of unit length: symbol s is the direction 2 pi s / angles, counter-clockwise from the right.
 
-    Data are displacements (n, 2) float32, x to the right and y upwards; their cumulative sum is the pen's path.
+    Data are displacements (n, 2) float32, x to the right and y upwards; their cumulative sum is the path of the pen.
 
     Example:
         >>> Strokes(4).decode(np.array([1])).round(6).tolist()
@@ -55,7 +55,7 @@ class Strokes(Codec):
         self._table = np.stack([np.cos(turn), np.sin(turn)], -1).astype(np.float32)
 
     def encode(self, data: Any) -> np.ndarray:
-        """Symbols (n,), or displacements (n, 2) floats of any length, which take the nearest direction."""
+        """Encode symbols (n,), or displacements (n, 2) of any length as the nearest directions."""
         array = np.asarray(data)
         if array.dtype.kind != "f":
             return self._symbols(array)
@@ -78,7 +78,7 @@ class Strokes(Codec):
 
 
 class Vectors(Codec):
-    """Numeric observations as they are: (T,) or (T, D) arrays."""
+    """Numeric observations, unchanged: (T,) or (T, D) arrays."""
 
     name = "vectors"
     medium = "numbers"
@@ -87,7 +87,7 @@ class Vectors(Codec):
     def __init__(self, dimensions: int = 0, dtype: str = "float64") -> None:
         self.dimensions = integer("dimensions", dimensions, low=0)
         if not isinstance(dtype, str) or np.dtype(dtype).kind not in "iuf":
-            raise TypeError(f"dtype must be the name of a type of numbers, got {dtype!r}")
+            raise TypeError(f"dtype must be the name of a numeric dtype, got {dtype!r}")
         self.dtype = dtype
 
     def encode(self, data: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Pixels: images of C colours, H rows and W columns with a number of levels; a symbol is one row."""
+"""The codec of images with C colours, H rows and W columns of discrete levels; a symbol is one row."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class Pixels(Codec):
         self.levels = self.size = integer("levels", levels, low=2, high=256)
 
     def images(self, data: Any) -> np.ndarray:
-        """One image or several as checked levels (B, C, H, W) uint8.
+        """Convert one or several images to levels (B, C, H, W) uint8 and check them.
 
         Args:
-            data: integers of the shape (C, H, W) or (B, C, H, W); the axis C may be left out where it is 1,
-                and a whole image may be one row of C·H·W numbers. A tensor may be on any device.
+            data: integers of shape (C, H, W) or (B, C, H, W); the axis C may be omitted if it is 1, and an image may be
+                flattened to C·H·W numbers. A tensor may be on any device.
 
         Raises:
-            TypeError: for numbers that are not integers.
-            ValueError: for another size, no image, or levels out of range.
+            TypeError: if the numbers are not integers.
+            ValueError: if the size is wrong, there is no image, or a level is out of range.
         """
         array = self._integers(data)
         shaped = self._shaped(array)
@@ -66,7 +66,7 @@ class Pixels(Codec):
         return shaped.astype(np.uint8)
 
     def encode(self, data: Any) -> np.ndarray:
-        """One image as its rows (H, C, W) uint8."""
+        """Encode one image as its rows (H, C, W) uint8."""
         images = self.images(data)
         if len(images) != 1:
             raise ValueError(f"expected one image of the shape {self.shape}, got {len(images)}")
@@ -78,12 +78,12 @@ class Pixels(Codec):
         return list(np.ascontiguousarray(self.images(data).transpose(0, 2, 1, 3)))
 
     def encode_prompt(self, data: Any) -> np.ndarray:
-        """The known part of an image, (C, H, W) int16: levels, and -1 where a pixel is to be generated."""
+        """Encode the known pixels of an image, (C, H, W) int16: levels, and -1 for each pixel to generate."""
         array = self._integers(data)
         if array.dtype.kind == "b":
             raise TypeError(
                 "a prompt is an image of levels with -1 where a pixel is to be generated, got a mask of bool; "
-                "seqgen.data.images.keep_known makes one of an image and a mask"
+                "seqgen.data.images.keep_known combines an image and a mask"
             )
         shaped = self._shaped(array)
         if len(shaped) != 1:
@@ -92,11 +92,11 @@ class Pixels(Codec):
         return shaped[0].astype(np.int16)
 
     def encode_symbols(self, data: Any) -> np.ndarray:
-        """Levels (n,), as the control `allowed` names them."""
+        """Encode the levels (n,) of the control `allowed`."""
         return self._symbols(data)
 
     def decode(self, symbols: np.ndarray) -> np.ndarray:
-        """Rows (k, C, W) as (C, k, W)."""
+        """Transpose rows (k, C, W) to (C, k, W)."""
         return np.ascontiguousarray(symbols.transpose(1, 0, 2))
 
     def join(self, parts: list[Any]) -> np.ndarray:
@@ -105,7 +105,7 @@ class Pixels(Codec):
         return np.zeros((self.shape[0], 0, self.shape[2]), np.uint8)
 
     def to_grey(self, image: np.ndarray) -> np.ndarray:
-        """Levels as intensities from 0 to 255, uint8 of the same shape."""
+        """Convert levels to intensities from 0 to 255, uint8 of the same shape."""
         return np.rint(np.asarray(image) * (255.0 / (self.levels - 1))).astype(np.uint8)
 
     def config(self) -> dict[str, Any]:
@@ -116,12 +116,12 @@ class Pixels(Codec):
         if array.dtype.kind not in "iub":
             raise TypeError(
                 f"images must be integers from 0 to {self.levels - 1}, got {array.dtype}; "
-                "seqgen.data.images.to_levels and binarize make them from intensities"
+                "seqgen.data.images.to_levels and binarize convert intensities"
             )
         return array
 
     def _shaped(self, array: np.ndarray) -> np.ndarray:
-        """(B, C, H, W), from any of the shapes that `images` takes."""
+        """Reshape to (B, C, H, W) from any of the shapes that `images` accepts."""
         colours, rows, columns = self.shape
         size = math.prod(self.shape)
         if array.ndim in (3, 4) and array.shape[-3:] == self.shape:

@@ -1,4 +1,4 @@
-"""Symbols of a vocabulary: anything hashable, words, or tokens that keep their white space."""
+"""Codecs over a vocabulary of hashable symbols, of words, or of tokens with their white space."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Symbols(Codec):
             ) from None
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """A list of symbols is one sequence; a list of lists, tuples or arrays is as many."""
+        """Encode one sequence (a list of symbols), or several (a list of lists, tuples or arrays)."""
         if isinstance(data, list) and not all(self._is_sequence(item) for item in data):
             return [self.encode(data)]
         return super().encode_batch(data)
@@ -77,7 +77,7 @@ class Symbols(Codec):
 
 
 class Words(Symbols):
-    """Text as words that are joined by single spaces; a text prompt is split at white space."""
+    """Text as words joined by single spaces; input is split at white space."""
 
     name = "words"
     medium = "text"
@@ -91,7 +91,7 @@ class Words(Symbols):
         return super().encode(data.split() if isinstance(data, str) else data)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """A list is a list of texts."""
+        """Encode one text or a list of texts."""
         return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:
@@ -105,7 +105,7 @@ class Words(Symbols):
 
 
 class _WordDecoder:
-    """Puts a space before every block but a sample's first, so that chunks concatenate to the whole."""
+    """Insert a space before every block except a sample's first, so that chunks concatenate to the text."""
 
     def __init__(self, codec: Words) -> None:
         self._codec = codec
@@ -128,10 +128,10 @@ class _WordDecoder:
 
 
 class Tokens(Symbols):
-    """Text as tokens that put together are the text again, white space and all.
+    """Text as tokens that concatenate to the text, including white space.
 
-    A token is a word or a run of punctuation with one character of white space before it, if there is any; what
-    is left of white space stands alone. The first word of a prompt may be one that the model only knows after
+    A token is a word or a run of punctuation with the preceding white-space character, if any; each further white-space
+    character is a token of its own. The first word of a prompt may be one that the vocabulary has only with preceding
     white space.
 
     Example:
@@ -149,7 +149,7 @@ class Tokens(Symbols):
 
     @classmethod
     def split(cls, text: str) -> list[str]:
-        """The tokens of a text."""
+        """Split a text into tokens."""
         return cls.pattern.findall(text)
 
     def encode(self, data: Any) -> np.ndarray:
@@ -160,13 +160,13 @@ class Tokens(Symbols):
             tokens[0] = next((s for s in (" " + tokens[0], "\n" + tokens[0]) if s in self._index), tokens[0])
         if tokens and tokens[-1].isspace() and tokens[-1] not in self._index:
             raise ValueError(
-                f"the model does not know a text that ends in {tokens[-1]!r}: white space belongs to the word "
-                "after it; leave it away"
+                f"the text ends in the white space {tokens[-1]!r}, which is not in the vocabulary because white space "
+                "belongs to the next word; remove it"
             )
         return super().encode(tokens)
 
     def encode_batch(self, data: Any) -> list[np.ndarray]:
-        """A list is a list of texts."""
+        """Encode one text or a list of texts."""
         return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:

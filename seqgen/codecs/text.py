@@ -1,4 +1,4 @@
-"""Text as characters of a fixed vocabulary, or as the bytes of UTF-8."""
+"""Codecs of text as characters of a fixed vocabulary, or as UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class Characters(Codec):
 
 
 class Bytes(Codec):
-    """Text as the 256 byte values of UTF-8; a character split between two chunks comes with the second.
+    """Text as UTF-8 bytes; a character whose bytes are split between two chunks is part of the second.
 
-    Bytes that are no UTF-8 decode to U+FFFD, the same however the stream is cut.
+    Invalid UTF-8 decodes to U+FFFD, independently of the chunk boundaries.
     """
 
     name = "bytes"
@@ -91,7 +91,7 @@ class Bytes(Codec):
 
 
 class _Utf8Decoder:
-    """Python's incremental decoder, with a JSON state: the bytes that wait for the rest of their character."""
+    """Python's incremental decoder, with a JSON state: the bytes of an incomplete character."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -104,5 +104,5 @@ class _Utf8Decoder:
 
     def restore(self, state: list[int]) -> None:
         if not isinstance(state, list) or len(state) > 3:
-            raise ValueError(f"a decoder of UTF-8 has the state of up to three bytes, got {state!r}")
+            raise ValueError(f"the state of a UTF-8 decoder is at most three bytes, got {state!r}")
         self._decoder.setstate((bytes(state), 0))

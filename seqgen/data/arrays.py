@@ -1,4 +1,4 @@
-"""Reading numeric sequences from .npy and .npz files."""
+"""Read numeric sequences from .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seqgen.errors import SeqgenError
 
 
 def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
-    """The sequences of a file, each (T,) or (T, D).
+    """Read the sequences of a file, each (T,) or (T, D).
 
-    A .npy file holds one sequence, (T,) or (T, D), or several of one length, (B, T, D). A .npz file holds
-    a sequence in each of its arrays; or, as `seqgen stream -o x.npz` writes it, "data" with all of them one after
-    another and "length" with their lengths.
+    A .npy file holds one sequence, (T,) or (T, D), or several of equal length, (B, T, D). A .npz file holds one
+    sequence per array; or, as written by `seqgen stream -o x.npz`, "data" with all sequences concatenated and "length"
+    with their lengths.
 
     Raises:
-        SeqgenError: if it is missing, of another kind, empty, or holds objects.
+        SeqgenError: if the file is missing, of another kind, empty, or holds objects.
     """
     path = Path(path)
     try:
@@ -33,7 +33,7 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
     except OSError as error:
         raise SeqgenError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SeqgenError(f"{path} is not a whole {path.suffix} file of numbers: {error}") from None
+        raise SeqgenError(f"{path} is not a complete {path.suffix} file of numbers: {error}") from None
     if {"data", "length"} <= set(arrays):
         cuts = np.cumsum(arrays["length"])[:-1]
         sequences = np.split(arrays["data"], cuts)
@@ -50,10 +50,10 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
 
 
 def read_vectors(path: str | os.PathLike[str]) -> np.ndarray:
-    """All observations of what `read_sequences` reads, one after another, as vectors (N, D) float64.
+    """Read the observations of all sequences (see `read_sequences`) as vectors (N, D) float64.
 
     Raises:
-        SeqgenError: as `read_sequences`; or if the vectors differ in length, or one is not finite.
+        SeqgenError: as in `read_sequences`; or if the vectors differ in length, or one is not finite.
     """
     parts = [sequence.reshape(len(sequence), -1) for sequence in read_sequences(path)]
     lengths = sorted({part.shape[1] for part in parts})
@@ -70,7 +70,7 @@ def read_vectors(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def hold_out(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
-    """Hold out the last tenth: of the sequences if there are ten, else of the only or longest one's end."""
+    """Hold out the last tenth of the sequences if there are at least ten, else of the longest sequence."""
     if len(sequences) >= 10:
         cut = len(sequences) - len(sequences) // 10
         words = f"first {cut} sequences for training, last {len(sequences) - cut} held out"
@@ -79,6 +79,6 @@ def hold_out(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.nda
     whole = sequences[longest]
     cut = len(whole) - max(1, len(whole) // 10)
     if cut < 1:
-        raise SeqgenError("the data hold a single observation; give more")
+        raise SeqgenError("the data have a single observation; give more")
     rest = [s for k, s in enumerate(sequences) if k != longest]
     return [*rest, whole[:cut]], [whole[cut:]], f"the last {len(whole) - cut} observations held out"

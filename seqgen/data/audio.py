@@ -1,4 +1,4 @@
-"""Recordings to train on and to score with: files and folders of sound, silence trimmed, split by file."""
+"""Audio data sets: read files and folders of recordings, trim silence, and split by file."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ HELD_OUT = 0.025
 
 @dataclass(frozen=True)
 class Recordings:
-    """What was read, in the order of the files' paths.
+    """The recordings of a data set, in the order of the files' paths.
 
     Attributes:
-        items: the recordings. labels: of each, the number of the sub-folder it lies in; empty if there are none.
+        items: the recordings. labels: the sub-folder number of each; empty if there are no sub-folders.
         classes: the names of the sub-folders.
-        notes: what was converted, trimmed and left out, in words.
+        notes: descriptions of what was converted, trimmed and left out.
     """
 
     items: tuple[Recording, ...]
@@ -46,20 +46,20 @@ class Recordings:
     notes: tuple[str, ...] = ()
 
     def take(self, numbers: np.ndarray) -> Recordings:
-        """Some of them."""
+        """Return a subset by number."""
         chosen = [int(n) for n in numbers]
         labels = tuple(self.labels[n] for n in chosen) if self.labels else ()
         return replace(self, items=tuple(self.items[n] for n in chosen), labels=labels)
 
     @property
     def samples(self) -> int:
-        """How many samples they have together."""
+        """The total number of samples."""
         return sum(len(item.samples) for item in self.items)
 
 
 @dataclass(frozen=True)
 class AudioSplits:
-    """Recordings to train on, to validate on while training, and to score with at the end; `how` says it in words."""
+    """Training, validation and test recordings; `how` describes the split."""
 
     train: Recordings
     validation: Recordings
@@ -75,21 +75,19 @@ def read_recordings(
     margin: float = 0.05,
     longest_silence: float = 0.0,
 ) -> Recordings:
-    """Read a file of sound, or all of a folder and its sub-folders in the order of their paths.
+    """Read an audio file, or all of a folder and its sub-folders in the order of their paths.
 
-    Files of several channels are mixed into one, other rates are resampled, silent and empty files of a folder are
-    left out; `notes` counts all of it. The sub-folders of a folder are its classes (for example speakers), if all
-    files lie in some.
+    Several channels are mixed into one, other rates are resampled, and silent and empty files of a folder are skipped;
+    `notes` counts each. Sub-folders are classes (for example speakers) if every file is in one.
 
     Args:
-        path: a file or a folder. sample_rate: of all recordings.
-        trim_db: drop what comes before and after the sound: 20 ms pieces this many decibels below the loudest one;
-            0 is off.
-        margin: seconds of silence to keep on either side.
-        longest_silence: cut longer silences inside a recording down to these seconds; 0 leaves them.
+        path: a file or a folder. sample_rate: the rate of the result.
+        trim_db: trim leading and trailing silence: 20 ms windows this many decibels below the loudest one; 0 is off.
+        margin: seconds of silence to keep at either end.
+        longest_silence: shorten silences inside a recording to this many seconds; 0 is off.
 
     Raises:
-        SeqgenError: if there is nothing to read, a file is damaged or holds NaN, or the only file is silent.
+        SeqgenError: if there is nothing to read, a file is damaged or contains NaN, or the only file is silent.
         MissingPackageError: if a package that reads one of the files is not installed.
     """
     folder = Path(path)
@@ -129,10 +127,10 @@ def read_recordings(
 
 
 def split_recordings(recordings: Recordings, seed: int = 0) -> AudioSplits:
-    """Hold out whole recordings: 2.5 % for validation and 2.5 % for the score, at least one each.
+    """Hold out whole recordings: 2.5 % for validation and 2.5 % for testing, at least one each.
 
-    Fewer than three recordings are cut in time instead: the first 95 % of each to train on, the next 2.5 % for
-    validation, the rest for the score.
+    Fewer than three recordings are split in time instead: the first 95 % of each for training, the next 2.5 % for
+    validation, the rest for testing.
     """
     count = len(recordings.items)
     if count < 3:
@@ -146,7 +144,7 @@ def split_recordings(recordings: Recordings, seed: int = 0) -> AudioSplits:
 
 
 def loudness(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The root mean square of each 20 ms of (T,) samples; the last piece may be shorter."""
+    """Return the root mean square of each 20 ms window of (T,) samples; the last window may be shorter."""
     size = max(1, round(FRAME_SECONDS * sample_rate))
     starts = np.arange(0, len(samples), size)
     if not len(starts):
@@ -158,7 +156,7 @@ def loudness(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 def without_silence(
     samples: np.ndarray, sample_rate: int, trim_db: float, margin: float = 0.05, longest_silence: float = 0.0
 ) -> np.ndarray:
-    """Samples without the silence at their ends, and with long silences inside made shorter; see `read_recordings`."""
+    """Trim silence at both ends and shorten long silences inside; see `read_recordings`."""
     size = max(1, round(FRAME_SECONDS * sample_rate))
     loud = loudness(samples, sample_rate)
     sounding = np.flatnonzero(loud >= loud.max() * 10.0 ** (-trim_db / 20.0))
@@ -197,5 +195,5 @@ def _files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
     if not files:
-        raise SeqgenError(f"the folder {path} holds no sound; read are {', '.join(SUFFIXES)}")
+        raise SeqgenError(f"the folder {path} has no audio files; supported are {', '.join(SUFFIXES)}")
     return files

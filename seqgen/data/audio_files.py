@@ -1,4 +1,4 @@
-"""Reading one audio file: through soundfile, or PyAV for what soundfile does not know."""
+"""Read one audio file with soundfile, or with PyAV for formats that soundfile does not support."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SUFFIXES = SOUNDFILE_SUFFIXES + PYAV_SUFFIXES
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One channel of sound.
+    """Single-channel audio.
 
     Attributes:
-        name: of the file. samples: (T,) float32 in [-1, 1]. sample_rate: in samples per second.
-        conversions: what was done to it when it was read, in words.
+        name: file name. samples: (T,) float32 in [-1, 1]. sample_rate: in samples per second.
+        conversions: descriptions of the conversions made on reading.
     """
 
     name: str
@@ -34,26 +34,26 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The duration in seconds."""
         return len(self.samples) / self.sample_rate
 
 
 def read_audio(
     path: str | os.PathLike[str], sample_rate: int | None = None, *, mono: bool = False
 ) -> Recording:
-    """Read a file of sound.
+    """Read an audio file.
 
     Args:
-        path: .wav, .flac, .ogg, .mp3 and what else soundfile reads; .m4a, .webm, … with PyAV installed.
-        sample_rate: to resample to; None leaves the rate as it is.
-        mono: mix several channels into one; else they are refused.
+        path: .wav, .flac, .ogg, .mp3 and other formats of soundfile; .m4a, .webm, … with PyAV installed.
+        sample_rate: rate to resample to; None keeps the rate.
+        mono: mix several channels into one; otherwise they are refused.
 
     Returns:
-        the recording. Numbers beyond [-1, 1], which floating-point and lossy files may have, are cut off, and
-        `conversions` says so.
+        The recording. Samples outside [-1, 1], which floating-point and lossy files may contain, are clipped, which
+            `conversions` notes.
 
     Raises:
-        SeqgenError: if the file is missing, damaged, or of several channels, or holds NaN or infinity.
+        SeqgenError: if the file is missing or damaged, has several channels, or contains NaN or infinity.
     """
     path = Path(path)
     channels, rate = _read(path)
@@ -81,14 +81,14 @@ def read_audio(
 def require_readers(
     paths: Iterable[str | os.PathLike[str]], *more: str, for_what: str = "reading sound"
 ) -> None:
-    """Raise MissingPackageError unless the packages that read files of these names, and `more`, are installed."""
+    """Raise MissingPackageError unless the packages needed to read the named files, and `more`, are installed."""
     suffixes = {Path(path).suffix.lower() for path in paths}
     readers = {"av" if suffix in PYAV_SUFFIXES else "soundfile" for suffix in suffixes}
     extras.require(*more, *sorted(readers), for_what=for_what)
 
 
 def resample(audio: Any, before: int, after: int) -> np.ndarray:
-    """Sound of the rate `before` as that of the rate `after`, float32 (T,), by windowed sinc interpolation."""
+    """Resample audio from rate `before` to rate `after`, float32 (T,), by windowed sinc interpolation."""
     extras.require("torch", "torchaudio", for_what="resampling sound")
     import torch
     from torchaudio.functional import resample as convert
@@ -100,7 +100,7 @@ def resample(audio: Any, before: int, after: int) -> np.ndarray:
 
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Samples (T, C) float32 and the rate."""
+    """Return samples (T, C) float32 and the rate."""
     if not path.is_file():
         raise SeqgenError(
             f"cannot read {path}: {'it is a folder' if path.is_dir() else 'there is no such file'}"
@@ -113,7 +113,7 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise SeqgenError(f"{path} is not a file of sound that can be read: {error}") from None
+        raise SeqgenError(f"{path} is not a readable audio file: {error}") from None
     return samples, int(rate)
 
 
@@ -126,7 +126,7 @@ def _read_with_pyav(path: Path) -> tuple[np.ndarray, int]:
     try:
         with av.open(os.fspath(path)) as container:
             if not container.streams.audio:
-                raise SeqgenError(f"{path} holds no sound")
+                raise SeqgenError(f"{path} has no audio stream")
             stream = container.streams.audio[0]
             rate = int(stream.rate)
             converter = av.AudioResampler(format="fltp")
@@ -134,7 +134,7 @@ def _read_with_pyav(path: Path) -> tuple[np.ndarray, int]:
                 parts += [part.to_ndarray().T for part in converter.resample(frame)]
             parts += [part.to_ndarray().T for part in converter.resample(None)]
     except (av.error.FFmpegError, OSError) as error:
-        raise SeqgenError(f"{path} is not a file of sound that can be read: {error}") from None
+        raise SeqgenError(f"{path} is not a readable audio file: {error}") from None
     if not parts:
         return np.zeros((0, 1), np.float32), rate
     return np.concatenate(parts).astype(np.float32), rate

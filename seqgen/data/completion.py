@@ -1,4 +1,4 @@
-"""Prompts of image models: an image with the pixels that are known, and -1 where one is to be generated."""
+"""Prompts of image models: an image with known pixels, and -1 for each pixel to generate."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seqgen.errors import SeqgenError, integer
 
 
 def keep_known(image: Any, codec: Pixels, *, keep_rows: int | None = None, mask: Any = None) -> np.ndarray:
-    """The levels of an image where they are known, and -1 elsewhere: (C, H, W) int16, for `prompt=`.
+    """Return the levels of the known pixels of an image, and -1 elsewhere: (C, H, W) int16, for `prompt=`.
 
     Args:
-        image: levels, in any shape that `codec.images` takes.
-        codec: of the model.
-        keep_rows: so many rows from the top are known.
-        mask: (H, W) or (C, H, W), true where a pixel is known; with `keep_rows`, both must hold.
+        image: levels, in any shape that `codec.images` accepts.
+        codec: that of the model.
+        keep_rows: number of known rows from the top.
+        mask: (H, W) or (C, H, W), true for known pixels; with `keep_rows`, a pixel must be known by both.
 
     Raises:
         ValueError: if neither is given, or sizes differ.
@@ -30,7 +30,7 @@ def keep_known(image: Any, codec: Pixels, *, keep_rows: int | None = None, mask:
         [[[1, 0], [-1, -1]]]
     """
     if keep_rows is None and mask is None:
-        raise ValueError("keep_rows or mask must be given; they say which pixels are known")
+        raise ValueError("keep_rows or mask must be given, to select the known pixels")
     levels = codec.encode(image).transpose(1, 0, 2).astype(np.int16)
     known = np.ones(codec.shape, bool)
     if keep_rows is not None:
@@ -52,15 +52,15 @@ def read_prompt(
     keep_rows: int | None = None,
     mask: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """A prompt (C, H, W) from an image file, whose pixels become the nearest of the model's levels.
+    """Read a prompt (C, H, W) from an image file, with intensities rounded to the nearest levels of the model.
 
     Args:
-        path: an image file of the model's size; it is made grey or RGB as the model has it.
-        codec: of the model. keep_rows: as in `keep_known`.
-        mask: an image file of the same size, bright (128 or more of 255) where a pixel is known.
+        path: an image file of the model's size; it is converted to the model's colours.
+        codec: that of the model. keep_rows: as in `keep_known`.
+        mask: an image file of the same size, bright (128 or more of 255) for known pixels.
 
     Raises:
-        SeqgenError: if a file is no whole image or has another size.
+        SeqgenError: if a file is not a complete image or has another size.
     """
     image = _sized(path, codec, codec.shape[0])
     bright = None if mask is None else _sized(mask, codec, 1)[0] >= 128
@@ -68,7 +68,7 @@ def read_prompt(
 
 
 def read_levels(path: str | os.PathLike[str], codec: Pixels) -> np.ndarray:
-    """An image file as levels (C, H, W) of a codec, whose size it must have."""
+    """Read an image file as levels (C, H, W) of a codec, whose size it must have."""
     return to_levels(_sized(path, codec, codec.shape[0]), codec.levels)
 
 

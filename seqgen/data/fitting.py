@@ -1,4 +1,4 @@
-"""Images of any size made to fit a model: cut or padded to the shape in the middle, then resized."""
+"""Crop or pad images centrally to an aspect ratio, then resize them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from seqgen.errors import choice, integer
 
 
 def fit_size(images: np.ndarray, size: int | tuple[int, int], *, how: str = "crop") -> np.ndarray:
-    """Intensities (..., H, W) as (..., rows, columns), uint8.
+    """Crop or pad, and resize, intensities (..., H, W) to (..., rows, columns), uint8.
 
     Args:
-        images: uint8 intensities; the leading axes (images, colours) stay as they are.
+        images: uint8 intensities; leading axes (images, colours) are kept.
         size: (rows, columns), or one number for both.
-        how: "crop" cuts the middle out of what is too wide or too high, "pad" adds black borders instead; what
-            then has the right shape is resized (Lanczos, smoothed where it shrinks).
+        how: "crop" cuts the longer side to the aspect ratio of `size`, "pad" adds black borders to the shorter one; the
+            result is resized (Lanczos, with antialiasing).
 
     Example:
         >>> fit_size(np.full((2, 3, 40, 60), 7, np.uint8), 28).shape
@@ -43,7 +43,7 @@ def fit_size(images: np.ndarray, size: int | tuple[int, int], *, how: str = "cro
 
 
 def checked_size(size: Any) -> tuple[int, int]:
-    """(rows, columns) from such a pair or one number."""
+    """Return (rows, columns) from a pair or one number."""
     pair = size if isinstance(size, (tuple, list)) else (size, size)
     if len(pair) != 2:
         raise ValueError(f"size must be (rows, columns) or one number, got {size!r}")

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and Fashion-MNIST (big-endian header, then bytes), plain or .gz."""
+"""Read IDX files, the format of MNIST and Fashion-MNIST (big-endian header, then bytes), plain or .gz."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _BLOCK = 1 << 24
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file begins like an IDX file, or is compressed."""
+    """Return whether a file begins like an IDX file, or is compressed."""
     with path.open("rb") as file:
         start = file.read(4)
     return start[:2] == _GZIP or (len(start) == 4 and start[:2] == b"\0\0" and start[2] in _TYPES)
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array of an IDX file of bytes, uint8 and read-only; a plain file is mapped into memory, not read.
+    """Return the array of an IDX file of bytes, uint8 and read-only; an uncompressed file is memory-mapped.
 
     Raises:
-        SeqgenError: if the file is missing, is no IDX file of unsigned bytes, or is shorter or longer than its
-            header says.
+        SeqgenError: if the file is missing, is not an IDX file of unsigned bytes, or does not have the size given in
+            its header.
     """
     path = Path(path)
     try:
@@ -48,7 +48,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
             return np.zeros(shape, np.uint8)
         return np.asarray(np.memmap(path, np.uint8, "r", start, shape))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SeqgenError(f"{path} is not a whole .gz file: {error}") from None
+        raise SeqgenError(f"{path} is not a complete .gz file: {error}") from None
     except OSError as error:
         raise SeqgenError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -56,8 +56,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 def _compressed(path: Path, stream: BinaryIO) -> np.ndarray:
     shape, _ = _header(path, stream)
     count = math.prod(shape)
-    # block by block, as memory for a wrong count would not be there; one byte more than announced, so that a longer
-    # file shows without being unpacked
+    # read block by block, because a wrong count may exceed the memory; read one byte more than announced, so that a
+    # longer file is detected without unpacking it
     data = bytearray()
     while len(data) <= count and (block := stream.read(min(_BLOCK, count + 1 - len(data)))):
         data += block
@@ -68,7 +68,7 @@ def _compressed(path: Path, stream: BinaryIO) -> np.ndarray:
 
 
 def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], int]:
-    """The shape that a header says, and where the data begin."""
+    """Return the shape in the header and the offset of the data."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         raise SeqgenError(
@@ -91,7 +91,7 @@ def _require_size(path: Path, shape: tuple[int, ...], given: int) -> None:
 
 
 def read_idx_images(path: Path) -> ImageSet:
-    """The images of one file, with the labels of the file beside it that is named alike, if there is one."""
+    """Read the images of one file, with the labels of the corresponding file in its folder, if any."""
     images = read_idx(path)
     if images.ndim != 3 or not images.size:
         raise SeqgenError(f"{path} must hold images (number, rows, columns), got an array {images.shape}")
@@ -101,14 +101,14 @@ def read_idx_images(path: Path) -> ImageSet:
 
 
 def read_idx_pair(folder: Path, part: str) -> ImageSet:
-    """The images and labels of "train" or "t10k" in a folder laid out as MNIST's."""
+    """Read the images and labels of "train" or "t10k" in a folder with the layout of MNIST."""
     return _together(
         folder, read_idx(_only(folder, f"{part}-images*")), read_idx(_only(folder, f"{part}-labels*"))
     )
 
 
 def idx_parts(folder: Path) -> list[str]:
-    """Which of "train" and "t10k" a folder has the images of."""
+    """Return for which of "train" and "t10k" a folder has images."""
     return [part for part in ("train", "t10k") if any(folder.glob(f"{part}-images*"))]
 
 
@@ -122,7 +122,7 @@ def _together(where: Path, images: np.ndarray, labels: np.ndarray | None) -> Ima
 
 
 def _only(folder: Path, pattern: str) -> Path:
-    # a file and its unpacked copy often lie side by side; the unpacked one comes first and is mapped
+    # a folder may have both a file and its unpacked copy; the unpacked one sorts first and is memory-mapped
     found = sorted(folder.glob(pattern))
     if not found:
         raise SeqgenError(f"{folder} has no file {pattern}")

@@ -1,4 +1,4 @@
-"""Images in .npy and .npz files of numpy."""
+"""Read images from .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _IMAGES, _LABELS = ("images", "x", "data"), ("labels", "y")
 
 
 def read_image_arrays(path: Path, *, colours: int | None = None, maximum: float | None = None) -> ImageSet:
-    """Images of the shape (N, H, W), (N, C, H, W) or (N, H, W, C).
+    """Read images of the shape (N, H, W), (N, C, H, W) or (N, H, W, C).
 
-    A .npz file has them as "images", "x" or "data", and labels (N,) as "labels" or "y"; archives that
-    `seqgen stream -o x.npz` wrote say themselves how many levels they have.
+    In a .npz file, images are named "images", "x" or "data", and labels (N,) "labels" or "y"; archives written by
+    `seqgen stream -o x.npz` also store the number of levels.
 
     Args:
-        path: the file; .npy is mapped into memory.
-        colours: the number of colours, where the shape leaves open which axis they are on.
-        maximum: the number that stands for full intensity where it is not 255 of uint8, for example 1.
+        path: the file; .npy is memory-mapped.
+        colours: the number of colours, if the shape is ambiguous.
+        maximum: the number of full intensity if it is not 255 of uint8, for example 1.
 
     Raises:
-        SeqgenError: for a file that is missing, damaged, or holds something else, out of its range or not finite.
+        SeqgenError: if the file is missing or damaged, or its contents are of another kind, out of range or not finite.
     """
     try:
         if path.suffix.lower() == ".npy":
             return _checked(path, np.load(path, mmap_mode="r", allow_pickle=False), None, colours, maximum)
-        # numpy leaves the file of a damaged archive open if it opens it itself
+        # numpy does not close the file of a damaged archive if it opened the file itself
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return _from_archive(path, archive, colours, maximum)
     except OSError as error:
         raise SeqgenError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise SeqgenError(f"{path} is not a whole {path.suffix} file of numbers: {error}") from None
+        raise SeqgenError(f"{path} is not a complete {path.suffix} file of numbers: {error}") from None
 
 
 def _from_archive(path: Path, archive: Any, colours: int | None, maximum: float | None) -> ImageSet:
@@ -91,7 +91,7 @@ def _colours_first(path: Path, array: np.ndarray, colours: int | None) -> np.nda
 
 
 def checked_labels(path: Path, labels: np.ndarray, count: int) -> np.ndarray:
-    """Class numbers (count,) int64, or SeqgenError."""
+    """Return class numbers (count,) int64, or raise SeqgenError."""
     if labels.dtype.kind not in "iu" or labels.shape != (count,) or labels.min() < 0:
         raise SeqgenError(
             f"{path} must have one label, a number from 0 up, for each of the {count} images, "

@@ -1,4 +1,4 @@
-"""Image files (PNG, JPEG, BMP, … through Pillow): one, or a folder of them, with sub-folders as classes."""
+"""Read image files (PNG, JPEG, BMP, … through Pillow): a single file, or a folder, with sub-folders as classes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _GREY, _WIDE = ("1", "L", "LA"), ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 def read_image_file(
     path: str | os.PathLike[str], *, size: int | tuple[int, int] | None = None, colours: int | None = None
 ) -> np.ndarray:
-    """One image as intensities (C, H, W) uint8; turned as its EXIF data say, transparent parts on black.
+    """Read an image as intensities (C, H, W) uint8; apply the EXIF orientation, and blend transparency with black.
 
     Args:
-        path: the file; of an animation the first picture is taken.
+        path: the file; of an animation, the first frame.
         size: (rows, columns) to crop and resize to with `fit_size`; None keeps the size.
-        colours: 1 for grey, 3 for RGB; None is as the file has it.
+        colours: 1 for grey, 3 for RGB; None keeps those of the file.
 
     Raises:
-        SeqgenError: if it is missing, no image, truncated, or has more than 8 bits per colour.
+        SeqgenError: if it is missing, not an image, truncated, or has more than 8 bits per colour.
         MissingPackageError: if Pillow is not installed.
     """
     if colours not in (None, 1, 3):
@@ -39,9 +39,9 @@ def read_image_file(
 
     try:
         with warnings.catch_warnings():
-            # what is wrong with a file is said once, by the error, whatever the program does with warnings
+            # errors report problems with a file, so suppress Pillow's warnings
             warnings.simplefilter("ignore", UserWarning)
-            # a picture of too many pixels is an error here
+            # treat Pillow's warning about too many pixels as an error
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
                 if opened.mode in _WIDE:
@@ -60,34 +60,34 @@ def read_image_file(
     except FileNotFoundError:
         raise SeqgenError(f"cannot read {path}: No such file or directory") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombWarning) as error:
-        raise SeqgenError(f"{path} is not a whole image file: {error}") from None
+        raise SeqgenError(f"{path} is not a complete image file: {error}") from None
     planes = array[None] if colours == 1 else array.transpose(2, 0, 1)
     return np.ascontiguousarray(planes) if size is None else fit_size(planes, size)
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """The image files directly in a folder, by name."""
+    """Return the image files directly in a folder, sorted by name."""
     return sorted(path for path in folder.iterdir() if is_image_name(path) and path.is_file())
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether a name is that of an image file, and not hidden."""
+    """Return whether a name is that of an image file and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def read_image_folder(
     folder: Path, *, size: int | tuple[int, int] | None = None, colours: int | None = None
 ) -> ImageSet:
-    """The images of a folder in the order of their names.
+    """Read the images of a folder in the order of their names.
 
-    Images in sub-folders have the sub-folder as their class; classes are numbered in the order of their names,
-    or of their numbers if all are numbers.
+    The class of an image is its sub-folder, if any; classes are sorted by name, or numerically if all names are
+    numbers.
 
     Args:
         folder: images, or sub-folders of images. size, colours: as in `read_image_file`.
 
     Raises:
-        SeqgenError: if there is no image, or one differs from the first in size or colours; the message names it.
+        SeqgenError: if there is no image, or an image differs from the first in size or colours; the message names it.
     """
     if size is not None:
         size = checked_size(size)
@@ -101,10 +101,12 @@ def read_image_folder(
     if here and inside:
         raise SeqgenError(
             f"{folder} has images of its own and in sub-folders ({', '.join(path.name for path in inside)}); "
-            "put all of them into sub-folders, one a class, or none"
+            "put all of them into sub-folders, one per class, or none"
         )
     if not here and not inside:
-        raise SeqgenError(f"{folder} holds no images; read are {', '.join(SUFFIXES)}, IDX and MNIST as JSON")
+        raise SeqgenError(
+            f"{folder} has no images; supported are {', '.join(SUFFIXES)}, IDX and MNIST as JSON"
+        )
     files = here or [file for found in inside.values() for file in found]
     images = _read_all(files, size, colours)
     if here:
@@ -120,7 +122,7 @@ def _by_name(folders: list[Path]) -> list[Path]:
 
 
 def _read_all(files: list[Path], size: tuple[int, int] | None, colours: int | None) -> np.ndarray:
-    """The images of files (N, C, H, W); all must be as the first."""
+    """Read the images of files (N, C, H, W); all must have the size and colours of the first."""
     first = read_image_file(files[0], size=size, colours=colours)
     images = np.empty((len(files), *first.shape), np.uint8)
     images[0] = first

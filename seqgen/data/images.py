@@ -1,6 +1,5 @@
-"""Images in: reading them from files of all kinds, splitting them, and turning intensities into levels.
-
-Readers give an `ImageSet` of intensities from 0 to 255; `to_levels` and `binarize` make of them what models take.
+"""Image data sets: read files, split them, and convert intensities to levels. Readers return an `ImageSet` of
+intensities from 0 to 255; `to_levels` and `binarize` convert them to the levels of models.
 """
 
 from __future__ import annotations

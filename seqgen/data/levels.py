@@ -1,4 +1,4 @@
-"""Intensities as levels: the nearest of equally spaced ones, or 0 and 1 by chance."""
+"""Convert intensities to levels: by rounding to equally spaced levels, or by random binarization."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _BLOCK = 1 << 20
 
 
 def to_levels(images: np.ndarray, levels: int, *, maximum: float | None = None) -> np.ndarray:
-    """Intensities as the nearest of equally spaced levels, uint8 of the same shape.
+    """Round intensities to the nearest of equally spaced levels, uint8 of the same shape.
 
     Args:
-        images: intensities of any shape; what range they must have says `intensities`.
+        images: intensities of any shape, in the range defined by `intensities`.
         levels: 2 to 256.
         maximum: the declared intensity of the highest level; None is 255.
 
@@ -34,9 +34,9 @@ def to_levels(images: np.ndarray, levels: int, *, maximum: float | None = None) 
 
 
 def binarize(images: np.ndarray, seed: int = 0, *, maximum: float | None = None) -> np.ndarray:
-    """Every pixel 1 with the probability intensity / maximum: images (N, ...) as uint8 of the same shape.
+    """Set every pixel to 1 with probability intensity / maximum: images (N, ...), uint8 of the same shape.
 
-    The noise is Philox by (seed, image, pixel), so that a data set is the same on every machine.
+    Random numbers are Philox by (seed, image, pixel), so that a data set is the same on every machine.
 
     Args:
         images: (N, ...) intensities. seed: 0 to 2^64 - 1. maximum: as in `to_levels`.
@@ -58,16 +58,16 @@ def binarize(images: np.ndarray, seed: int = 0, *, maximum: float | None = None)
 
 
 def intensities(array: np.ndarray, maximum: float | None = None) -> np.ndarray:
-    """Numbers of a declared range as intensities from 0 to 255, uint8 of the same shape.
+    """Scale numbers of a declared range to intensities from 0 to 255, uint8 of the same shape.
 
     Args:
-        array: uint8; or, where `maximum` is given, integers or floats from 0 to `maximum`.
-        maximum: the number that stands for 255, for example 1 for floats in [0, 1]; None means that the numbers
-            are intensities already.
+        array: uint8; or, if `maximum` is given, integers or floats from 0 to `maximum`.
+        maximum: the number that corresponds to 255, for example 1 for floats in [0, 1]; None if the numbers are
+            intensities.
 
     Raises:
-        TypeError: for another dtype than the declared range allows.
-        ValueError: for numbers that are out of range, infinite or NaN.
+        TypeError: if the dtype does not match the declared range.
+        ValueError: if a number is out of range, infinite or NaN.
     """
     array = np.asarray(array)
     if maximum is None:

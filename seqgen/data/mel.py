@@ -1,7 +1,6 @@
-"""Log-mel features of a recording, in fixed units: nothing has to be estimated from data or stored with a model.
-
-A frame is the mel-weighted magnitude spectrum of four hops of sound under a Hann window. Frame i is centred on sample
-i hop (before the start and after the end there are zeros), and there are F = ⌈T / hop⌉ of them for T samples.
+"""Log-mel features of a recording, with a fixed normalisation that does not depend on data. A frame is the mel-weighted
+magnitude spectrum of a Hann window of four hops. Frame i is centred on sample i hop (with zero padding at both ends),
+and T samples have F = ⌈T / hop⌉ frames.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from seqgen.errors import integer
 
 FLOOR = 1e-5
 HIGHEST_FREQUENCY = 0.475
-"""The highest frequency of the bands as a part of the sample rate: 7600 Hz of 16 kHz."""
+"""The highest frequency of the bands as a fraction of the sample rate: 7600 Hz at 16 kHz."""
 
 
 def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: int = 80) -> np.ndarray:
-    """Log-mel features (F, M) float32 of a recording (T,), about from -1 (silence) to 1.
+    """Compute log-mel features (F, M) float32 of a recording (T,), roughly from -1 (silence) to 1.
 
-    The magnitudes m are mapped to (log10 max(m, 1e-5) + 2) / 3. The bands are those of Slaney's scale from 0 to
-    0.475 of the sample rate, with his normalisation.
+    The magnitudes m are mapped to (log10 max(m, 1e-5) + 2) / 3. The bands use Slaney's mel scale from 0 to 0.475 of the
+    sample rate, with his normalisation.
 
     Args:
         audio: (T,) floats in [-1, 1] or int16. sample_rate: in samples per second.
-        hop: samples in a frame; 200 is 12.5 ms of 16 kHz. mels: M, number of bands.
+        hop: samples per frame; 200 is 12.5 ms at 16 kHz. mels: M, number of bands.
 
     Raises:
-        ValueError: for audio that is not finite, has several channels or goes beyond [-1, 1], and for more bands
-            than the window can tell apart.
+        ValueError: if the audio is not finite, has several channels or exceeds [-1, 1], or if there are more bands than
+            the window can resolve.
 
     Example:
         >>> mel_features(np.zeros(1000, np.float32), hop=200, mels=80).shape
@@ -53,7 +52,7 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
     parts = []
     with torch.no_grad():
         padded = torch.nn.functional.pad(torch.as_tensor(samples), (size // 2, size // 2 + hop))
-        # blocks of frames bound the memory; each needs the sound under its windows only
+        # process frames in blocks to bound the memory; each block needs only the samples under its windows
         for first in range(0, count, 4096):
             frames = min(4096, count - first)
             stretch = padded[first * hop :][: (frames - 1) * hop + size]
@@ -66,7 +65,7 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
 
 
 def described(sample_rate: int, hop: int, mels: int) -> str:
-    """The features in words, for a model's card."""
+    """Return a description of the features, for a model's card."""
     return (
         f"(log10 max(m, 1e-5) + 2) / 3 of {mels} mel magnitudes (Slaney's scale and normalisation) from 0 to "
         f"{HIGHEST_FREQUENCY * sample_rate:g} Hz, Hann window of {4 * hop} samples, FFT of {fft_size(hop)}, "
@@ -75,7 +74,7 @@ def described(sample_rate: int, hop: int, mels: int) -> str:
 
 
 def fft_size(hop: int) -> int:
-    """The power of two that holds a window of four hops.
+    """Return the smallest power of two that holds a window of four hops.
 
     Example:
         >>> fft_size(200)
@@ -86,7 +85,7 @@ def fft_size(hop: int) -> int:
 
 @lru_cache(maxsize=8)
 def _bands(sample_rate: int, hop: int, mels: int) -> Any:
-    """The weights (frequencies, M) of the bands."""
+    """Return the weights (frequencies, M) of the bands."""
     from torchaudio.functional import melscale_fbanks
 
     size = fft_size(hop)
@@ -97,7 +96,7 @@ def _bands(sample_rate: int, hop: int, mels: int) -> Any:
         )
     if bool((bands.sum(0) == 0).any()):
         raise ValueError(
-            f"mels must be fewer for hop={hop}: a window of {4 * hop} samples cannot tell {mels} bands apart, and some "
+            f"mels must be fewer for hop={hop}: a window of {4 * hop} samples cannot resolve {mels} bands, and some "
             "would be empty"
         )
     return bands

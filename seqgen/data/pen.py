@@ -1,7 +1,6 @@
-"""The path of the pen that drew a picture: the walk through its skeleton that a writer would most likely take.
-
-The pen sets down at the end nearest to the upper left and covers every line. It turns as little as it can where
-lines meet, goes over few lines twice, and ends at the lower right rather than elsewhere.
+"""Estimate the path of the pen that drew a picture: the lowest-cost walk through its skeleton that covers every line.
+The walk starts at the end nearest to the upper left. The cost penalizes turns at joints, lines covered twice, and an
+end far from the lower right.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from seqgen.errors import SeqgenError
 
 MOST_EDGES = 8
 MOST_TWICE = 2
-# what the three wishes weigh against each other: a radian, all lines twice, the end in the wrong corner
+# weights of the three costs: per radian, for covering all lines twice, for ending in the opposite corner
 _TURN, _TWICE, _END = 1.0, 4.0, 3.0
 _U_TURN = 1.5
 
 
 def pen_path(mask: np.ndarray, *, spur: float, reach: float) -> np.ndarray:
-    """The path (n, 2) of (row, column) of a pen that drew the pixels of `mask` (H, W).
+    """Return the path (n, 2) of (row, column) of a pen that drew the pixels of `mask` (H, W).
 
     Args:
-        spur: branches, and links between joints, that are shorter than this are taken for artefacts.
-        reach: how many pixels of a line tell its direction.
+        spur: branches and links between joints shorter than this are removed as artefacts.
+        reach: number of pixels of a line that determine its direction.
 
     Raises:
-        SeqgenError: if the picture holds no line, or too many to have been drawn without lifting the pen.
+        SeqgenError: if the picture has no line, or too many for a single pen stroke.
         MissingPackageError: if scikit-image is not installed.
     """
     graph = tidied(skeleton_graph(skeleton_of(mask)), spur)
@@ -55,7 +54,7 @@ def pen_path(mask: np.ndarray, *, spur: float, reach: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Walk:
-    """A walk that stands at `node`: its path, edges in order, radians turned and length gone over again."""
+    """A walk that has reached `node`: its path, edges in order, radians turned, and length covered twice."""
 
     node: int
     path: np.ndarray
@@ -68,7 +67,7 @@ class _Walk:
         return sum(other is edge for other in self.edges)
 
     def along(self, edge: Edge, line: np.ndarray, reach: float) -> _Walk:
-        """The walk that goes on along an edge."""
+        """Return the walk extended along an edge."""
         used = self.uses(edge) > 0
         if self.edges and self.edges[-1] is edge and used and edge.ends[0] != edge.ends[1]:
             turn = _U_TURN
@@ -87,7 +86,7 @@ class _Walk:
 
 
 def _walks(walk: _Walk, graph: Graph, reach: float) -> Iterator[_Walk]:
-    """This walk and all that go on from it, each edge taken at most twice."""
+    """Yield this walk and all its extensions that use each edge at most twice."""
     yield walk
     for edge in graph.edges:
         uses = walk.uses(edge)
@@ -103,7 +102,7 @@ def _leaving(edge: Edge, node: int) -> np.ndarray:
 
 
 def _direction(line: np.ndarray, reach: float) -> np.ndarray:
-    """Unit vector from the beginning of a line to the point `reach` along it; zero for a point."""
+    """Return the unit vector from the start of a line to the point at distance `reach`; zero for a point."""
     step = line[min(len(line) - 1, int(reach))] - line[0]
     length = float(np.hypot(*step))
     return step / length if length else step

@@ -1,4 +1,4 @@
-"""From a picture of a stroke to the graph of its skeleton: ends and joints are nodes, lines between them edges.
+"""Compute the skeleton graph of a picture of a stroke: ends and joints are nodes, lines between them edges.
 
 Coordinates are (row, column) in pixels.
 """
@@ -28,7 +28,7 @@ class Edge:
         return float(np.sum(np.hypot(*np.diff(self.line, axis=0).T)))
 
     def leaving(self, node: int) -> np.ndarray:
-        """The line, beginning at `node`."""
+        """Return the line oriented away from `node`."""
         return self.line if self.ends[0] == node else self.line[::-1]
 
     def other(self, node: int) -> int:
@@ -37,21 +37,21 @@ class Edge:
 
 @dataclass
 class Graph:
-    """Nodes by number with their places, and the edges between them."""
+    """Nodes by number with their positions, and the edges between them."""
 
     places: dict[int, np.ndarray] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
 
     def at(self, node: int) -> list[Edge]:
-        """Edges at a node; a loop is there twice."""
+        """Return the edges at a node; a loop occurs twice."""
         return [edge for edge in self.edges for end in edge.ends if end == node]
 
 
 def skeleton_of(mask: np.ndarray) -> np.ndarray:
-    """The skeleton (H, W) bool of the largest connected part of `mask`.
+    """Return the skeleton (H, W) bool of the largest connected component of `mask`.
 
     Raises:
-        SeqgenError: if nothing is set, or more than a tenth lies in other parts.
+        SeqgenError: if no pixel is set, or more than a tenth of them are in other components.
         MissingPackageError: if scikit-image is not installed.
     """
     extras.load("scikit-image", "tracing strokes")
@@ -66,7 +66,7 @@ def skeleton_of(mask: np.ndarray) -> np.ndarray:
 
 
 def skeleton_graph(skeleton: np.ndarray) -> Graph:
-    """The graph of a skeleton whose lines are one pixel wide."""
+    """Return the graph of a skeleton whose lines are one pixel wide."""
     pixels = {(int(r), int(c)) for r, c in np.argwhere(skeleton)}
     near = {pixel: _neighbours(pixel, pixels) for pixel in pixels}
     node_of: dict[Pixel, int] = {}
@@ -78,7 +78,7 @@ def skeleton_graph(skeleton: np.ndarray) -> Graph:
             graph.places[number] = np.mean(members, axis=0)
             node_of |= dict.fromkeys(members, number)
     if not node_of and pixels:
-        # a ring: the pen sets down at its highest pixel
+        # a closed ring starts at its topmost pixel
         top = min(pixels)
         node_of[top], graph.places[0] = 0, np.array(top, float)
     seen: set[frozenset[Pixel]] = set()
@@ -89,7 +89,7 @@ def skeleton_graph(skeleton: np.ndarray) -> Graph:
             line = [pixel, step]
             while line[-1] not in node_of:
                 line.append(next(p for p in near[line[-1]] if p != line[-2]))
-            # each line is met from both of its ends
+            # each line is found from both of its ends
             for link in (frozenset(line[:2]), frozenset(line[-2:])):
                 if link in seen:
                     break
@@ -102,7 +102,7 @@ def skeleton_graph(skeleton: np.ndarray) -> Graph:
 
 
 def _neighbours(pixel: Pixel, pixels: set[Pixel]) -> list[Pixel]:
-    """The pixels beside one; a diagonal does not count where a corner pixel links the two as well."""
+    """Return the neighbours of a pixel; a diagonal one is excluded if a shared edge neighbour links the two."""
     r, c = pixel
     found = []
     for dr, dc in _AROUND:
@@ -114,7 +114,7 @@ def _neighbours(pixel: Pixel, pixels: set[Pixel]) -> list[Pixel]:
 
 
 def _joined(pixel: Pixel, near: dict[Pixel, list[Pixel]]) -> list[Pixel]:
-    """An end alone, or all the joint pixels that touch a joint pixel."""
+    """Return all joint pixels connected to a joint pixel, or an end pixel alone."""
     members = [pixel]
     if len(near[pixel]) < 2:
         return members
@@ -124,7 +124,7 @@ def _joined(pixel: Pixel, near: dict[Pixel, list[Pixel]]) -> list[Pixel]:
 
 
 def tidied(graph: Graph, spur: float) -> Graph:
-    """Without short branches and short links between joints, and without nodes that only two lines meet at."""
+    """Remove short branches, short links between joints, and nodes where only two lines meet."""
     changed = True
     while changed:
         changed = False
@@ -157,7 +157,7 @@ def _remove(graph: Graph, edge: Edge) -> None:
 
 
 def _contract(graph: Graph, edge: Edge) -> None:
-    """Make one joint of an edge's two, half way between them."""
+    """Merge the two joints of an edge at its midpoint."""
     kept, gone = edge.ends
     graph.edges = [other for other in graph.edges if other is not edge]
     graph.places[kept] = (graph.places[kept] + graph.places[gone]) / 2
@@ -171,7 +171,7 @@ def _contract(graph: Graph, edge: Edge) -> None:
 
 
 def _splice(graph: Graph, node: int, first: Edge, second: Edge) -> None:
-    """Make one edge of the two that meet at a node."""
+    """Merge the two edges that meet at a node."""
     line = np.concatenate([first.leaving(node)[::-1], second.leaving(node)[1:]])
     graph.edges = [edge for edge in graph.edges if edge is not first and edge is not second]
     graph.edges.append(Edge((first.other(node), second.other(node)), line))

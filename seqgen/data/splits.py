@@ -1,4 +1,4 @@
-"""A data set cut into images to train on, to validate on and to score with."""
+"""Split an image data set into training, validation and test images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqgen.errors import SeqgenError
 
 @dataclass(frozen=True)
 class Splits:
-    """Images to train on, to validate on while training, and to score with at the end; `how` says it in words."""
+    """Training, validation and test images; `how` describes the split."""
 
     train: ImageSet
     validation: ImageSet
@@ -26,7 +26,7 @@ class Splits:
 
 
 def split(count: int, parts: tuple[int, ...], seed: int = 0) -> list[np.ndarray]:
-    """The numbers 0 to count - 1 in an order that the seed decides, cut into `parts` of these sizes.
+    """Shuffle the numbers 0 to count - 1 by the seed and split them into `parts` of the given sizes.
 
     Example:
         >>> [len(part) for part in split(10, (8, 1, 1))]
@@ -41,11 +41,11 @@ def split(count: int, parts: tuple[int, ...], seed: int = 0) -> list[np.ndarray]
 def read_splits(path: str | os.PathLike[str], seed: int = 0, **options: Any) -> Splits:
     """Read a data set and split it.
 
-    A folder of IDX files, or with the sub-folders train and test, keeps its own test set; of anything else a tenth
-    is the test set. A tenth of the rest, at most 1,000 images, is for validation.
+    A folder of IDX files, or with the sub-folders train and test, keeps its own test set; otherwise a tenth is the test
+    set. A tenth of the rest, at most 1,000 images, is the validation set.
 
     Args:
-        path: what `read_images` reads. seed: of the split. options: those of `read_images`.
+        path: as in `read_images`. seed: that of the split. options: those of `read_images`.
 
     Raises:
         SeqgenError: if the data cannot be read, or there are fewer than 3 images.

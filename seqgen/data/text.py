@@ -1,4 +1,4 @@
-"""Reading text files."""
+"""Read and split text files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from seqgen.errors import SeqgenError, choice
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a UTF-8 file, or of all .txt files in a folder in the order of their names.
+    """Read the text of a UTF-8 file, or of all .txt files in a folder in the order of their names.
 
     Raises:
-        SeqgenError: if it is missing, empty, or not UTF-8 (the message says where).
+        SeqgenError: if it is missing, empty, or not UTF-8 (the message gives the position).
     """
     path = Path(path)
     if path.is_dir():
@@ -37,13 +37,13 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def split_text(text: str, held_out: float = 0.1) -> tuple[str, str]:
-    """The first part for training and the last `held_out` fraction for the score."""
+    """Return the first part for training and the last `held_out` fraction for testing."""
     cut = len(text) - max(1, round(len(text) * held_out))
     return text[:cut], text[cut:]
 
 
 def split_sequences(text: str, how: str) -> list[str]:
-    """The sequences of a text: "whole" is one, "lines" are the lines, "paragraphs" what blank lines part.
+    """Split a text into sequences: "whole" is one, "lines" are its lines, "paragraphs" are separated by blank lines.
 
     Raises:
         ValueError: for another way to split.

@@ -13,7 +13,7 @@ from seqgen.checks import multiple
 from seqgen.codecs import Codec, Pixels
 from seqgen.conditions.image import Conditions
 from seqgen.engines.lane_controls import control_fields
-from seqgen.schema import Field, Fields, ImageShape, Integer, affine, log_probs, said
+from seqgen.schema import Field, Fields, ImageShape, Integer, affine, described, log_probs
 
 CODECS = ("pixels",)
 
@@ -90,21 +90,27 @@ def image_output(codec: Pixels) -> dict[str, Field]:
 def encoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
     """Those of `seqgen.image.coder.ImageEncoder`."""
     sizes = image_sizes(codec, {"channels": channels, "bottleneck": bottleneck})
-    by = said(sizes, "colours", "channels")
+    by = described(sizes, "colours", "channels")
     for number, (outputs, inputs) in enumerate(((1, codec.shape[0]), (2, channels), (2, 2 * channels))):
         yield from affine(f"convolutions.{number}", outputs * channels, inputs, 3, 3, by=by)
     left = _left(codec)
     yield from affine(
-        "code", bottleneck, 2 * channels * left, by=said(sizes, "rows", "columns", "channels", "bottleneck")
+        "code",
+        bottleneck,
+        2 * channels * left,
+        by=described(sizes, "rows", "columns", "channels", "bottleneck"),
     )
 
 
 def decoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
     """Those of `seqgen.image.coder.ImageDecoder`."""
     sizes = image_sizes(codec, {"channels": channels, "bottleneck": bottleneck})
-    by, left = said(sizes, "colours", "channels"), _left(codec)
+    by, left = described(sizes, "colours", "channels"), _left(codec)
     yield from affine(
-        "code", 2 * channels * left, bottleneck, by=said(sizes, "rows", "columns", "channels", "bottleneck")
+        "code",
+        2 * channels * left,
+        bottleneck,
+        by=described(sizes, "rows", "columns", "channels", "bottleneck"),
     )
     for number, outputs in enumerate((2 * channels, channels)):
         yield from affine(f"deconvolutions.{number}", 2 * channels, outputs, 3, 3, by=by, bias=outputs)

@@ -160,7 +160,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(weights, blob, tmp_path):
 
 
 def test_bytes_after_the_end_are_refused(blob, tmp_path):
-    with pytest.raises(SeqgenError, match="not a whole safetensors file"):
+    with pytest.raises(SeqgenError, match="not a complete safetensors file"):
         reopened(blob + b"\0", tmp_path)
 
 

@@ -82,7 +82,7 @@ def test_a_broken_package_is_named_as_broken(tmp_path, monkeypatch, source, mess
     with pytest.raises(SeqgenError, match="installed but cannot be imported") as error:
         extras.load("soundfile", "writing .flac")
     assert message in str(error.value)
-    assert "install it anew: pip install 'seqgen-streams[audio]'" in str(error.value)
+    assert "reinstall it: pip install 'seqgen-streams[audio]'" in str(error.value)
     monkeypatch.delitem(sys.modules, "broken_audio", raising=False)
 
 

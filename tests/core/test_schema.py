@@ -20,7 +20,7 @@ from seqgen.codecs import Bytes, Characters, Integers
 from seqgen.configuration import Boolean, Choice, Configuration, Integer, Real, read_codec
 from seqgen.errors import SeqgenError
 from seqgen.evaluation.held_out import held_out
-from seqgen.fields import Field, affine, prefixed, said
+from seqgen.fields import Field, affine, described, prefixed
 from seqgen.registry import FAMILIES, validated
 from seqgen.schema import Schema, log_probs
 from seqgen.training.starting import begin_with
@@ -174,12 +174,10 @@ def test_the_memory_of_a_lane_is_bounded_by_that_of_the_file():
     small = seqgen.WaveNet(24, 4, 1, 2, 1, kernel_size=64, levels=2).weights()
     assert validated(small).family == "wavenet"
     large = Weights("wavenet", {**small.config, "cycle": 24}, small.arrays)
-    assert "makes each sample take 4096 MiB of memory while it is drawn, the most is 256 MiB" in refusal(
-        large
-    )
+    assert "requires 4096 MiB of memory for each sample in progress, the most is 256 MiB" in refusal(large)
     wide = seqgen.PixelCNN((1, 2, 2), channels=32, layers=16).weights()
     wide.config["codec"]["shape"] = [1, 2, 65536]
-    assert "MiB of memory while it is drawn" in refusal(wide)
+    assert "MiB of memory for each sample in progress" in refusal(wide)
 
 
 def test_vectors_of_no_dimensions_have_no_normal_distribution():
@@ -433,7 +431,7 @@ def test_probabilities_that_were_rounded_to_bfloat16_are_right_and_others_are_no
 def test_lengths_that_the_configuration_does_not_tell_agree_between_arrays():
     def arrays() -> Any:
         yield "start", Field(("K",))
-        yield from prefixed("cell.", affine("gate", 4, 3, by=said(GIVEN, "width")))
+        yield from prefixed("cell.", affine("gate", 4, 3, by=described(GIVEN, "width")))
         yield "transition", Field(("K", "K"))
 
     schema = Schema("toy", Bytes(), (arrays,))

@@ -106,8 +106,8 @@ def write_nan(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (write_nothing, "a.wav is empty"), (write_text, "a.wav is not a file of sound"),
-        (write_part, "a.wav is not a file of sound"), (write_nan, "a.wav holds nan at sample 77"),
+        (write_nothing, "a.wav is empty"), (write_text, "a.wav is not a readable audio file"),
+        (write_part, "a.wav is not a readable audio file"), (write_nan, "a.wav holds nan at sample 77"),
         (lambda path: path.mkdir(), "it is a folder"), (lambda path: None, "there is no such file"),
     ],
     ids=["empty", "text", "cut off", "NaN", "folder", "missing"],
@@ -183,12 +183,12 @@ def test_sub_folders_are_classes(tmp_path):
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: None, "holds no sound; read are .wav, .flac"),
+        (lambda path: None, "has no audio files; supported are .wav, .flac"),
         (
             lambda path: soundfile.write(path / "a.wav", np.zeros(100), RATE),
             "all 1 files of .* are silent or empty",
         ),
-        (lambda path: (path / "a.wav").write_text("x"), "a.wav is not a file of sound"),
+        (lambda path: (path / "a.wav").write_text("x"), "a.wav is not a readable audio file"),
     ],
     ids=["nothing", "silence", "damaged"],
 )

@@ -76,10 +76,10 @@ def test_damaged_files_are_named(tmp_path, name):
     path = tmp_path / name
     (np.save if name == "a.npy" else np.savez)(path, noise(5, 4, 6))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SeqgenError, match=f"{name} is not a whole"):
+    with pytest.raises(SeqgenError, match=f"{name} is not a complete"):
         read_images(path)
     path.write_bytes(b"hello")
-    with pytest.raises(SeqgenError, match=f"{name} is not a whole"):
+    with pytest.raises(SeqgenError, match=f"{name} is not a complete"):
         read_images(path)
 
 

@@ -93,7 +93,7 @@ def test_what_differs_is_named(tmp_path):
 
 
 def test_bad_files_and_folders_are_named(tmp_path):
-    with pytest.raises(SeqgenError, match="holds no images"):
+    with pytest.raises(SeqgenError, match="has no images"):
         read_images(tmp_path)
     with pytest.raises(SeqgenError, match="does not exist"):
         read_images(tmp_path / "nowhere.png")
@@ -101,7 +101,7 @@ def test_bad_files_and_folders_are_named(tmp_path):
     whole = path.read_bytes()
     for data in (whole[: len(whole) // 2], whole[:10], b"", b"hello", whole[:60] + b"\0" * 40 + whole[100:]):
         path.write_bytes(data)
-        with pytest.raises(SeqgenError, match=r"a\.png is not a whole image file"):
+        with pytest.raises(SeqgenError, match=r"a\.png is not a complete image file"):
             read_images(tmp_path)
     save(path, np.full((3, 3), 40000, np.uint16))
     with pytest.raises(SeqgenError, match="more than 8 bits"):

@@ -38,7 +38,7 @@ BAD_IMAGES: list[tuple[Any, type[Exception], str]] = [
     (ZEROS * np.nan, TypeError, "images must be integers from 0 to 1, got float64"),
     (torch.zeros(SHAPE, dtype=torch.bfloat16), TypeError, "images must be an array of numbers, got torch.bfloat16"),
     (torch.zeros(SHAPE, requires_grad=True), TypeError, "images must be integers from 0 to 1, got float32"),
-    ([[0, 1], [0]], TypeError, "images must be an array of numbers, got list of parts of different sizes"),
+    ([[0, 1], [0]], TypeError, "images must be an array of numbers, got list of elements of different sizes"),
     ("image", TypeError, "images must be integers from 0 to 1, got <U5"),
     (None, TypeError, "images must be integers"),
 ]  # fmt: skip
@@ -72,7 +72,7 @@ def test_tensors_are_scored_as_arrays_are(family):
         (np.full(SHAPE, np.nan), TypeError, "must be integers"),
         (np.full(SHAPE, -2), ValueError, "levels must be between 0 and 1, or -1 where a pixel is unknown, got -2"),
         (np.full(SHAPE, 2), ValueError, "levels must be between 0 and 1, or -1 .* got 2"),
-        (np.ones(SHAPE, bool), TypeError, "got a mask of bool; seqgen.data.images.keep_known makes one"),
+        (np.ones(SHAPE, bool), TypeError, "got a mask of bool; seqgen.data.images.keep_known combines"),
     ],
     ids=["size", "two", "NaN", "below", "above", "mask"],
 )  # fmt: skip
@@ -155,7 +155,7 @@ def test_orders():
     assert torch.equal(model.log_prob(ZEROS, condition=torch.as_tensor(backwards)), expected)
     assert torch.equal(model.log_prob(ZEROS, condition=torch.as_tensor(np.stack([backwards] * 2))), expected)
     with pytest.raises(
-        TypeError, match="condition must be an array of numbers, got tuple of parts of different"
+        TypeError, match="condition must be an array of numbers, got tuple of elements of different"
     ):
         model.log_prob(ZEROS, condition=([1], [1, 2]))
     with pytest.raises(TypeError, match="orders must be a list of orders, got 3"):

@@ -358,8 +358,8 @@ def test_training_resumes(seqgen_command, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda folder: None, "holds no images"),
-        (lambda folder: (folder / "a.png").write_bytes(b"\x89PNG"), "not a whole image file"),
+        (lambda folder: None, "has no images"),
+        (lambda folder: (folder / "a.png").write_bytes(b"\x89PNG"), "not a complete image file"),
         (lambda folder: [_png(folder / f"{k}.png", (3, 3 + k)) for k in range(3)], "1.png is 4 wide"),
         (lambda folder: [_png(folder / f"{k}.png", (3, 3)) for k in range(5)], "batch=4"),
     ],

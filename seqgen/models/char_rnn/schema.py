@@ -19,8 +19,8 @@ from seqgen.schema import (
     Real,
     Schema,
     affine,
+    described,
     log_probs,
-    said,
 )
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
@@ -47,7 +47,10 @@ def schema(config: Any) -> Schema:
 
     def arrays() -> Fields:
         gates, sizes = GATES[given["cell"]] * hidden, {"symbols": symbols} | given
-        by, ends_by = said(sizes, "cell", "hidden_size"), said(sizes, "cell", "symbols", "hidden_size")
+        by, ends_by = (
+            described(sizes, "cell", "hidden_size"),
+            described(sizes, "cell", "symbols", "hidden_size"),
+        )
         for layer in range(layers):
             name = f"layers.{layer}."
             yield (
@@ -57,7 +60,7 @@ def schema(config: Any) -> Schema:
             yield f"{name}weight_hh_l0", Field((gates, hidden), by=by)
             for kind in ("ih", "hh") if bias else ():
                 yield f"{name}bias_{kind}_l0", Field((gates,), by=by)
-        yield from affine("head", symbols, hidden, by=said(sizes, "symbols", "hidden_size"), bias=bias)
+        yield from affine("head", symbols, hidden, by=described(sizes, "symbols", "hidden_size"), bias=bias)
 
     def state(engine: str, log_probs: bool) -> Fields:
         if engine == "numba":

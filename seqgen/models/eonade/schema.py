@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqgen.image.schema import CODECS, image_output, image_sizes, image_state, pixels_of, require_dimensions
-from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, said
+from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, described
 
 CONFIGURATION = Configuration(
     "eonade",
@@ -22,7 +22,7 @@ def schema(config: Any) -> Schema:
     colours, rows, columns = pixels.shape
 
     def arrays() -> Fields:
-        by = said(image_sizes(pixels, given), "dimensions", "levels", "hidden_size")
+        by = described(image_sizes(pixels, given), "dimensions", "levels", "hidden_size")
         values = (size, pixels.levels - 1, hidden)
         yield "mask", Field((size, hidden), by=by)
         yield "input", Field(values, by=by)

@@ -7,7 +7,7 @@ from typing import Any
 from seqgen.codecs import Codec
 from seqgen.image.schema import CODECS, image_output, image_state, pixels_of, require_dimensions
 from seqgen.kernels.padding import padded
-from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, said
+from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, described
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -25,7 +25,7 @@ def schema(config: Any) -> Schema:
     pixels, size = pixels_of(codec), given["dimensions"]
 
     def arrays() -> Fields:
-        by = said(given, "dimensions")
+        by = described(given, "dimensions")
         yield "weight", Field((size * (size - 1) // 2,), by=by)
         yield "bias", Field((size,), by=by)
 

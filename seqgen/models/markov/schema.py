@@ -24,9 +24,9 @@ from seqgen.schema import (
     Fields,
     Integer,
     Schema,
+    described,
     log_probs,
     optional,
-    said,
 )
 
 
@@ -54,7 +54,7 @@ def schema(config: Any) -> Schema:
     """The schema of a `MarkovChain`."""
     codec, given = CONFIGURATION.read(config)
     symbols, order, ends = codec.size, given["order"], given["boundaries"]
-    begin, by = symbols + 1, said({"symbols": symbols}, "symbols")
+    begin, by = symbols + 1, described({"symbols": symbols}, "symbols")
 
     def table() -> Fields:
         yield "transition", Field((symbols, symbols), ("float64",), low=0.0, rows="probabilities", by=by)

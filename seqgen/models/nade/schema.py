@@ -6,7 +6,7 @@ from typing import Any
 
 from seqgen.image.schema import CODECS, image_output, image_sizes, image_state, pixels_of, require_dimensions
 from seqgen.kernels.padding import padded
-from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, said
+from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, described
 
 CONFIGURATION = Configuration(
     "nade", CODECS, {"dimensions": Integer(), "hidden_size": Integer()}, require_dimensions
@@ -19,7 +19,7 @@ def schema(config: Any) -> Schema:
     pixels, size, hidden = pixels_of(codec), given["dimensions"], given["hidden_size"]
 
     def arrays() -> Fields:
-        by = said(image_sizes(pixels, given), "dimensions", "levels", "hidden_size")
+        by = described(image_sizes(pixels, given), "dimensions", "levels", "hidden_size")
         columns = (size, pixels.levels - 1, hidden)
         yield "input", Field(columns, by=by)
         yield "input_bias", Field((hidden,), by=by)

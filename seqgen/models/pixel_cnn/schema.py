@@ -22,7 +22,18 @@ from seqgen.image.schema import (
     require_groups,
 )
 from seqgen.kernels.padding import padded, whole_vectors
-from seqgen.schema import FLOATS, Boolean, Configuration, Field, Fields, Integer, Real, Schema, affine, said
+from seqgen.schema import (
+    FLOATS,
+    Boolean,
+    Configuration,
+    Field,
+    Fields,
+    Integer,
+    Real,
+    Schema,
+    affine,
+    described,
+)
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -62,7 +73,7 @@ def schema(config: Any) -> Schema:
 
     def arrays() -> Fields:
         sizes = image_sizes(pixels, given)
-        by = said(sizes, "colours", "channels", "kernel_size", "first_kernel_size")
+        by = described(sizes, "colours", "channels", "kernel_size", "first_kernel_size")
         for k in range(layers):
             name, kernel, inputs = f"layers.{k}.", given["kernel_size"], channels
             if k == 0:
@@ -75,19 +86,19 @@ def schema(config: Any) -> Schema:
             yield from affine(f"{name}horizontal", width, inputs, 1, kernel // 2 + 1, by=by, bias=bias)
             yield from affine(f"{name}mix", 2 * channels, channels, 1, 1, by=by)
             if conditions.features:
-                classes = said(sizes, "classes", "condition_size", "channels")
+                classes = described(sizes, "classes", "condition_size", "channels")
                 yield f"{name}condition.weight", Field((sums, conditions.features), by=classes)
             if conditions.guide:
                 yield f"{name}guide.weight", Field((sums, channels, 1, 1), by=by)
-        yield from affine("hidden", head, channels, 1, 1, by=said(sizes, "channels", "head_channels"))
-        outputs = said(sizes, "colours", "levels", "head_channels")
+        yield from affine("hidden", head, channels, 1, 1, by=described(sizes, "channels", "head_channels"))
+        outputs = described(sizes, "colours", "levels", "head_channels")
         yield from affine("output", colours * pixels.levels, head, 1, 1, by=outputs)
         if conditions.guide:
             yield from affine(
-                "guide_net", channels, conditions.guide[0], 3, 3, by=said(sizes, "guide", "channels")
+                "guide_net", channels, conditions.guide[0], 3, 3, by=described(sizes, "guide", "channels")
             )
         if given["position"]:
-            placed = said(sizes, "rows", "columns", "channels")
+            placed = described(sizes, "rows", "columns", "channels")
             yield "row_bias", Field((rows, sums), by=placed)
             yield "column_bias", Field((columns, sums), by=placed)
 

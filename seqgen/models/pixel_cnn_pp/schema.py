@@ -18,7 +18,7 @@ from seqgen.image.schema import (
     pixels_of,
 )
 from seqgen.models.pixel_cnn_pp.plan import VERTICAL, Layer, groups, places, walk
-from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Real, Schema, affine, said
+from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Real, Schema, affine, described
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ def schema(config: Any) -> Schema:
 
     def arrays() -> Fields:
         sizes = image_sizes(pixels, given)
-        by, ends_by = said(sizes, "channels"), said(sizes, "colours", "channels", "mixtures")
+        by, ends_by = described(sizes, "channels"), described(sizes, "colours", "channels", "mixtures")
         for k, layer in enumerate(walk(given["blocks"], given["scales"])):
             name, taps = f"layers.{k}.", 3 if layer.stream == VERTICAL else 2
             if layer.kind == "input" and layer.stream == VERTICAL:
@@ -66,7 +66,7 @@ def schema(config: Any) -> Schema:
                     yield f"{name}shortcut.weight", Field((width, joined, 1, 1), by=by)
                 yield from affine(f"{name}second", 2 * width, 2 * width, 2, taps, by=by)
                 if conditions.features:
-                    classes = said(sizes, "classes", "condition_size", "channels")
+                    classes = described(sizes, "classes", "condition_size", "channels")
                     yield f"{name}condition.weight", Field((2 * width, conditions.features), by=classes)
         yield from affine("head", groups(colours) * given["mixtures"], width, 1, 1, by=ends_by)
 

@@ -9,7 +9,18 @@ from typing import Any
 
 from seqgen.image.schema import CODECS, image_output, image_sizes, image_state, pixels_of, require_groups
 from seqgen.kernels.padding import padded, whole_vectors
-from seqgen.schema import FLOATS, Choice, Configuration, Field, Fields, Integer, Real, Schema, affine, said
+from seqgen.schema import (
+    FLOATS,
+    Choice,
+    Configuration,
+    Field,
+    Fields,
+    Integer,
+    Real,
+    Schema,
+    affine,
+    described,
+)
 
 KINDS = ("row", "diagonal")
 
@@ -41,8 +52,11 @@ def schema(config: Any) -> Schema:
 
     def arrays() -> Fields:
         sizes = image_sizes(pixels, given)
-        first, first_by = given["first_kernel_size"], said(sizes, "colours", "channels", "first_kernel_size")
-        by = said(sizes, "kind", "colours", "channels", *([] if diagonal else ["kernel_size"]))
+        first, first_by = (
+            given["first_kernel_size"],
+            described(sizes, "colours", "channels", "first_kernel_size"),
+        )
+        by = described(sizes, "kind", "colours", "channels", *([] if diagonal else ["kernel_size"]))
         yield from affine("first.above", features, colours, first // 2, first, by=first_by)
         yield "first.beside.weight", Field((features, colours, 1, first // 2 + 1), by=first_by)
         for k in range(layers):
@@ -56,8 +70,8 @@ def schema(config: Any) -> Schema:
                 yield from affine(f"{name}inputs", gates, features, 1, side + 1, by=by)
                 yield f"{name}states.weight", Field((gates, units, kernel), by=by)
             yield from affine(f"{name}up", features, units, 1, 1, by=by)
-        yield from affine("hidden", head, features, 1, 1, by=said(sizes, "channels", "head_channels"))
-        outputs = said(sizes, "colours", "levels", "head_channels")
+        yield from affine("hidden", head, features, 1, 1, by=described(sizes, "channels", "head_channels"))
+        outputs = described(sizes, "colours", "levels", "head_channels")
         yield from affine("output", colours * pixels.levels, head, 1, 1, by=outputs)
 
     def state(engine: str, log_probs: bool) -> Fields:

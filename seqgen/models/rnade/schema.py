@@ -9,7 +9,7 @@ from typing import Any
 
 from seqgen.codecs import Codec, Vectors
 from seqgen.kernels.padding import padded
-from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, log_probs, said
+from seqgen.schema import FLOATS, Configuration, Field, Fields, Integer, Schema, described, log_probs
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ def schema(config: Any) -> Schema:
     size, hidden, kinds = given["dimensions"], given["hidden_size"], given["components"]
 
     def arrays() -> Fields:
-        by = said(given, "dimensions", "hidden_size", "components")
+        by = described(given, "dimensions", "hidden_size", "components")
         yield "input", Field((size, hidden), by=by)
         yield "input_bias", Field((hidden,), by=by)
         yield "rescaling", Field((size,), by=by)

@@ -23,8 +23,8 @@ from seqgen.schema import (
     Real,
     Schema,
     affine,
+    described,
     log_probs,
-    said,
 )
 
 CODECS = {"categorical": "mu-law", "logistics": "pcm16", "gaussian": "waveform"}
@@ -79,10 +79,10 @@ def schema(config: Any) -> Schema:
 
     def arrays() -> Fields:
         sizes = given | {"levels": codec.size}
-        by = said(sizes, "residual_channels", "gate_channels", "kernel_size")
+        by = described(sizes, "residual_channels", "gate_channels", "kernel_size")
         levels = ["levels"] if codec.size else []
-        head = said(sizes, "layers", "gate_channels", "skip_channels")
-        inputs = said(sizes, "kernel_size", *levels, "residual_channels")
+        head = described(sizes, "layers", "gate_channels", "skip_channels")
+        inputs = described(sizes, "kernel_size", *levels, "residual_channels")
         yield from affine("input", taps, codec.size or 1, channels, by=inputs, bias=channels)
         for number in range(layers):
             yield from affine(f"layers.{number}.dilated", gates, taps * channels, by=by)
@@ -90,18 +90,18 @@ def schema(config: Any) -> Schema:
                 yield from affine(f"layers.{number}.residual", channels, gates // 2, by=by)
         yield from affine("skip", skips, layers * gates // 2, by=head)
         yield from affine("hidden", skips, skips, by=head)
-        outputs = said(sizes, "output", *(levels or ["mixtures"]), "skip_channels")
+        outputs = described(sizes, "output", *(levels or ["mixtures"]), "skip_channels")
         yield from affine("output", codec.size or 3 * given["mixtures"], skips, by=outputs)
         if width:
-            globally = said(sizes, "classes", "condition_size", "layers", "gate_channels")
+            globally = described(sizes, "classes", "condition_size", "layers", "gate_channels")
             yield "globals.weight", Field((layers * gates, width), by=globally)
         if given["mels"] is not None:
             local = given["local_channels"]
-            locally = said(sizes, "mels", "local_channels", "layers", "gate_channels")
+            locally = described(sizes, "mels", "local_channels", "layers", "gate_channels")
             yield from affine("frames", local, given["mels"], 3, by=locally)
             yield "local.weight", Field((layers * gates, local), by=locally)
             if given["upsampling"] == "learned":
-                yield "upsample.weight", Field((2, given["hop"]), by=said(sizes, "hop"))
+                yield "upsample.weight", Field((2, given["hop"]), by=described(sizes, "hop"))
 
     def state(engine: str, log_probs: bool) -> Fields:
         yield from sound_state(codec, taps)

@@ -95,7 +95,7 @@ def test_seqgen_load_opens_generators_only(tmp_path):
     path = tmp_path / "model.safetensors"
     AutoEncoder((1, 2, 2), 2, 2, 2).save(path)
     for opened in (seqgen.load, seqgen.stream):
-        with pytest.raises(SeqgenError, match=r"no generator: .* seqgen\.AutoEncoder\.load"):
+        with pytest.raises(SeqgenError, match=r"not a generator: .* seqgen\.AutoEncoder\.load"):
             opened(path)
     assert seqgen.AutoEncoder.load(path).codec.shape == (1, 2, 2)
 
