@@ -1,8 +1,7 @@
-"""What both WaveNet engines share: lanes of sound, their conditions, and where a sample ends with its features.
-
-Noise: a categorical sample at position t takes uniform t of TOKEN; a mixture takes word t of COMPONENT for its
-component and word t of EMISSION for its value, as Gaussian mixtures elsewhere do. Legend: B lanes, N samples of a
-round, k kernel size, K length of one-hot class and vector, F frames of `hop` samples, Z columns of all layers' gates.
+"""The base of both WaveNet engines: lanes of audio, their conditions, and the end of a sample at the end of its
+features. Random numbers: a categorical sample at position t uses uniform t of TOKEN; a mixture uses word t of COMPONENT
+for its component and word t of EMISSION for its value, as in Gaussian mixtures. Legend: B lanes, N samples per step, k
+kernel size, K length of one-hot class and vector, F frames of `hop` samples, Z columns of all layers' gates.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
 
 _BLOCK = 4096
-"""Samples for which features are projected at a time, so that memory does not grow with a chunk."""
+"""Number of samples for which features are projected at a time, which bounds the memory of a chunk."""
 
 
 class Local(NamedTuple):
-    """What the features add to the gates of a block of samples.
+    """The contribution of the features to the gates of a block of samples.
 
     Attributes:
-        frames: (B, n, Z) projected frames; after those of the block's samples there is one more if it is mixed in.
-        first: (B,) int64, the number of the first of them.
+        frames: (B, n, Z) projected frames of the block's samples, plus the next frame if it is interpolated with.
+        first: (B,) int64, the number of the first frame.
     """
 
     frames: np.ndarray
@@ -38,13 +37,12 @@ class Local(NamedTuple):
 
 
 class SoundEngine(Engine):
-    """Base of the two. They implement `_condition`, `_prefill`, `_project` and `_draw`, and add caches to `state`.
+    """Base class of both engines. They implement `_condition`, `_prefill`, `_project` and `_draw`, and extend `state`.
 
     Attributes:
-        history: (B, k) float64, the last inputs, the newest first; -1 stands for a symbol before the start, 0 for a
-            value before it.
-        clock: (B,) int64, steps that the network has made for the lane, those of the prompt included.
-        position: (B,) int64, samples that were drawn. index: (B,) uint64, of the samples.
+        history: (B, k) float64, the last inputs, newest first; before the start, -1 for symbols and 0 for values.
+        clock: (B,) int64, network steps of the lane, including those of the prompt.
+        position: (B,) int64, samples drawn so far. index: (B,) uint64, sample indices.
     """
 
     def __init__(self, weights: Weights, request: Request) -> None:
@@ -117,7 +115,7 @@ class SoundEngine(Engine):
         return StepOutput(whole, made, ended, extra)
 
     def _features(self, counts: np.ndarray, ended: np.ndarray) -> Local:
-        """The projected frames of the next counts[b] samples; cuts `counts` and sets `ended` where they end."""
+        """Return the projected frames of the next counts[b] samples; reduce `counts` and set `ended` where they end."""
         hop, lanes = self.hop, np.flatnonzero(counts)
         first = self.position // hop
         most = int(np.max((self.position + counts - 1)[lanes] // hop - first[lanes], initial=0)) + 1
@@ -127,13 +125,13 @@ class SoundEngine(Engine):
             assert window is not None
             begin, place = int(first[lane]), int(self.position[lane])
             last = (place + int(counts[lane]) - 1) // hop
-            # beside each frame the neighbours that its convolution sees
+            # each frame with the neighbours in the receptive field of its convolution
             projected = self._project(window.read(begin - 1, last + 2 + self._mixes_next))
             if window.end is not None:
                 left = max(0, window.end * hop - place)
                 ended[lane] = counts[lane] >= left
                 counts[lane] = min(counts[lane], left)
-                # there is nothing to mix the last frame with but itself
+                # the last frame is interpolated with itself
                 projected[max(0, window.end - begin) :] = projected[max(0, window.end - 1 - begin)]
             if frames is None:
                 frames = np.zeros((len(counts), most + 1, projected.shape[1]), projected.dtype)
@@ -143,24 +141,24 @@ class SoundEngine(Engine):
         return Local(frames, first)
 
     def _values(self, symbols: np.ndarray) -> np.ndarray:
-        """What the network reads of symbols: categories as they are, sound as numbers from -1 to 1."""
+        """Convert symbols to network inputs: categories unchanged, other symbols as numbers from -1 to 1."""
         return symbols / 32768.0 if self.output == "logistics" else symbols.astype(np.float64)
 
     @abstractmethod
     def _network_state(self) -> dict[str, np.ndarray]:
-        """Everything that a prompt and a condition decide, by name, each (B, ...)."""
+        """Return the network's state arrays by name, each (B, ...), which prompt and condition determine."""
 
     @abstractmethod
     def _condition(self, lanes: np.ndarray, global_condition: np.ndarray) -> None:
-        """Put the network of lanes at its start, under one-hot class and vector `global_condition` (K,)."""
+        """Reset the network state of lanes, with one-hot class and vector `global_condition` (K,)."""
 
     @abstractmethod
     def _prefill(self, lane: int, prompt: np.ndarray) -> None:
-        """Take a lane through the symbols of a prompt by a parallel pass."""
+        """Advance a lane over the symbols of a prompt by a parallel pass."""
 
     @abstractmethod
     def _project(self, frames: np.ndarray) -> np.ndarray:
-        """What frames (n + 2, M), of which the first and the last are only neighbours, add to the gates: (n, Z)."""
+        """Return the contribution (n, Z) to the gates of frames (n + 2, M), whose first and last are only context."""
 
     @abstractmethod
     def _draw(
@@ -170,12 +168,12 @@ class SoundEngine(Engine):
 
 
 def no_symbol() -> SeqgenError:
-    """The error for controls under which nothing can be drawn."""
+    """Return the error for controls that leave no symbol to draw."""
     return SeqgenError("the controls leave no symbol to draw; allow symbols that the model can produce")
 
 
 def diverged() -> SeqgenError:
-    """The error for a sample that is not finite, which only a model that was trained badly draws."""
+    """Return the error for a sample that is not finite, as a badly trained model may draw."""
     return SeqgenError(
         "the model drew a sample that is not finite; train it further or with a lower learning rate"
     )

@@ -1,4 +1,4 @@
-"""Features that go along with a sample, read from their source as the sound gets there.
+"""A sliding window over the features of a sample, read from their source as generation reaches them.
 
 Legend: F frames, M features of a frame.
 """
@@ -11,10 +11,10 @@ from seqgen.conditions.audio import AudioConditions, FrameSource
 
 
 class FrameWindow:
-    """The few frames of one lane that are needed at a time; what lies before them is forgotten.
+    """The frames of one lane that are needed at a time; earlier frames are discarded.
 
     Attributes:
-        end: F as soon as it is known, which is when the source first gave fewer frames than were asked for.
+        end: F once known, that is, when the source first returned fewer frames than requested.
     """
 
     def __init__(self, source: FrameSource, conditions: AudioConditions) -> None:
@@ -23,9 +23,10 @@ class FrameWindow:
         self.end: int | None = None
 
     def read(self, begin: int, end: int) -> np.ndarray:
-        """Frames [begin, end) as float32 (end - begin, M), zeros before the first and after the last one.
+        """Return frames [begin, end) as float32 (end - begin, M), padded with zeros before the first and after the
+        last.
 
-        `begin` must not become smaller from call to call.
+        `begin` must not decrease between calls.
         """
         low = max(begin, 0)
         if low > self._begin:
@@ -34,7 +35,7 @@ class FrameWindow:
         there = self._begin + len(self._kept)
         if self.end is None and there < end:
             given = np.asarray(self._source.read(there, end - there))
-            # of no frames, any empty array will do
+            # for no frames, any empty array will do
             new = self._conditions.checked_frames(given[: end - there]) if given.size else self._kept[:0]
             if len(new) < end - there:
                 self.end = there + len(new)

@@ -1,4 +1,4 @@
-"""What the schemas of sound families share: entries of a condition, and the state of every `SoundEngine`.
+"""Schema parts shared by audio families: configuration of conditions, and the state of `SoundEngine`.
 
 Legend: B lanes, k kernel size.
 """
@@ -15,14 +15,14 @@ CONDITION = {
     "classes": Integer(optional=True),
     "condition_size": Integer(optional=True),
     "mels": Integer(optional=True),
-    # of features that are not mixed no array is as long as a frame
+    # no array has the length of a frame unless features are interpolated, so the length is limited here
     "hop": Integer(optional=True, most=1 << 16),
 }
-"""The entries of families that take a class, a vector or features."""
+"""Configuration entries of families that are conditioned on a class, a vector or features."""
 
 
 def sound_state(codec: Codec, taps: int) -> Fields:
-    """What is in the state of every `SoundEngine` that looks `taps` samples back."""
+    """Yield the state of a `SoundEngine` whose input convolution has `taps` taps."""
     low, high = {"mu-law": (-1, codec.size - 1), "pcm16": (-1, 1)}.get(codec.name, (None, None))
     yield "history", Field(("B", taps), ("float64",), low=low, high=high)
     yield "clock", Field(("B",), ("int64",), low=0, high=MOST_STEPS)

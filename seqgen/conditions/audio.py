@@ -1,9 +1,8 @@
-"""What an audio model is conditioned on: a class, a vector, features that go along with the sound, or several.
-
-A condition is given as a class number, a vector or features if the model takes one of the three; as a mapping with
-the keys "class", "vector" and "features" if it takes more. Class and vector hold for the whole sample; frame i of the
-features belongs to its samples [i hop, (i + 1) hop). Features are an array, or a live source that is read while the
-sound is made. Legend: B batch, F frames, M features of a frame, K length of one-hot class and vector together.
+"""Conditions of audio models: a class, a vector, time-aligned features, or several of them. A condition is a class
+number, a vector or features if the model takes one of the three; else a mapping with the keys "class", "vector" and
+"features". Class and vector hold for the whole sample; frame i of the features applies to samples [i hop, (i + 1) hop).
+Features are an array, or a live source that is read during generation. Legend: B batch, F frames, M features per frame,
+K length of one-hot class and vector together.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from seqgen.errors import SeqgenError
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Features that arrive while a sample is made.
+    """Protocol of a source of features that may arrive during generation.
 
     Attributes:
         width: M.
@@ -30,15 +29,14 @@ class FrameSource(Protocol):
     width: int
 
     def read(self, begin: int, count: int) -> Any:
-        """Frames [begin, begin + count) as numbers (n, M); n < count only where the features end.
+        """Return frames [begin, begin + count) as numbers (n, M); n < count only at the end of the features.
 
-        It may block until they are there, and is asked for every frame once or more often, never for frames
-        before those it was last asked for.
+        It may block until they arrive. Every frame is requested at least once, and `begin` never decreases.
         """
 
 
 class ArrayFrames:
-    """Features that are all there: (F, M) float32."""
+    """A source of features that are completely available: (F, M) float32."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
@@ -53,7 +51,7 @@ class ArrayFrames:
 
 @dataclass(frozen=True)
 class AudioConditions:
-    """The kinds of condition that a model takes; None is a kind that it does not.
+    """The kinds of condition that a model takes; None for kinds that it does not take.
 
     Attributes:
         classes: number of classes. vector: length of the vector. mels: M.
@@ -65,25 +63,25 @@ class AudioConditions:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """From a model's configuration, which has been checked."""
+        """Create from a validated configuration of a model."""
         return cls(config.get("classes"), config.get("condition_size"), config.get("mels"))
 
     @property
     def global_width(self) -> int:
-        """K, the length of one-hot class and vector together."""
+        """K, the total length of one-hot class and vector."""
         return self._global.features
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The keys of a condition, in order."""
+        """The keys of a condition, in a fixed order."""
         return self._global.kinds + (() if self.mels is None else ("features",))
 
     def parse(self, condition: Any) -> tuple[np.ndarray, FrameSource | None]:
-        """One condition as the global condition (K,) float32, and features (None for a model that takes none).
+        """Convert one condition to the global condition (K,) float32 and features (None for a model without).
 
         Raises:
             SeqgenError: if a condition is missing, or given to a model that takes none.
-            ValueError, TypeError: if it is out of range, or of another width than the model's.
+            ValueError, TypeError: if it is out of range or of the wrong width.
         """
         if self.mels is None:
             return self._global.parse(condition)[0], None
@@ -101,17 +99,17 @@ class AudioConditions:
         return self._global.parse(global_condition)[0], self.frames(condition["features"])
 
     def frames(self, value: Any) -> FrameSource:
-        """Features as a source, checked."""
+        """Check features and return them as a source."""
         if isinstance(value, FrameSource):
             if value.width != self.mels:
                 raise ValueError(
-                    f"condition's features must be {self.mels} wide, got a source of {value.width}"
+                    f"condition's features must have width {self.mels}, got a source of width {value.width}"
                 )
             return value
         return ArrayFrames(self.checked_frames(as_array("condition's features", value)))
 
     def checked_frames(self, array: np.ndarray) -> np.ndarray:
-        """Numbers as finite float32 (F, M), or ValueError/TypeError."""
+        """Convert numbers to finite float32 (F, M), or raise ValueError/TypeError."""
         if array.dtype.kind not in "iuf":
             raise TypeError(f"condition's features must be numbers, got {array.dtype}")
         if array.ndim != 2 or array.shape[1] != self.mels:
@@ -130,7 +128,7 @@ class AudioConditions:
         return frames
 
     def each(self, condition: Any, count: int) -> list[Any]:
-        """`count` conditions out of one, a list, or an array with one more axis than a condition has."""
+        """Return `count` conditions from one, a list, or an array with one more axis than a condition."""
         items = condition
         if (
             not isinstance(condition, (list, Mapping, FrameSource))
@@ -162,7 +160,7 @@ class AudioConditions:
 
 
 def _only(condition: Any, kind: str) -> Any:
-    """The one part of a condition, which may be given bare or in a mapping."""
+    """Return the single part of a condition, which may be given directly or in a mapping."""
     if not isinstance(condition, Mapping):
         return condition
     if set(condition) != {kind}:

@@ -1,7 +1,6 @@
-"""What an image model is conditioned on: a class, a vector, a guiding image, or several of them.
-
-A condition is given as a class number, a vector, or an image if the model takes one of the three; as a mapping
-with the keys "class", "vector" and "guide" if it takes more. Legend: B batch, K features (one-hot class and vector).
+"""Conditions of image models: a class, a vector, a guide image, or several of them. A condition is a class number, a
+vector or an image if the model takes one of the three; else a mapping with the keys "class", "vector" and "guide".
+Legend: B batch, K features (one-hot class and vector).
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The kinds of condition that a model takes; None is a kind that it does not.
+    """The kinds of condition that a model takes; None for kinds that it does not take.
 
     Attributes:
         classes: number of classes. vector: length of the vector. guide: (colours, rows, columns) of the guide.
-        levels: of the guide.
+        levels: those of the guide.
     """
 
     classes: int | None
@@ -38,7 +37,7 @@ class Conditions:
     def checked(
         cls, codec: Pixels, classes: int | None = None, vector: int | None = None, guide: Sequence[int] | None = None
     ) -> Self:  # fmt: skip
-        """From constructor arguments, or ValueError/TypeError."""
+        """Create from constructor arguments, or raise ValueError/TypeError."""
         if classes is not None:
             integer("classes", classes, low=1)
         if vector is not None:
@@ -54,7 +53,7 @@ class Conditions:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """From a model's configuration."""
+        """Create from a model's configuration."""
         guide = config.get("guide")
         return cls(
             config.get("classes"), config.get("condition_size"), tuple(guide) if guide else None,
@@ -63,22 +62,22 @@ class Conditions:
 
     @property
     def features(self) -> int:
-        """K, the length of one-hot class and vector together."""
+        """K, the total length of one-hot class and vector."""
         return (self.classes or 0) + (self.vector or 0)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The keys of a condition, in order."""
+        """The keys of a condition, in a fixed order."""
         given = {"class": self.classes, "vector": self.vector, "guide": self.guide}
         return tuple(name for name, value in given.items() if value is not None)
 
     def config(self) -> dict[str, Any]:
-        """The constructor arguments, as JSON values."""
+        """Return the constructor arguments as JSON values."""
         guide = None if self.guide is None else list(self.guide)
         return {"classes": self.classes, "condition_size": self.vector, "guide": guide}
 
     def parse(self, condition: Any) -> tuple[np.ndarray, np.ndarray]:
-        """One condition as features (K,) float32 and guide (C', H', W') uint8 (of no rows if there is none).
+        """Convert one condition to features (K,) float32 and guide (C', H', W') uint8 (with no rows if there is none).
 
         Raises:
             SeqgenError: if a condition is missing, or given to a model that takes none.
@@ -117,11 +116,11 @@ class Conditions:
         return features, guide.transpose(1, 0, 2)
 
     def tensors(self, condition: Any, count: int, like: Tensor) -> dict[str, Tensor]:
-        """The conditions of `count` images as tensors for `forward`: one for all, or one for each.
+        """Convert the conditions of `count` images to tensors for `forward`.
 
         Args:
-            condition: one condition; or a list, or an array with one more axis, of `count` conditions.
-            like: gives dtype and device.
+            condition: one condition for all; or `count` of them, as a list or an array with one more axis.
+            like: determines dtype and device.
         """
         import torch
 
@@ -136,7 +135,7 @@ class Conditions:
         return result
 
     def each(self, condition: Any, count: int) -> list[Any]:
-        """`count` conditions out of one, a list or an array."""
+        """Return `count` conditions from one, a list or an array."""
         items = condition
         if not isinstance(condition, (list, Mapping)) and condition is not None and len(self.kinds) == 1:
             axes = {"class": 0, "vector": 1, "guide": 3}[self.kinds[0]]

@@ -1,4 +1,4 @@
-"""Features that arrive while a sample is made: one thread pushes frames, the stream reads them as it needs them."""
+"""Features that arrive during generation: one thread pushes frames, the stream reads them as needed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seqgen.errors import SeqgenError, integer
 
 
 class LiveFeatures:
-    """A queue of frames (n, width) that is the condition of one sample.
+    """A queue of frames (n, width), which is the condition of one sample.
 
-    A stream asks for the frames of a chunk and one or two beyond it, and waits until they are there; the sample ends
-    when the features do. Frames that lie behind the sound are forgotten, so that memory stays flat.
+    A stream requests the frames of a chunk and one or two beyond it, and waits for them; the sample ends with the
+    features. Frames before the current position are discarded, so that memory is bounded.
 
     Args:
-        width: numbers in a frame.
-        most: frames that may wait; `push` blocks where there are more, which keeps a fast sender from running ahead.
+        width: numbers per frame.
+        most: capacity in frames; `push` blocks while the queue is full, which limits a fast producer.
 
     Example:
         >>> live = LiveFeatures(2)
@@ -42,7 +42,7 @@ class LiveFeatures:
 
         Raises:
             SeqgenError: after `close`.
-            ValueError: for frames of another width, or that are not finite.
+            ValueError: if frames have another width or are not finite.
         """
         array = as_array("frames", frames)
         if array.ndim != 2 or array.shape[1] != self.width or array.dtype.kind not in "iuf":
@@ -60,18 +60,18 @@ class LiveFeatures:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Say that no more frames come: the sample ends with the last one."""
+        """Mark the end of the features: the sample ends with the last frame."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def read(self, begin: int, count: int) -> np.ndarray:
-        """Frames [begin, begin + count), fewer only at the end; waits for them, and forgets those before `begin`."""
+        """Wait for and return frames [begin, begin + count), fewer only at the end; discard those before `begin`."""
         with self._changed:
             if begin < self._begin:
                 raise SeqgenError(
-                    f"frame {begin} is forgotten, the features go on from {self._begin}; live features are the "
-                    "condition of one sample only, and a restored stream needs some that begin where it stood"
+                    f"frame {begin} was discarded, the features continue at frame {self._begin}; live features are the "
+                    "condition of one sample only, and a restored stream needs features that start at its position"
                 )
             drop = min(begin - self._begin, len(self._frames))
             self._frames, self._begin = self._frames[drop:], self._begin + drop
@@ -83,6 +83,6 @@ class LiveFeatures:
             return self._frames[max(first, 0) : max(first, 0) + count].copy()
 
     def _full(self) -> bool:
-        """Whether a push must wait: there are `most` frames, and they are all that a reader waits for."""
+        """Return whether a push must wait: the queue is full, and the reader does not wait for further frames."""
         ahead = self._begin + len(self._frames)
         return self._most is not None and len(self._frames) >= self._most and ahead >= self._wanted

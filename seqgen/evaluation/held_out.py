@@ -1,4 +1,4 @@
-"""Held-out likelihood of a model on the user's own data; how a family is scored, its registry entry says."""
+"""Held-out likelihood of a model on the user's data; the registry names the scoring function of each family."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def held_out(
     name_or_path: str | os.PathLike[str], data: str | os.PathLike[str], *, last: float = 1.0, part: str | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The exact log-likelihood of `data` under a model, in total and for each symbol.
+    """Compute the exact log-likelihood of `data` under a model, in total and per symbol.
 
     Args:
         name_or_path: the model.
-        data: a text for text models, .npy or .npz for numeric ones, a folder of digits for pen strokes, what
-            `seqgen.data.images.read_images` reads for images, and a file or folder of sound for recordings.
+        data: a text file for text models, .npy or .npz for numeric models, a folder of digits for pen strokes, any
+            input of `seqgen.data.images.read_images` for images, and an audio file or folder for audio.
         last: score only this last fraction of a text.
         part: "test", "validation", "train" or "all", of a data set of images or recordings; None is "test".
-        report: called with (images or recordings scored, all of them).
+        report: called with (items scored, total items).
 
     Returns:
-        model, family, data, nats (total), and what the family's `evaluation` says.
+        model, family, data, nats (total), and the entries of the family's `evaluation`.
     """
     weights = find(name_or_path)
     kind = family(weights.family)

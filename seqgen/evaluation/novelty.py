@@ -1,4 +1,4 @@
-"""How much of what a model generates it has merely copied (after the report at the end of Karpathy's makemore)."""
+"""Novelty of samples: how much is copied from the training data (after the report of Karpathy's makemore)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 
 class Novelty(NamedTuple):
-    """Shares between 0 and 1.
+    """Fractions between 0 and 1.
 
     Attributes:
-        copied: samples that are a whole training sequence.
-        repeated: samples that are equal to an earlier sample.
-        seen: runs of `size` symbols in the samples that occur in the training sequences.
-        size: symbols in a run.
+        copied: samples that equal a training sequence.
+        repeated: samples that equal an earlier sample.
+        seen: n-grams of `size` symbols in the samples that occur in the training sequences.
+        size: length n of the n-grams.
     """
 
     copied: float
@@ -25,10 +25,10 @@ class Novelty(NamedTuple):
 def novelty(
     samples: Iterable[Sequence[Hashable]], training: Iterable[Sequence[Hashable]], *, size: int = 4
 ) -> Novelty:
-    """Compare samples with what the model was trained on; both are sequences of symbols, `text.split()` for words.
+    """Compare samples with the training data; both are sequences of symbols, such as `text.split()` for words.
 
     Args:
-        samples, training: read once each. size: length of the runs, at least 1.
+        samples, training: each is iterated once. size: length of the n-grams, at least 1.
 
     Raises:
         ValueError: if there are no samples, or size is below 1.
@@ -43,7 +43,7 @@ def novelty(
     runs: set[tuple[Hashable, ...]] = set()
     for sequence in training:
         whole.add(tuple(sequence))
-        runs.update(_runs(sequence, size))
+        runs.update(_ngrams(sequence, size))
     count = copied = repeated = run_count = seen = 0
     earlier: set[tuple[Hashable, ...]] = set()
     for sample in samples:
@@ -52,7 +52,7 @@ def novelty(
         copied += symbols in whole
         repeated += symbols in earlier
         earlier.add(symbols)
-        for run in _runs(symbols, size):
+        for run in _ngrams(symbols, size):
             run_count += 1
             seen += run in runs
     if not count:
@@ -60,5 +60,5 @@ def novelty(
     return Novelty(copied / count, repeated / count, seen / run_count if run_count else 0.0, size)
 
 
-def _runs(symbols: Sequence[Hashable], size: int) -> Iterator[tuple[Hashable, ...]]:
+def _ngrams(symbols: Sequence[Hashable], size: int) -> Iterator[tuple[Hashable, ...]]:
     return (tuple(symbols[i : i + size]) for i in range(len(symbols) - size + 1))

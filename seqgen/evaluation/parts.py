@@ -1,4 +1,4 @@
-"""The parts of a data set of whole items, such as images or recordings, that can be scored."""
+"""Selection of the part to score of a data set of items, such as images or recordings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ PARTS = ("test", "validation", "train", "all")
 
 
 def part_of(items: str, part: str | None, last: float) -> str:
-    """The part that is asked for, "test" by default, or an error for what only texts have.
+    """Return the requested part, "test" by default, or raise SeqgenError if `last`, which is for texts, is given.
 
     Example:
         >>> part_of("images", None, 1.0)
         'test'
     """
     if last != 1.0:
-        raise SeqgenError(f"--last is for texts; of {items}, --part says which are scored")
+        raise SeqgenError(f"--last is for texts; use --part to select which {items} are scored")
     return choice("part", part or "test", PARTS)

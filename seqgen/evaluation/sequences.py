@@ -1,4 +1,4 @@
-"""Held-out likelihood of sequences: texts, symbols and numbers, in total and for each symbol."""
+"""Held-out likelihood of sequences (texts, symbols and numbers), in total and per symbol."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def score_sequences(
     part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The exact log-likelihood of sequences under any model with `log_prob`.
+    """Compute the exact log-likelihood of sequences under any model with `log_prob`.
 
     Args:
-        model: a model of text, symbols, numbers or pen strokes. card: of the model.
-        data: a text, .npy or .npz, or a folder of digits.
-        last: score only this last fraction of a text. part, report: None; they are for data sets of items.
+        model: a model of text, symbols, numbers or pen strokes. card: that of the model.
+        data: a text file, .npy or .npz, or a folder of digits.
+        last: score only this last fraction of a text. part, report: not used; they are for data sets of items.
 
     Returns:
-        what `summary` gives.
+        As `summary`.
     """
     sequences = read_held_out(model.codec, card, data, last, part)
     nats = -sum(float(np.sum(np.asarray(model.log_prob(sequence)))) for sequence in sequences)
@@ -47,13 +47,13 @@ def score_sequences(
 def read_held_out(
     codec: Codec, card: Mapping[str, Any], data: Path, last: float, part: str | None
 ) -> list[Any]:
-    """The sequences of a file, of a text its last part, cut as it was in training.
+    """Read the sequences of a file, or the last part of a text, split into sequences as in training.
 
     Raises:
-        SeqgenError: for `part`, and for `last` where the data are no text.
+        SeqgenError: if `part` is given, or `last` for data that are not a text.
     """
     if part is not None:
-        raise SeqgenError("--part is for images and recordings; of a text, --last says what is scored")
+        raise SeqgenError("--part is for images and recordings; use --last to score the end of a text")
     if codec.medium in TEXTS:
         text = read_text(data)
         text = text[len(text) - max(1, round(len(text) * last)) :]
@@ -72,8 +72,8 @@ def read_held_out(
 def summary(
     codec: Codec, data: Path, nats: float, symbols: int, *, sequences: int, unknown: int = 0
 ) -> dict[str, Any]:
-    """What is said of a score: sequences, symbols, unknown (not scored), unit, nats (total), nats_per_symbol,
-    bits_per_symbol, and perplexity where symbols are discrete.
+    """Return a summary: sequences, symbols, unknown (not scored), unit, nats (total), nats_per_symbol, bits_per_symbol,
+    and perplexity if symbols are discrete.
 
     Raises:
         SeqgenError: if no symbol was scored.

@@ -1,4 +1,4 @@
-"""Small random changes of shape, which make more of few images: turned, scaled, sheared and moved a little."""
+"""Data augmentation of images by small random affine maps: rotation, scaling, shear and translation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch
 from torch.nn.functional import affine_grid, grid_sample
 
 TURN, SCALE, SHEAR, MOVE = 0.15, 0.1, 0.15, 0.06
-"""The largest changes: radians, part of the size, radians, and part of half the image."""
+"""The maximum changes: radians, fraction of the size, radians, and fraction of half the image."""
 
 
 def jitter(images: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    """Intensities (B, C, H, W) uint8, each image under an affine map of its own, by bilinear interpolation.
+    """Apply an independent random affine map to each image, intensities (B, C, H, W) uint8, bilinearly interpolated.
 
     Args:
-        generator: the random source; outside of the image intensities are 0.
+        generator: source of random numbers. Intensities outside the image are 0.
 
     Example:
         >>> jitter(np.zeros((2, 1, 4, 4), np.uint8), torch.Generator()).shape

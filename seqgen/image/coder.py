@@ -1,7 +1,6 @@
-"""A convolutional encoder of images into m numbers, and its mirror image, a deconvolutional decoder.
-
-They are the two halves of a plain auto-encoder; the PixelCNN auto-encoder has the same encoder (van den Oord et al.
-2016, arXiv 1606.05328, section 3.3). Shapes: B batch, C colours, H rows, W columns, F channels, m bottleneck.
+"""A convolutional encoder from images to codes of m numbers, and the corresponding transposed-convolution decoder. They
+form a plain auto-encoder; the PixelCNN auto-encoder has the same encoder (van den Oord et al. 2016, arXiv 1606.05328,
+section 3.3). Shapes: B batch, C colours, H rows, W columns, F channels, m bottleneck.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from seqgen.image.model import scaled
 
 
 class ImageEncoder(nn.Module):
-    """Three convolutions, two of them with stride 2, and a linear map of what is left to the code.
+    """Three convolutions, two of them with stride 2, followed by a linear map to the code.
 
-    The map's result z is divided by sqrt(1 + mean of z²), which keeps the code's root mean square below 1. Unbounded,
-    long codes grow early in training until they saturate every gate of a PixelCNN.
+    The result z of the map is divided by sqrt(1 + mean of z²), which keeps the root mean square of the code below 1.
+    Unbounded codes of many numbers grow early in training until they saturate all gates of a PixelCNN.
 
     Args:
-        codec: of the images.
+        codec: that of the images.
         channels: F, the width of the first convolution; the others have 2F.
         bottleneck: m, the length of the code.
     """
@@ -39,7 +38,7 @@ class ImageEncoder(nn.Module):
         self.code = nn.Linear(2 * channels * _left(codec.shape[1]) * _left(codec.shape[2]), bottleneck)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Codes (B, m) of images (B, C, H, W) of levels."""
+        """Return the codes (B, m) of images (B, C, H, W) of levels."""
         hidden = scaled(x, self.levels, self.code.weight)
         for convolution in self.convolutions:
             hidden = relu(convolution(hidden))
@@ -48,10 +47,10 @@ class ImageEncoder(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """The encoder backwards: codes to intensities; the arguments are those of `ImageEncoder`.
+    """The mirrored encoder, from codes to intensities; arguments as in `ImageEncoder`.
 
-    The output is linear, so that the squared error has a gradient everywhere: behind a sigmoid, dark images train the
-    network to black, from where no gradient leads back.
+    The output is linear, so that the squared error has a gradient everywhere: with a sigmoid output, dark images can
+    saturate the network at black, where gradients vanish.
     """
 
     def __init__(self, codec: Pixels, channels: int, bottleneck: int) -> None:
@@ -69,7 +68,7 @@ class ImageDecoder(nn.Module):
         self.output = nn.Conv2d(channels, codec.shape[0], 3, padding=1)
 
     def forward(self, code: Tensor) -> Tensor:
-        """Intensities (B, C, H, W) of codes (B, m), mostly from 0 to 1."""
+        """Return the intensities (B, C, H, W) of codes (B, m), mostly from 0 to 1."""
         hidden = relu(self.code(code)).unflatten(1, self.grid)
         for deconvolution, size in zip(self.deconvolutions, self.sizes, strict=True):
             hidden = relu(deconvolution(hidden, output_size=size))
@@ -78,5 +77,5 @@ class ImageDecoder(nn.Module):
 
 
 def _left(size: int) -> int:
-    """Rows or columns that are left of `size` after two strides of 2."""
+    """Return the number of rows or columns after two strides of 2."""
     return -(-size // 4)

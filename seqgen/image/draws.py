@@ -1,4 +1,4 @@
-"""The draw of the reference samplers of image models, in numpy."""
+"""Drawing of pixels for the reference engines of image models, in numpy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from seqgen.image.engine import PixelEngine
 def draw_levels(
     engine: PixelEngine, lane: int, logits: np.ndarray, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw pixels of a lane after its controls.
+    """Draw pixels of a lane with its controls.
 
     Args:
-        engine: has the seed, the sample's index and the controls.
+        engine: provides the seed, the sample indices and the controls.
         logits: (..., L) float64.
         positions: (...) uint64, in raster order (`pixels.positions`).
 
     Returns:
-        levels (...) int64, and their log-probabilities (...) under the model and as drawn.
+        Levels (...) int64, and their log-probabilities (...) under the model and as drawn.
 
     Raises:
-        SeqgenError: if the controls leave nothing to draw.
+        SeqgenError: if the controls leave no level to draw.
     """
     drawn = engine.controls.of(lane).apply(logits)
     places = positions + np.uint64(engine.noise_offset)

@@ -1,7 +1,6 @@
-"""What all engines of image models share: B images that are drawn row by row, with known pixels held.
-
-Noise: pixel (c, h, w) takes the uniform of position (h·W + w)·C + c, its place in raster order, whatever was drawn
-before it. Legend: B lanes, C colours, H rows, W columns, N rows of a round, L levels.
+"""The base of all engines of image models: B images that are drawn row by row, with known pixels fixed. Random numbers:
+pixel (c, h, w) uses the uniform of position (h·W + w)·C + c, its place in raster order, whatever was drawn before it.
+Legend: B lanes, C colours, H rows, W columns, N rows per step, L levels.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from seqgen.errors import SeqgenError
 
 
 class PixelEngine(Engine):
-    """Base of the engines of image models. A family implements `_begin` and `_draw`, and adds caches to `state`.
+    """Base class of engines of image models. A family implements `_begin` and `_draw`, and adds caches to `state`.
 
     Attributes:
-        completes: "raster" if known pixels must come before all others in raster order, "any" if any may be known,
-            "coarse-first" if they must come first in the order in which a small image is drawn before the other pixels.
-        image: (B, C, H, W) uint8, the lanes' images; known pixels are in place from the start.
+        completes: "raster" if known pixels must be a prefix in raster order, "any" if any pixels may be known,
+            "coarse-first" if they must be a prefix in the order of a small image followed by the other pixels.
+        image: (B, C, H, W) uint8, the lanes' images; known pixels are set at the start.
         known: (B, C, H, W) bool.
         row: (B,) int64, the next row.
-        index: (B,) uint64, of the samples.
-        controls: of the lanes, over L levels.
-        noise_offset: what is added to every noise position; 0, unless the image is only a part of a sample.
+        index: (B,) uint64, sample indices.
+        controls: the controls of the lanes, over L levels.
+        noise_offset: offset of all positions of random numbers; 0, unless the image is only a part of a sample.
     """
 
     completes: ClassVar[str] = "raster"
@@ -96,19 +95,20 @@ class PixelEngine(Engine):
 
     @abstractmethod
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
-        """Check and take the condition, and put the caches of `lanes` at the first row."""
+        """Check and store the condition, and reset the caches of `lanes` to the first row."""
 
     @abstractmethod
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        """Draw `rows[b]` rows of lane b from `row[b]` on into `image`; `row` itself is moved by the caller.
+        """Draw `rows[b]` rows of lane b, from `row[b]` on, into `image`; the caller advances `row`.
 
         Args:
-            rows: (B,) int64; 0 rests.
-            log_probs: (2, B, N, C, W) to fill with the log-probabilities of the pixels drawn, under the model and
-                as drawn (0 for known pixels); N is 0 if nobody wants them.
+            rows: (B,) int64; 0 for an idle lane.
+            log_probs: (2, B, N, C, W), filled with the log-probabilities of the pixels under the model and as drawn (0
+                for
+                known pixels); N is 0 if they are not requested.
 
         Returns:
-            (B,) the rows made: fewer than asked where the controls leave nothing to draw.
+            (B,) rows drawn: fewer than requested where the controls leave no level to draw.
         """
 
 
@@ -134,7 +134,7 @@ def require_raster_prefix(known: np.ndarray) -> None:
 
 
 def positions(shape: tuple[int, int, int], row: int) -> np.ndarray:
-    """The noise positions of the pixels of a row, (C, W) uint64."""
+    """Return the random-number positions of the pixels of a row, (C, W) uint64."""
     colours, _, columns = shape
     pixels = np.uint64(row * columns) + np.arange(columns, dtype=np.uint64)
     return pixels[None, :] * np.uint64(colours) + np.arange(colours, dtype=np.uint64)[:, None]

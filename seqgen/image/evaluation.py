@@ -25,23 +25,23 @@ def score_images(
     part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The exact log-likelihood of images, in total, for each image and for each dimension (a colour of a pixel).
+    """Compute the exact log-likelihood of images: in total, per image and per dimension (a colour of a pixel).
 
-    Models of two levels are scored on one binarization, by the seed of the card as the score in it was; others on
-    the nearest levels. Class-conditional models are given the labels.
+    Models of two levels are scored on one binarization, by the seed of the card, as was the card's score; other models
+    on the nearest levels. Class-conditional models receive the labels.
 
     Args:
-        model: an image model. card: of the model; its "seed" splits and binarizes.
-        data: what `read_images` reads.
+        model: an image model. card: that of the model; its "seed" splits and binarizes.
+        data: as in `read_images`.
         last: 1. part: "test", "validation" or "train" of the data as training splits them, or "all".
-        report: called with (images scored, images).
+        report: called with (images scored, total images).
 
     Returns:
         part, split, images, dimensions, conditional, score and score_unit (as in the card), nats (total),
         nats_per_image, bits_per_dim.
 
     Raises:
-        SeqgenError: if the images have another size than the model's, or it needs labels that they do not have.
+        SeqgenError: if the images do not have the model's size, or lack labels that the model needs.
     """
     part = part_of("images", part, last)
     codec: Pixels = model.codec
@@ -54,7 +54,7 @@ def score_images(
     _require_size(data, chosen, codec)
     conditional = "class" in model.conditions.kinds
     labels = _labels(data, chosen, model) if conditional else None
-    # the score in a card is that of the binarization by the seed after the one that training validates with
+    # the score in a card uses the binarization by seed + 1; training validates with that by seed
     levels = (
         binarize(chosen.images, seed + 1) if codec.levels == 2 else to_levels(chosen.images, codec.levels)
     )
@@ -97,7 +97,7 @@ def _labels(data: Path, images: ImageSet, model: Any) -> np.ndarray:
             f"the model is conditioned on {' and '.join(model.conditions.kinds)}; score it from Python"
         )
     if images.labels is None:
-        raise SeqgenError(f"the model makes images of a class, and {data} has no labels")
+        raise SeqgenError(f"the model is conditioned on a class, but {data} has no labels")
     if images.labels.max() >= model.conditions.classes:
         raise SeqgenError(
             f"{data} has labels up to {images.labels.max()}, the model knows the classes 0 to "

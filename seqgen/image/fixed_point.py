@@ -1,11 +1,10 @@
-"""Exact sampling of any image model by fixed-point iteration (Jacobi): all pixels are drawn at once, again and again.
-
-The noise belongs to the pixels, so that the image of a sample is the only one that is drawn from itself: given all
-pixels before it, every pixel is what its noise makes of them. A sweep draws every pixel from the image of the sweep
-before by one parallel pass. Whatever is right before a pixel makes it right, so that after as many sweeps as there
-are pixels nothing can change; usually it is a small part of that (Song et al. 2021, arXiv 2002.03629; Wiggers and
-Hoogeboom 2020, arXiv 2002.09928). One sweep costs a whole pass, which only a machine that computes all pixels of an
-image as fast as one can make worth its while. Shapes: B lanes, C colours, H rows, W columns, N rows, L levels.
+"""Exact sampling of any image model by fixed-point (Jacobi) iteration, which draws all pixels in parallel. Random
+numbers are addressed by pixel, so each pixel is a deterministic function of the pixels before it, and the sample is the
+unique fixed point of drawing every pixel from the current image. A sweep draws all pixels from the image of the
+previous sweep by one parallel pass. A pixel is final once all pixels before it are, so the iteration ends after at most
+as many sweeps as there are pixels, usually after a small fraction of them (Song et al. 2021, arXiv 2002.03629; Wiggers
+and Hoogeboom 2020, arXiv 2002.09928). A sweep costs a full pass, so the method pays off only where a pass over all
+pixels costs about as much as a pass over one. Shapes: B lanes, C colours, H rows, W columns, N rows, L levels.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from seqgen.image.engine import PixelEngine, positions
 
 
 class FixedPointEngine(PixelEngine):
-    """Samples an `ImageModel` that draws in raster order with PyTorch; the whole image at its first row.
+    """Samples an `ImageModel` of raster order with PyTorch; computes the whole image at its first row.
 
-    It gives the samples of the reference engine in the model's dtype: exactly, unless a draw lies within rounding of
-    a boundary. In float64 lanes are computed one by one, which makes them the same in any batch.
+    The samples are those of the reference engine in the model's dtype, unless a draw lies within rounding error of a
+    boundary. In float64, lanes are computed one by one, so that they are identical in any batch.
 
     Attributes:
-        whole: (B,) bool, whether the lane's image is drawn.
-        scores: (B, 2, C, H, W) float64, its log-probabilities; nothing of them is kept if nobody wants them.
-        sweeps: (B,) int64, passes that the image took, the last of which only confirms it.
+        whole: (B,) bool, whether the lane's image is complete.
+        scores: (B, 2, C, H, W) float64, its log-probabilities; empty if they are not requested.
+        sweeps: (B,) int64, number of passes, including the last one, which changes nothing.
     """
 
     name = "fixed-point"
@@ -83,7 +82,7 @@ class FixedPointEngine(PixelEngine):
         return rows.copy()
 
     def _find(self, lanes: np.ndarray) -> None:
-        """Draw the images of `lanes`; those that are found leave the batch."""
+        """Draw the images of `lanes`; converged lanes leave the batch."""
         pixels = self.image[0].size
         while len(lanes):
             logits = self._logits(lanes)
@@ -91,13 +90,13 @@ class FixedPointEngine(PixelEngine):
                 [self._sweep(lane, own) for lane, own in zip(lanes.tolist(), logits, strict=True)]
             )
             self.sweeps[lanes] += 1
-            # after as many sweeps as pixels only rounding can change anything, where passes are not bit-causal
+            # after as many sweeps as pixels, changes can come only from rounding in passes that are not bit-causal
             found = ~changed | (self.sweeps[lanes] > pixels)
             self.whole[lanes] = found
             lanes = lanes[~found]
 
     def _sweep(self, lane: int, logits: np.ndarray) -> bool:
-        """Draw every pixel from the image as it is; logits (C, H, W, L). Returns whether any pixel changed."""
+        """Draw every pixel given the current image, with logits (C, H, W, L); return whether any pixel changed."""
         levels, *scores = draw_levels(self, lane, logits, self._positions)
         unknown = ~self.known[lane]
         changed = bool(np.any((levels != self.image[lane]) & unknown))
@@ -107,7 +106,7 @@ class FixedPointEngine(PixelEngine):
         return changed
 
     def _logits(self, lanes: np.ndarray) -> np.ndarray:
-        """One parallel pass: (n, C, H, W, L) float64."""
+        """Return the logits of one parallel pass: (n, C, H, W, L) float64."""
         given: Mapping[str, Tensor] = {}
         if self._features.size:
             given = {**given, "features": self._tensor(self._features[lanes]).to(self._like.dtype)}

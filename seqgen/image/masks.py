@@ -1,4 +1,4 @@
-"""Which channels may see which: the R, G, B order inside a pixel (arXiv 1601.06759, section 3.4)."""
+"""Channel masks for the R, G, B order within a pixel (arXiv 1601.06759, section 3.4)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def colour_mask(inputs: int, outputs: int, colours: int, *, strict: bool, repeats: int = 1) -> np.ndarray:
-    """The taps at the current pixel that are allowed, (outputs, inputs) of 0 and 1.
+    """Return the mask of the connections at the current pixel, (outputs, inputs) of 0 and 1.
 
     Args:
-        inputs, outputs: channels. Inputs are `colours` equal groups in the order R, G, B; outputs are that
-            `repeats` times over.
-        strict: a group sees the colours before its own (mask A); else its own as well (mask B).
+        inputs, outputs: numbers of channels. Inputs are `colours` equal groups in the order R, G, B; outputs are the
+            same, repeated `repeats` times.
+        strict: a group depends on the previous colours only (mask A); else on its own as well (mask B).
 
     Example:
         >>> colour_mask(3, 3, 3, strict=True).tolist()

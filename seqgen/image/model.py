@@ -1,4 +1,4 @@
-"""What the autoregressive image models share: likelihood by one parallel pass, training loss, parameters by name.
+"""The base of autoregressive image models: likelihood by one parallel pass, training loss, conversion from weights.
 
 Shapes: B batch, C colours, H rows, W columns, L levels.
 """
@@ -23,12 +23,11 @@ _MOST_PIXELS = 1 << 16
 
 
 class ImageModel(NamedArrays, Generator):
-    """Base of the image models. A family sets `codec` and `conditions`, and implements `forward` and `config`.
+    """Base class of image models. A family sets `codec` and `conditions`, and implements `forward` and `config`.
 
     Attributes:
-        completes: which known pixels a sample may be held to with `prompt`: "raster", those that come first in
-            raster order; "any"; or "coarse-first", those that come first where a small image is drawn before the
-            other pixels (`TwoScale`).
+        completes: which pixels a `prompt` may fix: "raster", a prefix in raster order; "any"; or "coarse-first", a
+            prefix in the order of a small image followed by the other pixels (`TwoScale`).
     """
 
     completes: ClassVar[str] = "raster"
@@ -40,30 +39,30 @@ class ImageModel(NamedArrays, Generator):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it.
+        """Return the logits (B, C, L, H, W) of every pixel given those before it.
 
         Args:
             x: (B, C, H, W) levels.
-            condition: "features" (B, K) and "guide" (B, C', H', W') levels, as `conditions.tensors` makes them.
-            dropout_generator: random source of the dropout masks; None turns dropout off.
+            condition: "features" (B, K) and "guide" (B, C', H', W') levels, as returned by `conditions.tensors`.
+            dropout_generator: source of random numbers for dropout; None disables dropout.
         """
 
     def pixel_log_probs(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Log-probability (B, C, H, W) of every pixel of x given those before it."""
+        """Return the log-probability (B, C, H, W) of every pixel of x given those before it."""
         logits = self(x, condition, dropout_generator=dropout_generator)
-        wide = logits.double() if dropout_generator is None else logits.float()
-        return torch.log_softmax(wide, 2).gather(2, x[:, :, None])[:, :, 0]
+        precise = logits.double() if dropout_generator is None else logits.float()
+        return torch.log_softmax(precise, 2).gather(2, x[:, :, None])[:, :, 0]
 
     def log_prob(self, x: Any, *, condition: Any = None, grad: bool = False) -> Tensor:
-        """Exact log-probability of each image in nats, (B,) float64.
+        """Return the exact log-probability of each image in nats, (B,) float64.
 
         Args:
             x: one image (C, H, W) or images (B, C, H, W) of integers from 0 to levels - 1.
-            condition: what the images are conditioned on: one for all, or a list or array with one for each.
-            grad: whether the result can be differentiated with respect to the parameters.
+            condition: one condition for all, or a list or array with one per image.
+            grad: whether the result is differentiable with respect to the parameters.
         """
         images = self.codec.images(x)
         like = self.parameter_like()
@@ -80,19 +79,19 @@ class ImageModel(NamedArrays, Generator):
     def training_loss(
         self, levels: np.ndarray, *, condition: Any = None, dropout_generator: torch.Generator | None = None
     ) -> Tensor:
-        """Mean nats per dimension of images (B, C, H, W) of levels, with dropout; differentiable."""
+        """Return the mean nats per dimension of images (B, C, H, W) of levels, with dropout; differentiable."""
         like = self.parameter_like()
         images = torch.as_tensor(levels.astype(np.int64), device=like.device)
         given = self.conditions.tensors(condition, len(images), like)
         return -self.pixel_log_probs(images, given, dropout_generator=dropout_generator).mean()
 
     def parameter_like(self) -> Tensor:
-        """Any parameter: it tells dtype and device."""
+        """Return any parameter, for its dtype and device."""
         return next(self.parameters())
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe, whose configuration holds the constructor's arguments and the codec."""
+        """Return the model of `weights`, whose configuration holds the constructor's arguments and the codec."""
         config = dict(weights.config)
         codec = config.pop("codec")
         model = cls(shape=codec["shape"], levels=codec["levels"], **config)
@@ -101,12 +100,12 @@ class ImageModel(NamedArrays, Generator):
 
 
 def scaled(levels_of: Tensor, levels: int, like: Tensor) -> Tensor:
-    """Levels as numbers from -1 to 1, in the dtype of `like`."""
+    """Scale levels to numbers from -1 to 1, in the dtype of `like`."""
     return levels_of.to(like.dtype) * (2.0 / (levels - 1)) - 1.0
 
 
 def dropper(probability: float, generator: torch.Generator | None) -> Any:
-    """A function that drops elements with a probability and scales the rest; the identity without a generator."""
+    """Return a dropout function: zeroes elements at random and scales the rest; the identity without a generator."""
     if generator is None or not probability:
         return lambda hidden: hidden
 

@@ -1,4 +1,4 @@
-"""The likelihood objective for images: nats per dimension of batches that are a function of the step."""
+"""The likelihood objective of image models: nats per dimension, on batches that are a function of the step."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LN2 = float(np.log(2.0))
 
 
 class ImageObjective:
-    """Images for any model with `log_prob(levels, condition=..., grad=True)`.
+    """Training and held-out images for any model with `log_prob(levels, condition=..., grad=True)`.
 
-    A model of two levels learns from images that are binarized anew for every batch (each pixel is 1 with the
-    probability of its intensity), which makes the most of few images; it is validated on one binarization.
+    For a model of two levels, the images of every batch are binarized with new random numbers (each pixel is 1 with the
+    probability of its intensity), which augments a small data set; validation uses one fixed binarization.
 
     Args:
-        train, held_out: intensities. levels: of the model. batch: images in a step. seed: of everything random.
-        conditional: whether the labels are the condition. augment: part of the training images whose
-            shape is changed a little, anew at every step.
-        unit: of the score, for a model that has a score of its own; None is `score_unit(levels)`.
+        train, held_out: intensities. levels: those of the model. batch: images per step. seed: seed of all randomness.
+        conditional: whether the labels are the condition. augment: fraction of the images of a batch that are
+            augmented.
+        unit: unit of the score, for a model with its own `score`; None is `score_unit(levels)`.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ImageObjective:
         self._batches = Batches(len(train), batch, seed)
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean nats per dimension of step `step`."""
+        """Return the mean nats per dimension of a step."""
         rows = self._batches.rows(step)
         noise = torch.Generator().manual_seed((self._seed << 32) + step)
         images = self._train.images[rows]
@@ -68,7 +68,7 @@ class ImageObjective:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> float:
-        """The held-out score: nats per image for two levels, bits per dimension for more."""
+        """Return the held-out score: nats per image for two levels, bits per dimension for more."""
         labels = self._held_out_labels if self._conditional else None
         return score(model, self._held_out, labels, self._levels)
 
@@ -76,7 +76,7 @@ class ImageObjective:
 def training_loss(
     model: Any, levels: np.ndarray, condition: np.ndarray | None, noise: torch.Generator
 ) -> Tensor:
-    """Mean nats per dimension, with the model's dropout where it has a `training_loss` of its own."""
+    """Return the mean nats per dimension, with dropout if the model has its own `training_loss`."""
     if hasattr(model, "training_loss"):
         loss: Tensor = model.training_loss(levels, condition=condition, dropout_generator=noise)
         return loss
@@ -86,17 +86,17 @@ def training_loss(
 
 
 def fixed_levels(images: np.ndarray, levels: int, seed: int) -> np.ndarray:
-    """Intensities as the levels of an evaluation: one binarization by the seed, or the nearest levels."""
+    """Convert intensities to levels for evaluation: one binarization by the seed, or the nearest levels."""
     return binarize(images, seed) if levels == 2 else to_levels(images, levels)
 
 
 def score_unit(levels: int) -> str:
-    """The unit of `score`."""
+    """Return the unit of `score`."""
     return "nats/image" if levels == 2 else "bits/dim"
 
 
 def score(model: Any, levels_of: np.ndarray, labels: np.ndarray | None, levels: int) -> float:
-    """The mean negative log-likelihood of images in `score_unit(levels)`, or the model's own `score` if it has one."""
+    """Return the mean negative log-likelihood of images in `score_unit(levels)`, or the model's own `score`."""
     if hasattr(model, "score"):
         return float(model.score(levels_of, labels))
     given = {} if labels is None else {"condition": labels}

@@ -1,8 +1,7 @@
-"""What the reference engines of FVSBN, NADE and EoNADE share: dimension after dimension, drawn from in numpy.
-
-They run in the module's dtype and on its device. PyTorch's sums depend on the batch in the last bits: in float64 lanes
-are therefore computed one by one, which keeps the promise "the same bits in any batch"; in float32 they are computed
-together, and the promise holds to rounding. Legend: B lanes, L levels, D dimensions.
+"""The base of the reference engines of FVSBN, NADE and EoNADE, which draw one dimension after another, in numpy. They
+run in the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes are
+therefore computed one by one, so that samples are identical in any batch; in float32 they are computed together, and
+samples are identical up to rounding. Legend: B lanes, L levels, D dimensions.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from seqgen.image.engine import PixelEngine
 
 
 class OneByOneEngine(PixelEngine):
-    """Draws rows dimension by dimension in raster order. A family implements `_logits` and `_take`.
+    """Draws rows dimension by dimension in raster order. A family implements `_start`, `_logits` and `_take`.
 
     Attributes:
-        model: a private copy, which training the model further does not change.
-        sums: (B, ...) the running sums of the lanes, in the model's dtype.
+        model: a private copy, which is unaffected by further training.
+        sums: (B, ...) running sums of the lanes, in the model's dtype.
     """
 
     name = "torch"
@@ -45,15 +44,15 @@ class OneByOneEngine(PixelEngine):
 
     @abstractmethod
     def _start(self) -> Tensor:
-        """The running sums before the first dimension."""
+        """Return the running sums before the first dimension."""
 
     @abstractmethod
     def _logits(self, sums: Tensor, dimensions: Tensor) -> Tensor:
-        """Logits (n, L) of one dimension of each of n lanes."""
+        """Return the logits (n, L) of one dimension of each of n lanes."""
 
     @abstractmethod
     def _take(self, sums: Tensor, dimensions: Tensor, levels: Tensor) -> Tensor:
-        """The running sums (n, ...) of n lanes after one dimension of each has got its level."""
+        """Return the running sums (n, ...) of n lanes, updated with the level of one dimension of each."""
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         require_no_condition(start)
@@ -71,7 +70,7 @@ class OneByOneEngine(PixelEngine):
         return rows.copy()
 
     def _step(self, lanes: np.ndarray, dimensions: np.ndarray, kept: np.ndarray | None) -> None:
-        """Draw one dimension of each of `lanes`; `kept` (2, B) gets the log-probabilities."""
+        """Draw one dimension of each of `lanes`; the log-probabilities are stored in `kept` (2, B)."""
         if self.sums.dtype == np.float64 and len(lanes) > 1:
             for lane, dimension in zip(lanes[:, None], dimensions[:, None], strict=True):
                 self._step(lane, dimension, kept)
@@ -79,7 +78,7 @@ class OneByOneEngine(PixelEngine):
         colours, _, columns = self.codec.shape
         pixels, colour = np.divmod(dimensions, colours)
         where = (lanes, colour, *np.divmod(pixels, columns))
-        # clones, because sums may differ in the last bit with the alignment of their operands
+        # clone, because the last bit of sums may depend on the alignment of their operands
         sums = torch.as_tensor(self.sums[lanes], device=self._device).clone()
         asked = torch.as_tensor(dimensions, device=self._device)
         logits = self._logits(sums, asked).double().cpu().numpy()

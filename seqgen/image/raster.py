@@ -1,4 +1,4 @@
-"""Images as vectors of D = C·H·W dimensions in raster order, colours innermost: the order of the noise positions.
+"""Conversion between images and vectors of D = C·H·W dimensions in raster order, colours innermost.
 
 Shapes: B batch, C colours, H rows, W columns, D dimensions.
 """
@@ -15,10 +15,11 @@ from seqgen.errors import integer
 
 
 def image_codec(dimensions: int, shape: Sequence[int] | None, levels: int) -> Pixels:
-    """The codec of images of `dimensions` pixels times colours.
+    """Return the codec of images with `dimensions` = pixels times colours.
 
     Args:
-        shape: (colours, rows, columns); None is a square of one colour, or one row where there is no square.
+        shape: (colours, rows, columns); None is a square of one colour, or one row if `dimensions` is not a square
+            number.
 
     Example:
         >>> image_codec(784, None, 2).shape, image_codec(7, None, 2).shape
@@ -37,11 +38,11 @@ def image_codec(dimensions: int, shape: Sequence[int] | None, levels: int) -> Pi
 
 
 def to_vectors(images: Tensor) -> Tensor:
-    """Images (B, C, H, W) as vectors (B, D)."""
+    """Convert images (B, C, H, W) to vectors (B, D)."""
     return images.permute(0, 2, 3, 1).flatten(1)
 
 
 def to_images(vectors: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Vectors (B, D, ...) as images (B, C, ..., H, W): what belongs to a dimension goes where its pixel is."""
+    """Convert vectors (B, D, ...) to images (B, C, ..., H, W); trailing axes move to the second position."""
     colours, rows, columns = shape
     return vectors.unflatten(1, (rows, columns, colours)).movedim(3, 1).movedim((2, 3), (-2, -1))

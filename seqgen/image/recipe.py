@@ -1,4 +1,4 @@
-"""What the recipes of image models share: data, splits, levels, classes and the score of the test images."""
+"""The common recipe of image models: data, splits, levels, classes and the score of the test images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ Build = Callable[[tuple[int, int, int], int | None, dict[str, Any]], Any]
 COMMON: dict[str, Any] = {
     "levels": 2, "conditional": False, "fraction": 1.0, "augment": 0.0, "size": 0, "colours": 0,
 }  # fmt: skip
-"""Settings of all recipes of images: the model's "levels", whether it is "conditional" on the labels, the "fraction" of
-the training images to use, the part of them to "augment" (turn, scale, shear and move a little), and "size" and
-"colours" of the images (0 is as they are)."""
+"""Settings of all image recipes: the model's "levels", whether it is "conditional" on the labels, the "fraction" of the
+training images to use, the fraction of a batch to "augment" (small affine maps), and "size" and "colours" of the images
+(0 keeps those of the files).
+"""
 
 
 def image_recipe(
@@ -29,13 +30,13 @@ def image_recipe(
     presets: Mapping[str, Mapping[str, Any]],
     example: str = "",
 ) -> Recipe:
-    """The recipe of a family of images.
+    """Return the recipe of a family of image models.
 
     Args:
-        name: of the family.
-        build: makes the model from the images' shape, the number of classes (None for an unconditional model) and
-            the settings, "seed" among them.
-        defaults: the model's settings besides `COMMON`, whose "levels" it may change.
+        name: name of the family.
+        build: creates the model from the images' shape, the number of classes (None for an unconditional model) and
+            the settings, including "seed".
+        defaults: the model's settings in addition to `COMMON`, whose "levels" they may override.
         presets: as in `Recipe`.
     """
     return Recipe(
@@ -49,7 +50,7 @@ def image_recipe(
 
 
 def prepare(request: TrainingRequest, build: Build) -> Training:
-    """Read the images, and make the model and its objective; the score is that of the test images."""
+    """Read the images and create the model and its objective; the final score is that of the test images."""
     import numpy as np
 
     from seqgen.data.images import read_splits
@@ -87,7 +88,7 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
 
 
 def class_count(splits: Splits) -> int | None:
-    """The number of classes, which the labels number from 0; None if there are no labels."""
+    """Return the number of classes, numbered from 0; None if there are no labels."""
     import numpy as np
 
     labels = [
@@ -105,7 +106,7 @@ def class_count(splits: Splits) -> int | None:
 
 
 def refuse_classes(family: str, classes: int | None) -> None:
-    """Raise SeqgenError if a model that takes no class is to be conditional."""
+    """Raise SeqgenError if `classes` is given for a family that takes no class."""
     if classes is not None:
         raise SeqgenError(
             f"a model of the family {family} takes no class; leave out conditional, or train a pixel-cnn"
@@ -113,7 +114,7 @@ def refuse_classes(family: str, classes: int | None) -> None:
 
 
 def test_score(model: Any, splits: Splits, levels: int, seed: int, conditional: bool) -> float:
-    """The score of the test images: nats per image for two levels, bits per dimension for more."""
+    """Return the score of the test images: nats per image for two levels, bits per dimension for more."""
     from seqgen.image.objective import fixed_levels, score
 
     images = fixed_levels(splits.test.images, levels, seed + 1)

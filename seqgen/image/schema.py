@@ -1,7 +1,6 @@
-"""What the schemas of image families share: codec and condition, and what is in the state of every `PixelEngine`.
-
-Legend: B lanes, N rows of a chunk, C colours, H rows, W columns, L levels, F channels, K features of the condition,
-D = C·H·W dimensions, m bottleneck.
+"""Schema parts shared by image families: codec, conditions, and the state of `PixelEngine`. Legend: B lanes, N rows per
+chunk, C colours, H rows, W columns, L levels, F channels, K features of the condition, D = C·H·W dimensions, m
+bottleneck.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ CONDITION = {
     "classes": Integer(optional=True, default=None),
     "condition_size": Integer(optional=True, default=None),
 }
-"""The entries of families that take a class or a vector."""
+"""Configuration entries of families that are conditioned on a class or a vector."""
 
 GUIDE = {"guide": ImageShape(optional=True, default=None)}
-"""That of families that take a guiding image as well."""
+"""Configuration entry of families that are also conditioned on a guide image."""
 
 
 def pixels_of(codec: Codec) -> Pixels:
-    """The codec of an image family, which its `Configuration` has checked to be of pixels."""
+    """Return the codec of an image family, which its `Configuration` has checked to be `Pixels`."""
     assert isinstance(codec, Pixels)
     return codec
 
 
 def image_sizes(codec: Pixels, given: dict[str, Any]) -> dict[str, Any]:
-    """The entries of a configuration, and the sizes of images, as `said` names them."""
+    """Return the entries of a configuration and the image sizes, for `described`."""
     colours, rows, columns = codec.shape
     return {**given, "colours": colours, "rows": rows, "columns": columns, "levels": codec.levels}
 
 
 def require_dimensions(codec: Codec, given: dict[str, Any]) -> None:
-    """The rule of families over vectors of D dimensions: images have so many pixels times colours."""
+    """Raise ValueError unless the images have `dimensions` = pixels times colours (families over vectors)."""
     shape = pixels_of(codec).shape
     if math.prod(shape) != given["dimensions"]:
         raise ValueError(
@@ -49,13 +48,13 @@ def require_dimensions(codec: Codec, given: dict[str, Any]) -> None:
 
 
 def require_groups(codec: Codec, given: dict[str, Any]) -> None:
-    """The rule of masked convolutions: channels come in equal groups, one for each colour."""
+    """Raise ValueError unless the channels can be divided into equal groups, one per colour (masked convolutions)."""
     for name in ("channels", "head_channels"):
         multiple(name, given[name], pixels_of(codec).shape[0])
 
 
 def conditions_of(codec: Codec, given: dict[str, Any]) -> Conditions:
-    """The conditions of a model, or ValueError if its guide does not fit."""
+    """Return the conditions of a model, or raise ValueError if its guide does not fit."""
     return Conditions.checked(pixels_of(codec), given["classes"], given["condition_size"], given.get("guide"))
 
 
@@ -63,7 +62,7 @@ def conditions_of(codec: Codec, given: dict[str, Any]) -> Conditions:
 
 
 def image_state(codec: Pixels) -> Fields:
-    """What is in the state of every `PixelEngine`."""
+    """Yield the state of a `PixelEngine`."""
     yield "image", Field(("B", *codec.shape), ("uint8",), below=codec.levels)
     yield "known", Field(("B", *codec.shape), ("bool",))
     yield "row", Field(("B",), ("int64",), low=0, high=codec.shape[1])
@@ -72,13 +71,13 @@ def image_state(codec: Pixels) -> Fields:
 
 
 def condition_state(conditions: Conditions) -> Fields:
-    """The condition of every lane."""
+    """Yield the condition of every lane."""
     yield "features", Field(("B", conditions.features), ("float32",))
     yield "guide", Field(("B", *(conditions.guide or (0, 0, 0))), ("uint8",), below=conditions.levels)
 
 
 def image_output(codec: Pixels) -> dict[str, Field]:
-    """What engines of images hand out: rows of levels."""
+    """Return the output of image engines: rows of levels."""
     colours, _, columns = codec.shape
     symbols = Field(("N", colours, columns), ("uint8",), below=codec.levels)
     return {"symbols": symbols, **log_probs("N", colours, columns)}
@@ -88,7 +87,7 @@ def image_output(codec: Pixels) -> dict[str, Field]:
 
 
 def encoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
-    """Those of `seqgen.image.coder.ImageEncoder`."""
+    """Yield the arrays of `seqgen.image.coder.ImageEncoder`."""
     sizes = image_sizes(codec, {"channels": channels, "bottleneck": bottleneck})
     by = described(sizes, "colours", "channels")
     for number, (outputs, inputs) in enumerate(((1, codec.shape[0]), (2, channels), (2, 2 * channels))):
@@ -103,7 +102,7 @@ def encoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
 
 
 def decoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
-    """Those of `seqgen.image.coder.ImageDecoder`."""
+    """Yield the arrays of `seqgen.image.coder.ImageDecoder`."""
     sizes = image_sizes(codec, {"channels": channels, "bottleneck": bottleneck})
     by, left = described(sizes, "colours", "channels"), _left(codec)
     yield from affine(
@@ -118,5 +117,5 @@ def decoder_arrays(codec: Pixels, channels: int, bottleneck: int) -> Fields:
 
 
 def _left(codec: Pixels) -> int:
-    """Places that are left of an image after two strides of 2."""
+    """Return the number of positions after two strides of 2."""
     return math.prod(-(-size // 4) for size in codec.shape[1:])

@@ -1,4 +1,4 @@
-"""Built-in models: small trained checkpoints that come with the package, and how a name or path is found."""
+"""Built-in models: small trained checkpoints in this folder, and the lookup of a model by name or path."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _HERE = Path(__file__).parent
 
 @cache
 def names() -> tuple[str, ...]:
-    """Names of the built-in models, in alphabetical order."""
+    """Return the names of the built-in models in alphabetical order."""
     return tuple(sorted(path.stem for path in _HERE.glob("*.safetensors")))
 
 
 def find(name_or_path: str | os.PathLike[str], *, verify: bool = True) -> Weights:
-    """Open a built-in model by name, or a checkpoint by path, and hold it against the schema of its family.
+    """Open a built-in model by name, or a checkpoint by path, and check it against the schema of its family.
 
     Args:
         name_or_path: the model.
-        verify: False leaves out the hash of the arrays and the schema, for those who only look at the card.
+        verify: False skips the hash of the arrays and the schema, for reading only the card.
 
     Raises:
-        SeqgenError: if there is neither such a model nor such a file, the file is no whole checkpoint, or what is in
-            it is no model of its family.
+        SeqgenError: if there is no such model or file, the file is not a complete checkpoint, or its contents do not
+            match the schema.
     """
     weights = _opened(name_or_path, verify)
     if verify:
@@ -54,10 +54,10 @@ def _opened(name_or_path: str | os.PathLike[str], verify: bool) -> Weights:
 
 
 def find_family(name_or_path: str | os.PathLike[str], family: str) -> Weights:
-    """What `find` opens, if it is a model of that family.
+    """Open a model as `find` does, and require it to be of the given family.
 
     Raises:
-        SeqgenError: if it is of another one, or `find` does not open it.
+        SeqgenError: if it is of another family, or as in `find`.
     """
     weights = find(name_or_path)
     if weights.family != family:

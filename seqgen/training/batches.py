@@ -1,4 +1,4 @@
-"""Which items of a data set are the batch of a step: a function of the seed and the step."""
+"""Batches of a data set as a function of the seed and the step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from seqgen import rng
 
 
 class Batches:
-    """Passes over `count` items, each in an order of its own; what is left of a pass is left out.
+    """Epochs over `count` items, each in a new random order; an incomplete last batch of an epoch is dropped.
 
     Args:
-        count: items, at least `batch`. batch: items of a step. seed: of the orders.
+        count: number of items, at least `batch`. batch: items per step. seed: seed of the orders.
 
     Example:
         >>> batches = Batches(5, 2, seed=0)
@@ -25,7 +25,7 @@ class Batches:
         self._order: tuple[int, np.ndarray] | None = None
 
     def rows(self, step: int) -> np.ndarray:
-        """The numbers (batch,) of the items of a step."""
+        """Return the numbers (batch,) of the items of a step."""
         number, within = divmod(step, self.steps_per_pass)
         if self._order is None or self._order[0] != number:
             noise = rng.uniforms(self._seed, np.arange(self._count), number, rng.Purpose.SHUFFLE)

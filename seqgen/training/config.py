@@ -1,4 +1,4 @@
-"""The settings of training by gradients."""
+"""Settings of training by gradient descent."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from seqgen.errors import integer, real
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How to train; every field can be set from the command line with `--set name=value`.
+    """Hyperparameters of training; each field can be set on the command line with `--set name=value`.
 
     Attributes:
-        steps: optimizer steps. batch: sequences in a step. window: symbols of each sequence in a step.
-        learning_rate: highest rate; warmup: steps to reach it; after it the rate falls as a cosine to a tenth.
-        weight_decay: of AdamW. clip: largest gradient norm. ema: decay of the moving average, 0 is off.
-        validate_every, save_every: in steps. seed: of everything random.
-        autocast: compute in bfloat16 where PyTorch thinks it safe and the machine can.
-        threads: of torch, 0 leaves them alone.
-        start: name or path of a model to begin with the parameters of; "" begins with random ones.
+        steps: optimizer steps. batch: sequences per step. window: symbols of each sequence per step.
+        learning_rate: peak rate; warmup: steps to reach it, followed by cosine decay to a tenth.
+        weight_decay: that of AdamW. clip: maximum gradient norm. ema: decay of the moving average, 0 is off.
+        validate_every, save_every: intervals in steps. seed: seed of all randomness.
+        autocast: compute in bfloat16 where autocast selects it and the machine supports it.
+        threads: torch threads, 0 keeps the current number.
+        start: name or path of a model whose parameters are the initial ones; "" initializes at random.
     """
 
     steps: int = 1000
@@ -49,7 +49,7 @@ class TrainingConfig:
         real("ema", self.ema, low=0.0, below=1.0)
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Return the learning rate of a step."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         part = (step - self.warmup) / max(1, self.steps - self.warmup)

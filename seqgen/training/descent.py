@@ -1,4 +1,4 @@
-"""Training by gradients, from model and objective to a checkpoint with its card."""
+"""Training by gradient descent, from model and objective to a checkpoint with its card."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from seqgen.training.starting import begin_with
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """A model that is ready to be trained on an objective.
+    """A model prepared for training on an objective.
 
     Attributes:
         model: any module of this package.
-        objective: gives losses and scores.
-        card: what to say of the split and of what else the recipe knows; seed, date, settings and score are added.
-        score: the held-out score of the finished model in the objective's unit; None is `objective.validate`.
+        objective: computes losses and scores.
+        card: entries of the card from the recipe, such as the split; seed, date, settings and score are added.
+        score: function that returns the final held-out score in the objective's unit; None is `objective.validate`.
         precision: of the stored parameters, "bfloat16" or "float32".
     """
 
@@ -44,10 +44,10 @@ class Descent:
         card: Mapping[str, Any] | None = None,
         report: Report | None = None,
     ) -> Trained:
-        """Train the model, and write it with its card to the request's output; see `Recipe.train`.
+        """Train the model and write it with its card to the request's output; see `Recipe.train`.
 
         Raises:
-            SeqgenError: if `start` is no model of this architecture, or as in `training.loop.train`.
+            SeqgenError: if `start` is not a model of this architecture, or as in `training.loop.train`.
         """
         config, output = request.config, request.output
         state_path = output.with_suffix(".training.safetensors")
@@ -67,7 +67,7 @@ class Descent:
         }
         model = self.model
         if progress.scores and progress.scores[-1][0] == config.steps:
-            # the score is that of the weights as they are stored
+            # score the weights as stored
             model = rounded(model) if self.precision == "bfloat16" else model
             written |= {
                 "score": round((self.score or self.objective.validate)(model), 4),
@@ -75,13 +75,13 @@ class Descent:
             }
             model.save(output, precision=self.precision, card=written)
             state_path.unlink(missing_ok=True)
-        # last, so that nothing that is wrong with a picture costs the model
+        # last, so that a failure to draw cannot lose the model
         if not missing("matplotlib"):
             loss_curve(progress, output.with_suffix(".png"), self.objective.unit)
         return Trained(model, written, progress)
 
 
 def rounded(model: Any) -> Any:
-    """The model with its parameters rounded to bfloat16."""
+    """Return the model with its parameters rounded to bfloat16."""
     arrays = {name: from_bfloat16(to_bfloat16(array)) for name, array in model.arrays().items()}
     return type(model).from_weights(Weights(model.family, model.config(), arrays))

@@ -1,4 +1,4 @@
-"""Training in one go: by counting, by EM, or by writing down a table."""
+"""Training by a single call: counting, EM, or a given table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqgen.training.request import TrainingRequest
 
 @dataclass(frozen=True)
 class NoSettings:
-    """The configuration of a recipe that has no settings of how to fit."""
+    """The configuration of a recipe without fitting settings."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Fit:
     """A model that is fitted in one call.
 
     Attributes:
-        make: takes a report or None and returns the model and what its card says of it.
+        make: function of a report or None that returns the model and entries of its card.
     """
 
     make: Callable[[Report | None], tuple[Any, Mapping[str, Any]]]
@@ -35,13 +35,13 @@ class Fit:
         card: Mapping[str, Any] | None = None,
         report: Report | None = None,
     ) -> Trained:
-        """Fit the model, and write it with its card to the request's output; see `Recipe.train`."""
-        model, said = self.make(report)
+        """Fit the model and write it with its card to the request's output; see `Recipe.train`."""
+        model, entries = self.make(report)
         written = {
             **request.card(),
             "seed": 0,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            **said,
+            **entries,
             **(card or {}),
         }
         model.save(request.output, card=written)

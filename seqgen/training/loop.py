@@ -1,9 +1,7 @@
-"""One small training loop for likelihood models: AdamW, warm-up and cosine schedule, clipping, an exponential
-moving average of the weights (EMA), validation, and a state on disk from which a run goes on as if it had
-never stopped.
-
-Everything random is a function of (seed, step), so the state is the step, the weights, the optimizer's moments,
-the EMA and the objective's carry (an RNN's hidden state between windows).
+"""The training loop of likelihood models: AdamW, warm-up and cosine schedule, clipping, an exponential moving average
+of the weights (EMA), validation, and a state on disk from which a run resumes bit for bit. All randomness is a function
+of (seed, step), so the state consists of the step, the weights, the optimizer's moments, the EMA and the objective's
+carry (an RNN's hidden state between windows).
 """
 
 from __future__ import annotations
@@ -27,23 +25,23 @@ from seqgen.training.mixed_precision import supported_autocast
 
 
 class Objective(Protocol):
-    """What is minimised: nats per symbol of a batch that is a function of the step.
+    """The training objective: nats per symbol of a batch that is a function of the step.
 
-    An attribute `fingerprint`, where there is one, tells data from other data when a run is resumed.
+    An optional attribute `fingerprint` identifies the data when a run is resumed.
     """
 
     unit: str
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a step, and what the next step needs of this one."""
+        """Return the loss of a step, and the carry for the next step."""
 
     def validate(self, model: nn.Module) -> float:
-        """The held-out score of a model, in `unit`."""
+        """Return the held-out score of a model, in `unit`."""
 
 
 @dataclass
 class Progress:
-    """What a run has recorded: training losses, validation scores by step, and the time it took."""
+    """The record of a run: training losses, validation scores by step, and the elapsed time."""
 
     losses: list[tuple[int, float]]
     scores: list[tuple[int, float]]
@@ -60,20 +58,20 @@ def train(
     stop_after: int | None = None,
     report: Callable[[int, float, float | None], None] | None = None,
 ) -> Progress:
-    """Train `model` in place; at the end it holds the EMA weights.
+    """Train `model` in place; at the end it has the EMA weights.
 
     Args:
-        model: any module that the objective understands.
-        objective: gives losses and scores.
-        config: how.
-        state_path: where to keep the state (.safetensors); None keeps none.
-        resume: go on from `state_path` if it exists.
-        stop_after: stop, with the state saved, after this many steps of this call; the model then holds
-            the plain weights, not the EMA.
+        model: any module that the objective accepts.
+        objective: computes losses and scores.
+        config: the hyperparameters.
+        state_path: file for the training state (.safetensors); None saves none.
+        resume: continue from `state_path` if it exists.
+        stop_after: save the state and stop after this many steps of this call; the model then has the current weights,
+            not the EMA.
         report: called after every step with (step, loss, validation score or None).
 
     Raises:
-        SeqgenError: if the state on disk is of another configuration, the loss is not finite, or a score is no number.
+        SeqgenError: if the state on disk is of another configuration, the loss is not finite, or a score is NaN.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -104,7 +102,7 @@ def train(
                 raise SeqgenError(
                     f"the loss is {value} at step {step}; lower learning_rate (now {config.learning_rate})"
                 )
-            # early on the average follows the weights quickly, as in TensorFlow's ExponentialMovingAverage
+            # a smaller decay in early steps, as in TensorFlow's ExponentialMovingAverage
             decay = min(config.ema, (1 + step) / (10 + step))
             with torch.no_grad():
                 for name, tensor in model.state_dict().items():
@@ -142,7 +140,7 @@ def _with_weights(model: nn.Module, weights: Mapping[str, Tensor], action: Calla
 
 
 def _described(model: nn.Module, objective: Objective, config: TrainingConfig) -> dict[str, Any]:
-    """What a state must agree in with the run that goes on from it: settings, model and data, as JSON values."""
+    """Return what a state and the run that resumes from it must have in common: settings, model and data."""
     settings = {name: value for name, value in asdict(config).items() if name != "threads"}
     architecture = model.config() if isinstance(model, Generator) else {}
     described = {**settings, **architecture, "data": getattr(objective, "fingerprint", None)}
@@ -170,7 +168,7 @@ def _save(
     tensors |= {f"carry.{k}": v for k, v in carry.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-    # EMA and weights may share storage names but never memory; safetensors wants contiguous copies
+    # safetensors requires contiguous tensors that do not share memory
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     header = {"step": step, "run": run, "progress": asdict(progress)}
     with replace_whole(path) as temporary:
@@ -191,17 +189,17 @@ def _restore(
             header = json.loads((file.metadata() or {})["training"])
             step, recorded = int(header["step"]), header["progress"]
             found = dict(header["run"])
-            # clones, because matrix products may differ in the last bit with the alignment of their operands
+            # clone, because the last bit of matrix products may depend on the alignment of their operands
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SeqgenError(
-            f"{path} is not the state of a training run ({error}); remove it to start anew"
+            f"{path} is not the state of a training run ({error}); remove it to start over"
         ) from None
     for name, value in run.items():
         if found.get(name) != value:
             raise SeqgenError(
                 f"{path} was made with {name}={found.get(name)!r}, this run has {name}={value!r}; "
-                "use the same settings to resume, or remove the file to start anew"
+                "use the same settings to resume, or remove the file to start over"
             )
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "carry": {}, "optimizer": {}}
     for name, tensor in tensors.items():

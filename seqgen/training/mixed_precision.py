@@ -1,8 +1,7 @@
-"""Training in bfloat16 where the machine can: each module is tried once under autocast, and kept in float32 if refused.
-
-What PyTorch computes in bfloat16 depends on the CPU: without AVX-512, oneDNN has no bfloat16 LSTM and raises
-"could not create a primitive descriptor", while linear layers and convolutions work. No list of such cases stays
-true, hence the trial.
+"""Mixed-precision training: each module is tried once under autocast, and runs in float32 if bfloat16 is unsupported.
+Support for bfloat16 in PyTorch depends on the CPU: without AVX-512, oneDNN has no bfloat16 LSTM and raises "could not
+create a primitive descriptor", while linear layers and convolutions work. A list of such cases would become outdated,
+hence the trial.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ _HALF = (torch.bfloat16, torch.float16)
 
 @contextmanager
 def supported_autocast(model: nn.Module, *, enabled: bool = True) -> Iterator[Callable[[], torch.autocast]]:
-    """Within it, `with autocast():` computes in bfloat16 what this machine can compute so.
+    """Enable `with autocast():`, which computes in bfloat16 what this machine supports.
 
     Args:
-        model: whose modules with parameters of their own are tried, forward and backward, when they are first called
-            under autocast; those that the machine refuses run in float32.
+        model: each of its modules with own parameters is tried, forward and backward, on its first call under autocast;
+            unsupported modules run in float32.
         enabled: False computes everything in float32.
 
     Yields:
-        a function that makes the autocast context of one step.
+        A function that returns the autocast context of one step.
 
     Example:
         >>> layer = nn.LSTM(3, 4)
@@ -51,7 +50,7 @@ def _computes(module: nn.Module) -> bool:
 
 
 def _trial(module: nn.Module) -> Callable[..., Any]:
-    """A `forward` that tries the module's own one at its first call, and then stands back or takes its place."""
+    """Return a `forward` that tries the module's own on its first call, and falls back to float32 if that fails."""
     own = type(module).forward
 
     def in_float32(*inputs: Any, **named: Any) -> Any:
@@ -71,7 +70,7 @@ def _trial(module: nn.Module) -> Callable[..., Any]:
 
 
 def _works(module: nn.Module, forward: Callable[..., Any], inputs: Any, named: Any) -> bool:
-    """Whether the machine can compute a module and its gradient on these inputs under autocast."""
+    """Return whether a module and its gradient can be computed on these inputs under autocast."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
@@ -85,7 +84,7 @@ def _works(module: nn.Module, forward: Callable[..., Any], inputs: Any, named: A
 
 
 def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """`value` with every tensor in its tuples, lists and dictionaries replaced."""
+    """Apply `function` to every tensor in nested tuples, lists and dictionaries."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, dict):
@@ -96,7 +95,7 @@ def _mapped(function: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _widened(value: Any) -> Any:
-    """Half precision as float32; what is wider already, or no floating-point number, as it is."""
+    """Convert half-precision tensors to float32; leave all others unchanged."""
     return _mapped(lambda tensor: tensor.float() if tensor.dtype in _HALF else tensor, value)
 
 

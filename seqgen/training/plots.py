@@ -1,4 +1,4 @@
-"""The loss curve of a run as a picture."""
+"""Plot the loss curve of a training run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqgen.training.loop import Progress
 
 
 def loss_curve(progress: Progress, path: Path, unit: str) -> None:
-    """Draw training losses (smoothed) and held-out scores against steps into a PNG.
+    """Plot training losses (smoothed) and held-out scores against steps as PNG.
 
     Raises:
         MissingPackageError: if matplotlib is not installed. OSError: if the file cannot be written.

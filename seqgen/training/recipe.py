@@ -1,7 +1,6 @@
-"""How a family is trained: what it reads, its settings and presets, and the one function that is its own.
-
-A module that holds a recipe imports nothing heavy, so that the command line's help can read all of them; torch and the
-model are imported by the recipe's `prepare`.
+"""Training recipes: the data, settings and presets of a family, and its function that prepares the training. A module
+that defines a recipe imports nothing slow, because the command line's help reads all recipes; torch and the model are
+imported in the recipe's `prepare`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Report = Callable[[int, int, float, float | None], None]
 
 
 class Trained(NamedTuple):
-    """What a training made: the model as it was stored (or the unfinished one), its card, and the record of the run."""
+    """The result of training: the model as stored (or unfinished), its card, and the record of the run."""
 
     model: Any
     card: dict[str, Any]
@@ -31,7 +30,7 @@ class Trained(NamedTuple):
 
 
 class Training(Protocol):
-    """A training that is ready to run: data are read, the model is made."""
+    """A prepared training: the data are read and the model is created."""
 
     def run(
         self,
@@ -42,7 +41,7 @@ class Training(Protocol):
         card: Mapping[str, Any] | None = None,
         report: Report | None = None,
     ) -> Trained:
-        """Train, and write the checkpoint with its card; see `Recipe.train`."""
+        """Train and write the checkpoint with its card; see `Recipe.train`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +49,16 @@ class Recipe:
     """One way to train a model.
 
     Attributes:
-        name: as `seqgen train` takes it; for a family's recipe that of the family.
-        data: what DATA is, in words.
-        prepare: reads the data and makes the model.
-        defaults: settings of the model and of the data, with their defaults.
-        presets: named settings, of the above and of `config`; "default" is no settings, unless it is given here.
-        config: the settings of the optimisation, a dataclass. Training by gradients has `TrainingConfig` and can be
-            resumed; what is fitted in one go has its own.
-        example: a setting or two, as the help shows them.
-        needs_data: whether DATA must be given.
-        needs: packages of `seqgen.extras` that it needs, besides torch for training by gradients.
+        name: name in `seqgen train`; that of the family for a family's recipe.
+        data: description of DATA.
+        prepare: reads the data and creates the model.
+        defaults: settings of the model and of the data, with their default values.
+        presets: named groups of settings of the model, the data and `config`; "default" is empty unless defined.
+        config: dataclass of the optimisation settings. Training by gradient descent uses `TrainingConfig` and can be
+            resumed; other recipes have their own.
+        example: example settings for the help.
+        needs_data: whether DATA is required.
+        needs: required packages of `seqgen.extras`, in addition to torch for training by gradient descent.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Recipe:
 
     @property
     def resumable(self) -> bool:
-        """Whether an interrupted run can go on."""
+        """Whether an interrupted run can be resumed."""
         return self.config is TrainingConfig
 
     def train(
@@ -89,32 +88,32 @@ class Recipe:
         card: Mapping[str, Any] | None = None,
         report: Report | None = None,
     ) -> Trained:
-        """Train a model, and write it with its card to `output`.
+        """Train a model and write it with its card to `output`.
 
-        Training by gradients puts the loss curve beside it as .png, if matplotlib is installed, and, while it runs,
-        the state from which `resume` goes on as .training.safetensors. What is not installed is said before the data
-        are read.
+        Training by gradient descent also writes, next to the output, the loss curve as .png (if matplotlib is
+        installed) and, during training, the state for `resume` as .training.safetensors. Missing packages are reported
+        before the data are read.
 
         Args:
-            data: what the recipe reads (`self.data` says it).
-            output: where the checkpoint goes, ending in .safetensors.
+            data: the data described by `self.data`.
+            output: path of the checkpoint, ending in .safetensors.
             preset: "default" or one of `presets`.
             settings: of `defaults` and of `config`; strings are converted to the type of the default.
-            resume: go on from the saved state of an interrupted run.
-            stop_after: stop after this many steps, with the state saved and no checkpoint written.
-            card: what else to say in the model's card: data, licence, description, …
+            resume: continue from the saved state of an interrupted run.
+            stop_after: save the state and stop after this many steps, without writing a checkpoint.
+            card: further entries of the model's card: data, licence, description, …
             report: called after every step with (step, steps, loss, score or None).
 
         Raises:
-            SeqgenError, ValueError: for data or settings that cannot be used.
-            MissingPackageError: if a package that the training needs is not installed.
+            SeqgenError, ValueError: if the data or a setting cannot be used.
+            MissingPackageError: if a required package is not installed.
         """
         output = Path(output)
         require_output(output)
         if data is None and self.needs_data:
             raise ValueError(f"{self.name} needs data: {self.data}")
         if resume and not self.resumable:
-            raise SeqgenError(f"{self.name} trains in one go and cannot be resumed")
+            raise SeqgenError(f"{self.name} is not trained in steps and cannot be resumed")
         self._require_packages()
         chosen = with_preset(self.presets, preset, settings)
         own, config = split_settings(chosen, dict(self.defaults), self.config)
@@ -128,7 +127,7 @@ class Recipe:
         )
 
     def _require_packages(self) -> None:
-        """Raise MissingPackageError if something is missing, and warn if the loss curve cannot be drawn."""
+        """Raise MissingPackageError if a required package is missing, and warn if the loss curve cannot be drawn."""
         torch = ("torch",) if self.resumable else ()
         extras.require(*torch, *self.needs, for_what=f"training {self.name}")
         if self.resumable and extras.missing("matplotlib"):

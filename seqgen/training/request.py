@@ -1,4 +1,4 @@
-"""What a recipe is asked for: data, where the checkpoint goes, settings, and the command that repeats it."""
+"""A training request: data, output, settings, and the command that reproduces it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seqgen.errors import SeqgenError
 
 @dataclass(frozen=True, eq=False)
 class TrainingRequest:
-    """One training, checked as far as it can be without the data.
+    """One training run, validated as far as possible without the data.
 
     Attributes:
-        recipe: the name under which `seqgen train` has it.
-        data: file or folder; a path that does not exist for a recipe that needs none.
+        recipe: its name in `seqgen train`.
+        data: file or folder; a path that does not exist for a recipe without data.
         output: the checkpoint to write.
-        settings: of the model and of the data, complete, each of the type of its default.
-        config: of the optimisation, an instance of the recipe's `config`.
-        command: the command line that repeats the training.
+        settings: all settings of the model and of the data, each of the type of its default.
+        config: settings of the optimisation, an instance of the recipe's `config`.
+        command: the command line that reproduces the training.
     """
 
     recipe: str
@@ -31,7 +31,7 @@ class TrainingRequest:
     command: str
 
     def card(self) -> dict[str, Any]:
-        """What every model's card begins with."""
+        """Return the first entries of the model's card."""
         return {"data": self.data.name, "licence": "that of the data", "command": self.command}
 
 
@@ -42,13 +42,13 @@ def require_output(output: Path) -> None:
     if output.is_dir():
         raise SeqgenError(f"the output {str(output)!r} is a directory; give the name of a file")
     if not output.parent.is_dir():
-        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; make it first")
+        raise SeqgenError(f"the directory {str(output.parent)!r} does not exist; create it first")
 
 
 def with_preset(
     presets: Mapping[str, Mapping[str, Any]], preset: str, settings: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """The settings of a preset, "default" being none, with `settings` over them.
+    """Return the settings of a preset ("default" has none), overridden by `settings`.
 
     Example:
         >>> with_preset({"tiny": {"steps": 100, "batch": 8}}, "tiny", {"steps": 50})
@@ -63,7 +63,7 @@ def with_preset(
 def command(
     recipe: str, data: Path | None, output: Path, settings: Mapping[str, Any], preset: str = "default"
 ) -> str:
-    """The command line that repeats a training run; of files it gives the names only."""
+    """Return the command line that reproduces a training run, with files by name only."""
     words = [f"seqgen train {recipe}", *([] if data is None else [data.name]), "-o", output.name]
     if preset != "default":
         words += ["--preset", preset]

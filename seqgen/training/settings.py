@@ -1,4 +1,4 @@
-"""Turning `name=value` settings into model arguments and a configuration, with errors that list the names."""
+"""Conversion of `name=value` settings to model arguments and a configuration; errors list the valid names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Config = TypeVar("Config")
 def split_settings(
     settings: dict[str, Any], model_defaults: dict[str, Any], config_class: type[Config]
 ) -> tuple[dict[str, Any], Config]:
-    """Model arguments (defaults filled in) and the training configuration that `settings` describe.
+    """Return the model arguments (completed with defaults) and the training configuration that `settings` describe.
 
-    Values may be strings, as they come from the command line; they take the type of the default.
+    Strings, as from the command line, are converted to the type of the default.
 
     Raises:
-        ValueError: for an unknown name or a value of the wrong type; the message lists what there is.
+        ValueError: if a name is unknown or a value has the wrong type; the message lists the settings.
     """
     defaults = {f.name: f.default for f in fields(config_class) if f.default is not MISSING}  # type: ignore[arg-type]
     model, training = dict(model_defaults), {}

@@ -1,4 +1,4 @@
-"""Beginning a training from a model that is there already: fine-tuning, or a second round at a new learning rate."""
+"""Initialization from another model: fine-tuning, or further training with a new learning rate."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MAY_DIFFER = frozenset({"dropout"})
 
 
 def begin_with(model: Any, name_or_path: str) -> dict[str, Any]:
-    """Give `model` the parameters of another model of the same family and architecture, and say which it was.
+    """Copy the parameters of another model of the same family and architecture, and return entries for the card.
 
     Raises:
-        SeqgenError: if there is no such model, or it is of another family, codec or size; dropout may differ.
+        SeqgenError: if there is no such model, or its family, codec or size differs; dropout may differ.
     """
     weights = find_family(name_or_path, model.family)
     ours, theirs = json.loads(json.dumps(model.config())), weights.config
     if ours["codec"] != theirs["codec"]:
         raise SeqgenError(
-            f"start={name_or_path} knows other symbols than the data has (its codec differs: the characters of a text, "
-            "the shape and levels of an image, the rate of a sound); begin without start"
+            f"start={name_or_path} has other symbols than the data (its codec differs: the characters of a text, "
+            "the shape and levels of images, the sample rate of audio); train without start"
         )
     differing = [
         f"{name}={theirs.get(name)!r}, not {ours.get(name)!r}"
@@ -32,7 +32,7 @@ def begin_with(model: Any, name_or_path: str) -> dict[str, Any]:
     ]
     if differing:
         raise SeqgenError(
-            f"start={name_or_path} has {'; '.join(differing)}; train with its settings, or begin without start"
+            f"start={name_or_path} has {'; '.join(differing)}; train with its settings, or without start"
         )
     model.take_arrays(weights)
     return {"model": Path(name_or_path).name, "hash": weights.hash}

@@ -251,7 +251,7 @@ def test_saving_under_another_suffix_or_precision_raises(weights, tmp_path):
 
 
 def test_saving_into_a_missing_directory_says_so(weights, tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist; make it first"):
+    with pytest.raises(FileNotFoundError, match="does not exist; create it first"):
         save_weights(weights, tmp_path / "none" / "model.safetensors")
 
 

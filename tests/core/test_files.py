@@ -59,7 +59,7 @@ def test_permissions_are_those_of_an_ordinary_file(tmp_path):
 
 def test_a_missing_directory_is_named(tmp_path):
     with (
-        pytest.raises(FileNotFoundError, match=r"none.* does not exist; make it first"),
+        pytest.raises(FileNotFoundError, match=r"none.* does not exist; create it first"),
         replace_whole(tmp_path / "none" / "out.txt"),
     ):
         pass

@@ -238,7 +238,7 @@ def test_a_speaker_and_features_together(seqgen_bytes, speakers, tmp_path, recor
         ("wave", ["--seconds", "1", "--format", "flac"], 2, "cannot be written to a pipe"),
         ("wave", ["--seconds", "1", "-o", "x.flac", "--encoding", "float32"], 1, "cannot hold float32"),
         ("wave", ["--seconds", "1", "-o", "x.y4m"], 1, "cannot hold samples"),
-        ("wave", ["--seconds", "1", "-o", "no/x.wav"], 1, "make it first"),
+        ("wave", ["--seconds", "1", "-o", "no/x.wav"], 1, "create it first"),
         ("wave", ["--seconds", "1", "--scale", "2"], 1, "image models"),
         ("wave", ["--seconds", "1", "--keep-rows", "2"], 1, "image models"),
         ("wave", ["--seconds", "1", "--live", "--batch", "2"], 2, "leave out --batch"),

@@ -79,7 +79,7 @@ def test_json_lines_file(seqgen_command, checkpoint, model, tmp_path):
         (["--seed", "-1"], 2, "seed must be"),
         (["--engine", "triton", "--length", "3"], 1, "triton"),
         (["--seconds", "3"], 1, "audio"),
-        (["--length", "3", "-o", "nowhere/x.txt"], 1, "make it first"),
+        (["--length", "3", "-o", "nowhere/x.txt"], 1, "create it first"),
         (["--length", "3", "-o", "x.docx"], 1, ".jsonl"),
         (["--temprature", "1"], 2, "No such option"),
     ],

@@ -133,7 +133,7 @@ def test_names_and_colours_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(SeqgenError, match="2 colours have no picture format"):
         open_sink(tmp_path / "a.png", Pixels((2, 5, 4)))
     with (
-        pytest.raises(FileNotFoundError, match="make it first"),
+        pytest.raises(FileNotFoundError, match="create it first"),
         open_sink(tmp_path / "no" / "{index}.png", GREY),
     ):
         pass

@@ -107,7 +107,7 @@ def test_unusable_names_are_refused(model, tmp_path):
     with pytest.raises(SeqgenError, match=r"there are .*jsonl"):
         open_sink(tmp_path / "x.docx", model.codec)
     with (
-        pytest.raises(FileNotFoundError, match="make it first"),
+        pytest.raises(FileNotFoundError, match="create it first"),
         open_sink(tmp_path / "missing" / "x.txt", model.codec),
     ):
         pass

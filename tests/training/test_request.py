@@ -17,7 +17,7 @@ def test_an_output_must_be_a_file_that_can_be_written(tmp_path):
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         require_output(tmp_path / "x.bin")
-    with pytest.raises(SeqgenError, match="does not exist; make it first"):
+    with pytest.raises(SeqgenError, match="does not exist; create it first"):
         require_output(tmp_path / "absent" / "x.safetensors")
     with pytest.raises(SeqgenError, match="is a directory"):
         require_output(tmp_path / "folder.safetensors")

@@ -62,7 +62,7 @@ def test_a_run_that_started_from_a_model_resumes(data, first, tmp_path):
     [
         ({"start": "nowhere.safetensors"}, "no file 'nowhere.safetensors'"),
         ({"start": "weather"}, "of the family 'markov', not 'char-rnn'"),
-        ({"start": "shakespeare"}, "start=shakespeare knows other symbols than the data has"),
+        ({"start": "shakespeare"}, "start=shakespeare has other symbols than the data"),
         ({"hidden_size": 9}, "hidden_size=8, not 9; train with its settings"),
     ],
 )

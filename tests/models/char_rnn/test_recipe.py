@@ -109,7 +109,7 @@ def test_unusable_text_is_refused_and_leaves_nothing(content, message, tmp_path)
     ("changes", "message"),
     [
         ({"output": "out.bin"}, "must end in .safetensors"),
-        ({"output": "none/out.safetensors"}, "does not exist; make it first"),
+        ({"output": "none/out.safetensors"}, "does not exist; create it first"),
         ({"data": "none.txt"}, "cannot read"),
         ({"preset": "huge"}, "preset must be one of default, tiny, shakespeare"),
         ({"settings": {"depth": 3}}, "unknown setting 'depth'"),

@@ -134,7 +134,7 @@ def test_a_live_source_of_another_width_is_refused():
             return np.zeros((count, 3))
 
     model = small(**CONDITIONS["nearest"])
-    with pytest.raises(ValueError, match="must be 4 wide, got a source of 3"):
+    with pytest.raises(ValueError, match="must have width 4, got a source of width 3"):
         model.log_prob(sound(model, 3), condition=Narrow())
 
 

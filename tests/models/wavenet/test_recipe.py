@@ -202,7 +202,7 @@ def test_wrong_arguments_are_refused_and_leave_nothing(changes, words, data, tmp
 def test_evaluation_takes_recordings_only_by_parts(data, tmp_path):
     output = tmp_path / "a.safetensors"
     recipe("wavenet").train(data, output, settings=SETTINGS)
-    with pytest.raises(SeqgenError, match="--last is for texts; of recordings, --part"):
+    with pytest.raises(SeqgenError, match="--last is for texts; use --part to select which recordings"):
         held_out(output, data, last=0.5)
     with pytest.raises(ValueError, match="part must be one of 'test'"):
         held_out(output, data, part="some")
