@@ -16,6 +16,7 @@ from pipelines.audio_demo import speak, speakers
 from pipelines.grids import require_picture
 from pipelines.image_demo import draw_live, each_class, image_models, write_page
 from pipelines.sinks import open_sink
+from seqgen import extras
 from seqgen.pretrained import find
 from seqgen.streaming import Stream
 
@@ -26,6 +27,7 @@ SEED = 7
 
 def main() -> None:
     """Stream Shakespeare, show a Markov and an HMM sample, draw strokes and images, speak, and print the rates."""
+    extras.require("pillow", "matplotlib", "soundfile", for_what="the demo")
     console = Console(highlight=False)
     OUT.mkdir(exist_ok=True)
     rates: list[tuple[str, str, Stream]] = []
@@ -138,7 +140,7 @@ def _measure(console: Console, seconds: float = 1.0) -> None:
             rate = f"{stats.rate:,.0f} {codec.unit}/s"
             if codec.medium == "image":
                 rate = f"{stats.rate / require_picture(codec)[1]:,.0f} images/s"
-            table.add_row(name, seqgen.load(name).family, str(batch), rate, first)
+            table.add_row(name, find(name).family, str(batch), rate, first)
     console.print(table)
 
 

@@ -67,7 +67,7 @@ def base_environment() -> Base:
         CannotBeMadeError: if there is no interpreter, or pip cannot install.
     """
     with explained():
-        interpreter = os.environ.get("SEQGEN_BASE_PYTHON") or _ci().newest_python()
+        interpreter = os.environ.get("SEQGEN_BASE_PYTHON") or ci().newest_python()
         says = "import sys, platform; print(sys.version, platform.machine())"
         version = subprocess.run([interpreter, "-c", says], capture_output=True, text=True, check=True).stdout
     key = hashlib.sha256(f"{interpreter} {version}".encode() + (ROOT / "constraints.txt").read_bytes())
@@ -113,7 +113,7 @@ def _install(base: Base) -> None:
     stamp.unlink(missing_ok=True)
     with explained():
         if fresh:
-            _ci().make_venv(base.interpreter, str(base.folder / "venv"))
+            ci().make_venv(base.interpreter, str(base.folder / "venv"))
             shutil.rmtree(tools, ignore_errors=True)
             # what builds the wheel stands beside the environment, which has only what seqgen asks for
             _pip(base, "install", "--target", str(tools), "setuptools>=77")
@@ -151,7 +151,7 @@ def explained() -> Iterator[None]:
         ) from None
 
 
-def _ci() -> Any:
+def ci() -> Any:
     """The module .ci/environment.py, which knows how to find a Python and to make an environment."""
     spec = importlib.util.spec_from_file_location("ci_environment", ROOT / ".ci" / "environment.py")
     assert spec is not None

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import seqgen
+import seqgen.models.rnade
+from pipelines import cli
 from seqgen import extras
-from seqgen.errors import SeqgenError
+from seqgen.errors import MissingPackageError, SeqgenError
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,8 +98,61 @@ def test_an_unknown_need_is_refused():
         extras.require("gpu", for_what="speed")
 
 
-def test_packages_are_known_to_the_installer():
+def listed(lines: list[str]) -> set[str]:
+    """The packages that lines of pyproject.toml name, with their extras."""
+    return {re.split(r"[<>=; ]", line)[0] for line in lines}
+
+
+def test_the_installer_has_the_same_table():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    listed = {re.split(r"[<>=; ]", line)[0] for lines in lists for line in lines}
-    assert {package for packages in extras.EXTRAS.values() for package in packages} <= listed
+    offered = {name: listed(lines) for name, lines in project["optional-dependencies"].items()}
+    for extra, packages in extras.EXTRAS.items():
+        assert offered[extra] == set(packages)
+    assert offered["all"] == {f"{extras.DISTRIBUTION}[{','.join(extras.EXTRAS)}]"}
+    assert f"{extras.DISTRIBUTION}[all]" in offered["dev"]
+    assert listed(project["dependencies"]) == {"numpy", "numba", "safetensors", "click", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("torch", "torch"), ("PIL.Image", "pillow"), ("skimage.morphology", "scikit-image")],
+)
+def test_an_import_that_failed_is_explained(without, module, package):
+    without(module.partition(".")[0])
+    error = extras.explained(ModuleNotFoundError(f"No module named {module!r}", name=module), "this request")
+    assert isinstance(error, MissingPackageError)
+    assert str(error).startswith(f"this request needs {package}, which is not installed; pip install ")
+
+
+def test_an_import_that_failed_for_another_reason_is_left_as_it_is(without):
+    without("torch")
+    for error in (
+        ModuleNotFoundError("No module named 'other'", name="other"),
+        ImportError("something else"),
+    ):
+        assert extras.explained(error, "this request") is error
+
+
+def test_an_exported_name_says_what_it_needs(without, monkeypatch):
+    without("torch")
+    monkeypatch.delitem(vars(seqgen), "RNADE", raising=False)
+    monkeypatch.delitem(vars(seqgen.models.rnade), "RNADE", raising=False)
+    for module in [name for name in sys.modules if name.startswith("seqgen.models.rnade.")]:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(MissingPackageError, match=r"RNADE needs torch, which is not installed; .*\[torch\]"):
+        _ = seqgen.RNADE
+
+
+def test_the_command_line_explains_what_nobody_asked_for(without, monkeypatch, capsys):
+    without("torch")
+
+    def fail(*given: object, **more: object) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(cli.main, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.run(["models"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(
+        "seqgen: error: this request needs torch, which is not installed; "
+    )
