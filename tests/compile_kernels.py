@@ -71,6 +71,13 @@ def compile_training() -> None:
         run(Path(folder), list(DATA), 1)
 
 
+def compile_base() -> None:
+    """What the tests of the base install need, with the Python of its environment."""
+    from tests.base.tasks import main
+
+    main()
+
+
 def compile_triton() -> None:
     """All kernels for GPUs, for all targets."""
     from triton_kernels import compile_all
@@ -85,6 +92,7 @@ def tasks() -> Iterator[tuple[str, Callable[[], None]]]:
     from tests.conformance.cases import folder
 
     yield "triton", compile_triton
+    yield "base install", compile_base
     for name in dict.fromkeys(map(folder, FAMILIES.values())):
         yield name, partial(compile_cases, name)
     yield "built-in models", compile_built_in

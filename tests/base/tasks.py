@@ -19,9 +19,12 @@ import numpy as np
 from seqgen.registry import FAMILIES
 from tests.base.environment import LEFT_OUT, ROOT, Base, CannotBeMadeError, base_environment, digest
 from tests.conformance.case import Case
-from tests.conformance.cases import CASES
+from tests.conformance.cases import cases_in
+from tests.conformance.cases import folder as folder_of
 
-STREAMED: tuple[Case, ...] = tuple(case for case in CASES if "numba" in case.engines)
+STREAMED = tuple(name for name, family in FAMILIES.items() if family.engines)
+"""The families, each of which is streamed from a checkpoint that is made here."""
+
 SAMPLES = 3
 
 TEXT = "".join(f"SPEAKER {k % 3}:\nhow much wood would a woodchuck chuck, {k}?\n\n" for k in range(60))
@@ -31,7 +34,7 @@ WRITTEN: dict[str, str] = {
     "json": "stream shakespeare-markov -n 2 --length 20 --seed 3 --log-probs -o speeches.jsonl -q",
     "standard output": "stream weather -n 2 --length 5 --seed 3 -q",
     "strokes": "stream digit-strokes -n 2 --seed 3 -o strokes.txt -q",
-    "numbers": "stream case-hmm-gaussian.safetensors -n 2 --length 9 --seed 3 -o vectors.npz -q",
+    "numbers": "stream gaussian-mixture-case.safetensors -n 2 --length 9 --seed 3 -o vectors.npz -q",
     "images": "stream digits-fvsbn -n 2 --seed 3 -o digits.npz -q",
     "video": "stream digits-fvsbn -n 1 --seed 3 -o digit.y4m -q",
     "pictures": "stream digits-nade -n 2 --seed 3 -o digits.pnm -q",
@@ -132,7 +135,7 @@ class Asked:
     """What was asked, in a folder of each side's own, and what the base environment answered.
 
     Attributes:
-        folder: with the checkpoints. streams: path of the checkpoint and request of every case.
+        folder: with the checkpoints. streams: by family, path of the checkpoint and request.
         answers: by (kind, name).
     """
 
@@ -142,7 +145,7 @@ class Asked:
 
 
 def prepare(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Write what the commands read, and a checkpoint for each case; give the requests of the cases."""
+    """Write what the commands read, and a checkpoint for each family; give the requests of the families."""
     (folder / "text.txt").write_text(TEXT)
     noise = np.random.default_rng(0)
     np.save(folder / "vectors.npy", noise.normal(size=(120, 3)))
@@ -151,16 +154,23 @@ def prepare(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     for name in ("a.png", "a.wav", "2.json"):
         (folder / name).write_bytes(b"never read")
     requests = {}
-    for case in STREAMED:
-        path = folder / f"case-{case.id}.safetensors"
+    for name in STREAMED:
+        case = case_of(name)
+        path = folder / f"{name}-case.safetensors"
         case.make(0).save(path)
         varied = {
             name: [value(index) for index in range(SAMPLES)] if callable(value) else value
             for name, value in case.everything().items()
         }
         usual = {"n": SAMPLES, "length": case.length, "batch": 2, "chunk": 4, "seed": 5, "engine": "numba"}
-        requests[case.id] = str(path), {**usual, **varied}
+        requests[name] = str(path), {**usual, **varied}
     return requests
+
+
+def case_of(name: str) -> Case:
+    """The first case of the conformance suite for a family; the others are for its own tests."""
+    cases = cases_in(folder_of(FAMILIES[name]))
+    return next(case for case in cases if case.make(0).family == name)
 
 
 def ask(base: Base, folder: Path) -> Asked:
@@ -182,7 +192,7 @@ def ask(base: Base, folder: Path) -> Asked:
         env=base.variables, cwd=folder, capture_output=True, text=True, timeout=1500,
     )  # fmt: skip
     if done.returncode:
-        raise AssertionError(f"the base environment failed:\n{done.stderr[-4000:]}")
+        raise AssertionError(f"the base environment failed ({done.returncode}):\n{done.stderr[-4000:]}")
     return Asked(folder, streams, pickle.loads((folder / "results.pickle").read_bytes()))
 
 
