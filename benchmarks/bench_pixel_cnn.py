@@ -203,6 +203,6 @@ def bench_memory(benchmark: Any, side: int) -> None:
         benchmark, family="pixel-cnn", work=f"memory of a sampler, {LAYERS}×{CHANNELS}, {side}×{side}", unit="bytes",
         rate=engine.nbytes, peer="both stacks' features of every layer and pixel", peer_rate=maps,
         ratio=maps / engine.nbytes, target="≥ 10×", met=engine.nbytes * 10 <= maps, kind="amount", engine="numba",
-        batch=1, note=f"of which {engine.rows.nbytes} bytes outlast a row",
+        batch=1, note=f"of which {engine.cache.rows.nbytes} bytes outlast a row",
     )  # fmt: skip
     engine.close()

@@ -18,7 +18,7 @@ from benchmarks.limits import limits
 from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
 from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture
 from seqgen.models.pixel_cnn_pp.model import PixelCNNpp
-from seqgen.models.pixel_cnn_pp.numba_packing import PackedPixelCNNpp
+from seqgen.models.pixel_cnn_pp.numba_packing import PixelCNNppPacker
 from seqgen.threads import usable_threads
 
 CORES = usable_threads()
@@ -96,8 +96,8 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
     threads = min(batch, CORES)
     count = 8 if batch == 1 else 2
     weights = model.weights()
-    packed = PackedPixelCNNpp(weights.arrays, weights.config, 0, "auto")
-    macs = packed.macs / (rows * columns)  # of a pixel
+    packer = PixelCNNppPacker(weights.arrays, weights.config, 0, "auto")
+    macs = packer.macs / (rows * columns)  # of a pixel
     with limited_threads(threads):
         check_same_model(model)
         stream = model.stream(batch=batch, chunk=rows, engine="numba", threads=threads, seed=3)
@@ -116,7 +116,7 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
             threads=threads, rounds=3,
         )  # fmt: skip
         stream.close()
-        bound = limits(packed.weights.nbytes, threads)
+        bound = limits(packer.packed.matrices.nbytes, threads)
     assert made.peer_rate is not None
     gmacs, pixels = made.rate * macs / 1e9, rows * columns
     benchmark.extra_info.update(

@@ -48,6 +48,17 @@ class Workers:
         for future in futures:
             future.result()
 
+    def run_longest_first(self, work: Callable[[np.ndarray], None], counts: np.ndarray) -> None:
+        """Call `work` on groups of the lanes that have anything to do, the most first in each, and wait.
+
+        Lanes are dealt by `counts` (B,), so that threads end together; those of a group that are still running after
+        some steps are always a prefix of it.
+        """
+        running = np.flatnonzero(counts)
+        running = running[np.argsort(-counts[running], kind="stable")]
+        dealt = [running[k :: self.threads] for k in range(self.threads)]
+        self.run(lambda part: work(part[np.argsort(-counts[part], kind="stable")]), np.concatenate(dealt))
+
     def begin_beside(self, work: Callable[[], None]) -> bool:
         """Start `work` in another thread without waiting; return False if the previous one is still running."""
         if self._beside is not None:

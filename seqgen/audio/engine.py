@@ -7,11 +7,11 @@ kernel size, K length of one-hot class and vector, F frames of `hop` samples, Z 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
 
 import numpy as np
 
 from seqgen.audio.frames import FrameWindow
+from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.checkpoint import Weights
 from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
@@ -19,30 +19,17 @@ from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
+from seqgen.kernels.lanes import StepArrays
 
 _BLOCK = 4096
 """Number of samples for which features are projected at a time, which bounds the memory of a chunk."""
-
-
-class Local(NamedTuple):
-    """The contribution of the features to the gates of a block of samples.
-
-    Attributes:
-        frames: (B, n, Z) projected frames of the block's samples, plus the next frame if it is interpolated with.
-        first: (B,) int64, the number of the first frame.
-    """
-
-    frames: np.ndarray
-    first: np.ndarray
 
 
 class SoundEngine(Engine):
     """Base class of both engines. They implement `_condition`, `_prefill`, `_project` and `_draw`, and extend `state`.
 
     Attributes:
-        history: (B, k) float64, the last inputs, newest first; before the start, -1 for symbols and 0 for values.
-        clock: (B,) int64, network steps of the lane, including those of the prompt.
-        position: (B,) int64, samples drawn so far. index: (B,) uint64, sample indices.
+        sound: the state of every lane; history, clock, position and index are its fields.
     """
 
     def __init__(self, weights: Weights, request: Request) -> None:
@@ -56,17 +43,19 @@ class SoundEngine(Engine):
         self._mixes_next = int(config["upsampling"] == "learned")
         self._before = -1.0 if self.output == "categorical" else 0.0
         lanes = request.lanes
-        self.history = np.full((lanes, int(config["kernel_size"])), self._before)
-        self.clock = np.zeros(lanes, np.int64)
-        self.position = np.zeros(lanes, np.int64)
-        self.index = np.zeros(lanes, np.uint64)
+        self.sound = SoundState(
+            history=np.full((lanes, int(config["kernel_size"])), self._before),
+            clock=np.zeros(lanes, np.int64),
+            position=np.zeros(lanes, np.int64),
+            index=np.zeros(lanes, np.uint64),
+        )
+        self.history, self.clock, self.position, self.index = self.sound
         self.controls = LaneControls(lanes, self.codec.size or 1)
         self._windows: list[FrameWindow | None] = [None] * lanes
         self._prefilled: tuple[Start, dict[str, np.ndarray]] | None = None
 
     def state(self) -> dict[str, np.ndarray]:
-        names = ("history", "clock", "position", "index")
-        return {**{name: getattr(self, name) for name in names}, **self.controls.state()}
+        return {**self.sound._asdict(), **self.controls.state()}
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
         self.attach(lanes, start)
@@ -95,24 +84,24 @@ class SoundEngine(Engine):
             self._windows[lane] = None if source is None else FrameWindow(source, self._conditions)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
-        lanes = len(counts)
-        longest = int(counts.max(initial=0))
-        symbols = np.zeros((lanes, longest))
-        log_probs = np.zeros((lanes, longest if self.request.log_probs else 0, 2))
-        made = np.zeros(lanes, np.int64)
-        ended = np.zeros(lanes, np.bool_)
+        lanes, longest = len(counts), int(counts.max(initial=0))
+        wanted = self.request.log_probs
+        whole = StepArrays.of(lanes, longest, np.float64, log_probs=wanted)
         for begin in range(0, longest, _BLOCK):
-            some = np.where(ended, 0, np.clip(counts - begin, 0, _BLOCK))
-            local = self._features(some, ended) if self.hop else None
-            self._draw(some, local, symbols[:, begin:], log_probs[:, begin:])
+            size = min(_BLOCK, longest - begin)
+            # arrays of its own, because kernels are compiled for what is contiguous
+            block = StepArrays.of(lanes, size, np.float64, log_probs=wanted)
+            some = np.where(whole.ended, 0, np.clip(counts - begin, 0, size))
+            local = self._features(some, whole.ended) if self.hop else None
+            self._draw(some, local, block)
             self.position += some
             self.clock += some
-            made += some
-        extra = {}
-        if self.request.log_probs:
-            extra = {"log_prob": log_probs[:, :, 0], "log_prob_drawn": log_probs[:, :, 1]}
-        whole = symbols if self.output == "gaussian" else symbols.astype(np.int64)
-        return StepOutput(whole, made, ended, extra)
+            whole.counts[:] += some
+            whole.symbols[:, begin : begin + size] = block.symbols
+            whole.log_probs[:, :, begin : begin + size] = block.log_probs
+        if self.output != "gaussian":
+            whole = whole._replace(symbols=whole.symbols.astype(np.int64))
+        return whole.output(log_probs=wanted)
 
     def _features(self, counts: np.ndarray, ended: np.ndarray) -> Local:
         """Return the projected frames of the next counts[b] samples; reduce `counts` and set `ended` where they end."""
@@ -161,10 +150,8 @@ class SoundEngine(Engine):
         """Return the contribution (n, Z) to the gates of frames (n + 2, M), whose first and last are only context."""
 
     @abstractmethod
-    def _draw(
-        self, counts: np.ndarray, local: Local | None, symbols: np.ndarray, log_probs: np.ndarray
-    ) -> None:
-        """Draw counts[b] samples of lane b into `symbols` (B, N) float64, with log-probabilities (B, N or 0, 2)."""
+    def _draw(self, counts: np.ndarray, local: Local | None, out: StepArrays) -> None:
+        """Draw counts[b] samples of lane b into the symbols (float64) and log-probabilities of `out`."""
 
 
 def no_symbol() -> SeqgenError:

@@ -8,23 +8,24 @@ import numpy as np
 
 from seqgen.controls import BoundControls, Parameters
 from seqgen.fields import Field, Fields
+from seqgen.kernels.lanes import LaneControlArrays
 
 
 class LaneControls:
     """Parameters, allowed symbols and symbols seen so far, for B lanes over V symbols.
 
     Attributes:
-        reshapes: (B,) bool, whether the lane has any control that changes the distribution.
-        parameters: (B, 6) float64, `controls.Parameters`.
-        allowed: (B, V) bool.
-        seen: (B, V) bool, symbols of the prompt and of the sample so far.
+        arrays: what kernels read; reshapes, parameters, allowed and seen are its fields.
     """
 
     def __init__(self, lanes: int, symbols: int) -> None:
-        self.reshapes = np.zeros(lanes, np.bool_)
-        self.parameters = np.zeros((lanes, len(Parameters._fields)))
-        self.allowed = np.ones((lanes, symbols), np.bool_)
-        self.seen = np.zeros((lanes, symbols), np.bool_)
+        self.arrays = LaneControlArrays(
+            reshapes=np.zeros(lanes, np.bool_),
+            parameters=np.zeros((lanes, len(Parameters._fields))),
+            allowed=np.ones((lanes, symbols), np.bool_),
+            seen=np.zeros((lanes, symbols), np.bool_),
+        )
+        self.reshapes, self.parameters, self.allowed, self.seen = self.arrays
 
     def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
         """Give `lanes` new controls, and mark the prompt's symbols as seen."""
@@ -46,12 +47,7 @@ class LaneControls:
 
     def state(self) -> dict[str, np.ndarray]:
         """The arrays by name."""
-        return {
-            "control_reshapes": self.reshapes,
-            "control_parameters": self.parameters,
-            "control_allowed": self.allowed,
-            "control_seen": self.seen,
-        }
+        return {f"control_{name}": array for name, array in self.arrays._asdict().items()}
 
 
 def control_fields(symbols: int) -> Fields:

@@ -16,6 +16,8 @@ from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
+from seqgen.image.numba_lanes import PixelState
+from seqgen.kernels.lanes import by_name
 
 
 class PixelEngine(Engine):
@@ -24,10 +26,7 @@ class PixelEngine(Engine):
     Attributes:
         completes: "raster" if known pixels must be a prefix in raster order, "any" if any pixels may be known,
             "coarse-first" if they must be a prefix in the order of a small image followed by the other pixels.
-        image: (B, C, H, W) uint8, the lanes' images; known pixels are set at the start.
-        known: (B, C, H, W) bool.
-        row: (B,) int64, the next row.
-        index: (B,) uint64, sample indices.
+        pixels: the state of every lane; image, known, row and index are its fields.
         controls: the controls of the lanes, over L levels.
         noise_offset: offset of all positions of random numbers; 0, unless the image is only a part of a sample.
     """
@@ -40,21 +39,18 @@ class PixelEngine(Engine):
         self.codec = Pixels(config["shape"], config["levels"])
         self.request = request
         shape = (request.lanes, *self.codec.shape)
-        self.image = np.zeros(shape, np.uint8)
-        self.known = np.zeros(shape, np.bool_)
-        self.row = np.zeros(request.lanes, np.int64)
-        self.index = np.zeros(request.lanes, np.uint64)
+        self.pixels = PixelState(
+            image=np.zeros(shape, np.uint8),
+            known=np.zeros(shape, np.bool_),
+            row=np.zeros(request.lanes, np.int64),
+            index=np.zeros(request.lanes, np.uint64),
+        )
+        self.image, self.known, self.row, self.index = self.pixels
         self.controls = LaneControls(request.lanes, self.codec.levels)
         self.noise_offset = 0
 
     def state(self) -> dict[str, np.ndarray]:
-        return {
-            "image": self.image,
-            "known": self.known,
-            "row": self.row,
-            "index": self.index,
-            **self.controls.state(),
-        }
+        return {**self.pixels._asdict(), **self.controls.state()}
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
         self.controls.begin(lanes, start.controls, None)
@@ -88,9 +84,7 @@ class PixelEngine(Engine):
         for lane in np.flatnonzero(made):
             drawn = self.image[lane, :, first[lane] : self.row[lane]]
             symbols[lane, : made[lane]] = drawn.transpose(1, 0, 2)
-        extra = {}
-        if self.request.log_probs:
-            extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
+        extra = by_name(log_probs) if self.request.log_probs else {}
         return StepOutput(symbols, made, (self.row == rows) & (counts > 0), extra)
 
     @abstractmethod

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgen.kernels.compile import inline
-from seqgen.kernels.draw import draw
-from seqgen.kernels.random import to_uniform, uniform
+from seqgen.kernels.random import to_uniform
 from seqgen.kernels.words import fill_words
 from seqgen.rng import Purpose
 
@@ -64,23 +63,3 @@ def decide(logit, threshold):
     if above < -MARGIN:
         return 0
     return UNDECIDED
-
-
-@inline
-def draw_binary(
-    logit, lane, reshapes, parameters, allowed, seen, logits, order, work, seed, index, position, log_probs
-):  # fmt: skip
-    """Draw a pixel of two levels of a lane, with controls and log-probabilities; a call that `decide` mostly saves.
-
-    Args:
-        logit: of level 1. logits: (2,) float64 scratch.
-        reshapes, parameters, allowed, seen, index: those of all lanes. The others are as for `draw`.
-
-    Returns:
-        as `draw` does.
-    """
-    logits[0], logits[1] = 0.0, logit
-    u = uniform(seed, index[lane], np.uint64(position), _TOKEN)
-    return draw(
-        logits, reshapes[lane], parameters[lane], allowed[lane], seen[lane], order, work, u, log_probs
-    )

@@ -1,12 +1,23 @@
-"""Numbers of bfloat16 as uint16, in compiled code."""
+"""Numbers of bfloat16 as uint16, in compiled code, and packed in pairs, as products read them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from seqgen.checkpoint import to_bfloat16
 from seqgen.kernels.compile import inline
+from seqgen.kernels.padding import WIDTH
 
 _SHIFT, _ROUND, _LAST = np.uint32(16), np.uint32(0x7FFF), np.uint32(1)
+
+
+def in_pairs(numbers: np.ndarray) -> np.ndarray:
+    """Float32 numbers (32 n,) rounded to bfloat16, two vectors sharing one of 32-bit words: (16 n,) uint32.
+
+    The first of the two lies in the low halves, so that a shift and a mask widen them in a register.
+    """
+    pairs = to_bfloat16(numbers).reshape(-1, 2, WIDTH).astype(np.uint32)
+    return (pairs[:, 0] | pairs[:, 1] << _SHIFT).ravel()
 
 
 @inline

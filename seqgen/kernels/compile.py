@@ -22,8 +22,10 @@ from numba.core import event
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# what is compiled into kernels stands in modules of these names
-_COMPILED = re.compile(r"seqgen\.(?:kernels(?:\.\w+)?|(?:\w+\.)*numba_\w+|rng|controls)")
+# what is compiled into kernels stands in modules of these names, and so do the structures that they take apart
+_COMPILED = re.compile(
+    r"seqgen\.(?:kernels(?:\.\w+)?|(?:\w+\.)*(?:numba_\w+|automaton|inverse_cdf)|rng|controls)"
+)
 
 
 def cache_directory(source: str) -> Path:

@@ -1,7 +1,7 @@
 """Rows of weights as LLVM vector code: inner products for layers with few outputs, and adding a row to running sums.
 
 A matrix (rows, inputs) is packed row by row, each padded with zeros to whole blocks of 64, as float32 or as bfloat16
-in the pairs of `vector.pack`. An inner product has four vector accumulators, which are added up in one fixed order:
+in pairs (`bfloat16.in_pairs`). An inner product has four vector accumulators, which are added up in one fixed order:
 the result does not depend on what else is computed.
 """
 
@@ -13,13 +13,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqgen.checkpoint import to_bfloat16
-from seqgen.kernels.vector import BLOCK, padded
+from seqgen.kernels.bfloat16 import in_pairs
+from seqgen.kernels.padding import BLOCK, WIDTH, padded
 
-_WIDTH = 16
-_PAIR = 2 * _WIDTH
+_PAIR = 2 * WIDTH
 _FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_FLOATS, _INTS = ir.VectorType(_FLOAT, _WIDTH), ir.VectorType(_INT32, _WIDTH)
+_FLOATS, _INTS = ir.VectorType(_FLOAT, WIDTH), ir.VectorType(_INT32, WIDTH)
 
 
 def pack_rows(matrix: np.ndarray, precision: str) -> np.ndarray:
@@ -34,10 +33,7 @@ def pack_rows(matrix: np.ndarray, precision: str) -> np.ndarray:
     rows, inputs = matrix.shape
     whole = np.zeros((rows, padded(inputs)), np.float32)
     whole[:, :inputs] = matrix
-    if precision != "bfloat16":
-        return whole.ravel()
-    pairs = to_bfloat16(whole.ravel()).reshape(-1, 2, _WIDTH).astype(np.uint32)
-    return np.ascontiguousarray(pairs[:, 0] | pairs[:, 1] << np.uint32(16)).ravel()
+    return in_pairs(whole.ravel()) if precision == "bfloat16" else whole.ravel()
 
 
 class _Row:
@@ -67,15 +63,15 @@ class _Row:
 
     def numbers(self, at):
         """The two vectors of the array at `at`."""
-        return [self.load(self.x, self.after(at, v), _FLOATS) for v in (0, _WIDTH)]
+        return [self.load(self.x, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
 
     def weights(self, at):
         """The two vectors of weights at `at`, widened."""
         if not self.narrow:
-            return [self.load(self.w, self.after(at, v), _FLOATS) for v in (0, _WIDTH)]
+            return [self.load(self.w, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
         words = self.load(self.w, self.builder.sdiv(at, ir.Constant(_INT64, 2)), _INTS)
-        low = self.builder.shl(words, ir.Constant(_INTS, [16] * _WIDTH))
-        high = self.builder.and_(words, ir.Constant(_INTS, [0xFFFF0000] * _WIDTH))
+        low = self.builder.shl(words, ir.Constant(_INTS, [16] * WIDTH))
+        high = self.builder.and_(words, ir.Constant(_INTS, [0xFFFF0000] * WIDTH))
         return [self.builder.bitcast(bits, _FLOATS) for bits in (low, high)]
 
     def after(self, at, steps):
@@ -103,9 +99,9 @@ def dot(typingctx, x, x_at, w, w_at, count):
         fma = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), "llvm.fma.v16f32"
         )
-        sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(BLOCK // _WIDTH)]
+        sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(BLOCK // WIDTH)]
         for total in sums:
-            builder.store(ir.Constant(_FLOATS, [0.0] * _WIDTH), total)
+            builder.store(ir.Constant(_FLOATS, [0.0] * WIDTH), total)
         with row.steps(BLOCK) as loop:
             for half in (0, 1):
                 at = row.after(row.times(loop.index, BLOCK), _PAIR * half)
@@ -113,7 +109,7 @@ def dot(typingctx, x, x_at, w, w_at, count):
                 for number, weight, total in pairs:
                     builder.store(builder.call(fma, [number, weight, builder.load(total)]), total)
         left, right = (builder.fadd(builder.load(sums[v]), builder.load(sums[v + 1])) for v in (0, 2))
-        total, width = builder.fadd(left, right), _WIDTH
+        total, width = builder.fadd(left, right), WIDTH
         while width > 1:  # the upper half is folded onto the lower one
             width //= 2
             undefined = ir.Constant(total.type, ir.Undefined)
@@ -141,7 +137,7 @@ def add_row(typingctx, x, x_at, w, w_at, count):
         with row.steps(_PAIR) as loop:
             at = row.times(loop.index, _PAIR)
             for v, (number, weight) in enumerate(zip(row.numbers(at), row.weights(at), strict=True)):
-                where = row.place(row.x, row.after(at, _WIDTH * v), _FLOATS)
+                where = row.place(row.x, row.after(at, WIDTH * v), _FLOATS)
                 builder.store(builder.fadd(number, weight), where).align = 4
         return context.get_dummy_value()
 

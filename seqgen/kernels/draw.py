@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,18 +13,34 @@ from seqgen.kernels.compile import inline
 from seqgen.kernels.loops import put
 
 
+class DrawScratch(NamedTuple):
+    """Memory for draws over V symbols.
+
+    Attributes:
+        logits: (V,) float64, where a caller puts the unnormalised log-probabilities.
+        order: (V,) int64. work: (2, V) float64.
+    """
+
+    logits: np.ndarray
+    order: np.ndarray
+    work: np.ndarray
+
+
 @inline
-def draw(logits, reshapes, parameters, allowed, seen, order, work, uniform, log_probs):
-    """Draw a symbol by inverse CDF after the controls.
+def draw_scratch(symbols):
+    """New memory for draws over so many symbols."""
+    return DrawScratch(
+        np.empty(symbols, np.float64), np.empty(symbols, np.int64), np.empty((2, symbols), np.float64)
+    )
+
+
+@inline
+def draw(scratch, controls, lane, uniform, log_probs):
+    """Draw a symbol of a lane by inverse CDF after its controls.
 
     Args:
-        logits: (V,) float64 unnormalised log-probabilities; overwritten with those after the controls.
-        reshapes: whether any control is on; False skips them all.
-        parameters: (6,) float64, `controls.Parameters`, 0 is off.
-        allowed: (V,) bool.
-        seen: (V,) bool, what the repetition penalty acts on.
-        order: (V,) int64 scratch.
-        work: (2, V) float64 scratch.
+        scratch: `DrawScratch`; its logits are overwritten with those after the controls.
+        controls: `LaneControlArrays` of all lanes.
         uniform: in (0, 1).
         log_probs: whether the two log-probabilities are wanted.
 
@@ -31,14 +48,16 @@ def draw(logits, reshapes, parameters, allowed, seen, order, work, uniform, log_
         (symbol, its log-probability under the model, the same after the controls); symbol is -1 if nothing
         can be drawn.
     """
-    if not reshapes:
+    logits, work = scratch.logits, scratch.work
+    if not controls.reshapes[lane]:
         symbol = _inverse_cdf(logits, work[0], uniform)
         value = _log_prob(logits, symbol) if log_probs and symbol >= 0 else 0.0
         return symbol, value, value
     if log_probs:
         # the model's own values are needed again after the controls have overwritten them
         put(logits, work[1])
-    if not apply_controls(logits, parameters, allowed, seen, order, work[0]):
+    parameters, allowed, seen = controls.parameters[lane], controls.allowed[lane], controls.seen[lane]
+    if not apply_controls(logits, parameters, allowed, seen, scratch.order, work[0]):
         return -1, 0.0, 0.0
     symbol = _inverse_cdf(logits, work[0], uniform)
     if symbol < 0 or not log_probs:

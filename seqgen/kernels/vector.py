@@ -1,10 +1,9 @@
 """Vector code that LLVM does not find by itself: matrix-vector products with the accumulators in registers.
 
 A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16.
-Of bfloat16 two vectors share one of 32-bit words, the first in the low halves, so that a shift and a mask widen
-them in the register. Every output is one chain of fused multiply-adds over the inputs in their
-order, whichever tile computes it: the result for a lane does not depend on how lanes are grouped, and LLVM
-splits the 16-lane vectors for narrower machines without changing it either.
+Of bfloat16 two vectors share one of 32-bit words (`bfloat16.in_pairs`). Every output is one chain of fused
+multiply-adds over the inputs in their order, whichever tile computes it: the result for a lane does not depend on how
+lanes are grouped, and LLVM splits the 16-lane vectors for narrower machines without changing it either.
 """
 
 from __future__ import annotations
@@ -16,17 +15,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqgen.checkpoint import to_bfloat16
+from seqgen.kernels.bfloat16 import in_pairs
 from seqgen.kernels.compile import inline
-from seqgen.kernels.padding import BLOCK, padded
-from seqgen.kernels.padding import WIDTH as _WIDTH
+from seqgen.kernels.padding import BLOCK, WIDTH, padded
 
-_VECTORS = BLOCK // _WIDTH
+_VECTORS = BLOCK // WIDTH
 
 _FLOAT = ir.FloatType()
 _INT64 = ir.IntType(64)
-_V16F = ir.VectorType(_FLOAT, _WIDTH)
-_V16I32 = ir.VectorType(ir.IntType(32), _WIDTH)
+_V16F = ir.VectorType(_FLOAT, WIDTH)
+_V16I32 = ir.VectorType(ir.IntType(32), WIDTH)
 
 
 def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
@@ -45,10 +43,7 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
     blocks = np.ascontiguousarray(
         whole.reshape(inputs, padded(outputs) // BLOCK, BLOCK).transpose(1, 0, 2)
     ).ravel()
-    if precision != "bfloat16":
-        return blocks
-    pairs = to_bfloat16(blocks).reshape(-1, 2, _WIDTH).astype(np.uint32)
-    return (pairs[:, 0] | pairs[:, 1] << np.uint32(16)).ravel()
+    return in_pairs(blocks) if precision == "bfloat16" else blocks
 
 
 def _tile(lanes: int, blocks: int):
@@ -96,7 +91,7 @@ def _tile(lanes: int, blocks: int):
             sums = [[cgutils.alloca_once(builder, _V16F) for _ in range(columns)] for _ in range(lanes)]
             for lane in range(lanes):
                 for v in range(columns):
-                    builder.store(vector_load(at(rows[lane], constant(_WIDTH * v)), _V16F, 4), sums[lane][v])
+                    builder.store(vector_load(at(rows[lane], constant(WIDTH * v)), _V16F, 4), sums[lane][v])
             lane_x = [at(x_p, builder.mul(x_s, constant(lane))) for lane in range(lanes)]
             block_w = [
                 at(w_p, builder.mul(n, constant((BLOCK // 2 if narrow else BLOCK) * b)))
@@ -110,7 +105,7 @@ def _tile(lanes: int, blocks: int):
                     one = builder.insert_element(
                         ir.Constant(_V16F, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0)
                     )
-                    mask = ir.Constant(_V16I32, [0] * _WIDTH)
+                    mask = ir.Constant(_V16I32, [0] * WIDTH)
                     spread.append(builder.shuffle_vector(one, ir.Constant(_V16F, ir.Undefined), mask))
                 low = None
                 for v in range(columns):
@@ -118,23 +113,23 @@ def _tile(lanes: int, blocks: int):
                     if narrow:
                         # offsets count weights, and a word holds two of them
                         row = builder.add(
-                            builder.mul(k, constant(BLOCK // 2)), constant(_WIDTH * (within // 2))
+                            builder.mul(k, constant(BLOCK // 2)), constant(WIDTH * (within // 2))
                         )
                         if within % 2 == 0:
                             low = vector_load(at(block_w[block], row), _V16I32, 4)
-                            bits = builder.shl(low, ir.Constant(_V16I32, [16] * _WIDTH))
+                            bits = builder.shl(low, ir.Constant(_V16I32, [16] * WIDTH))
                         else:
-                            bits = builder.and_(low, ir.Constant(_V16I32, [0xFFFF0000] * _WIDTH))
+                            bits = builder.and_(low, ir.Constant(_V16I32, [0xFFFF0000] * WIDTH))
                         weight = builder.bitcast(bits, _V16F)
                     else:
-                        row = builder.add(builder.mul(k, constant(BLOCK)), constant(_WIDTH * within))
+                        row = builder.add(builder.mul(k, constant(BLOCK)), constant(WIDTH * within))
                         weight = vector_load(at(block_w[block], row), _V16F, 4)
                     for lane in range(lanes):
                         total = builder.call(fma, [spread[lane], weight, builder.load(sums[lane][v])])
                         builder.store(total, sums[lane][v])
             for lane in range(lanes):
                 for v in range(columns):
-                    where = builder.bitcast(at(rows[lane], constant(_WIDTH * v)), _V16F.as_pointer())
+                    where = builder.bitcast(at(rows[lane], constant(WIDTH * v)), _V16F.as_pointer())
                     store = builder.store(builder.load(sums[lane][v]), where)
                     store.align = 4
             return context.get_dummy_value()
@@ -156,6 +151,19 @@ _ONE_WIDE_BLOCKS = 2 if _WIDE else 1
 
 
 @inline
+def matvec(x, x_at, w, w_at, inputs, outputs, y):
+    """`matmul` for one row, with less to compile: add x @ W to the first `outputs` of y.
+
+    Two blocks at a time, where there are two, because one has too few chains of sums to keep the core busy.
+    """
+    for begin in range(0, outputs, BLOCK * _ONE_WIDE_BLOCKS):
+        if begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
+            _one_wide(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
+        else:
+            _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
+
+
+@inline
 def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
     """Add x @ W to y for `lanes` rows.
 
@@ -164,6 +172,9 @@ def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
         w: packed matrix that begins at flat position w_at; (inputs, outputs), outputs in whole blocks.
         y: float32 array whose row l begins at l * y_stride; holds the bias on entry and the result on exit.
     """
+    if lanes == 1:
+        matvec(x, x_at, w, w_at, inputs, outputs, y)
+        return
     for begin in range(0, outputs, BLOCK):
         at = w_at + begin * inputs
         lane = 0
@@ -173,20 +184,5 @@ def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
         while lane + 2 <= lanes:
             _two(x, x_at + lane * x_stride, x_stride, w, at, y, begin + lane * y_stride, y_stride, inputs)
             lane += 2
-        if lane < lanes and lanes > 1:
+        if lane < lanes:
             _one(x, x_at + lane * x_stride, x_stride, w, at, y, begin + lane * y_stride, y_stride, inputs)
-        elif lanes == 1:
-            if begin % (BLOCK * _ONE_WIDE_BLOCKS) == 0 and begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
-                _one_wide(x, x_at, x_stride, w, at, y, begin, y_stride, inputs)
-            elif begin % (BLOCK * _ONE_WIDE_BLOCKS) == 0:
-                _one(x, x_at, x_stride, w, at, y, begin, y_stride, inputs)
-
-
-@inline
-def matvec(x, x_at, w, w_at, inputs, outputs, y):
-    """`matmul` for one row, with less to compile: add x @ W to the first `outputs` of y."""
-    for begin in range(0, outputs, BLOCK * _ONE_WIDE_BLOCKS):
-        if begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
-            _one_wide(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
-        else:
-            _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)

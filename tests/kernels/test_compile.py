@@ -17,8 +17,8 @@ import seqgen
 from seqgen.kernels import compile as compiling
 
 MODULES = {
-    "rnn": "models/char_rnn/numba_engine.py",
-    "markov": "models/markov/numba_engine.py",
+    "rnn": "models/char_rnn/numba_kernel.py",
+    "markov": "models/markov/numba_kernel.py",
     "wavenet": "models/wavenet/numba_kernel.py",
     "pixel-cnn": "models/pixel_cnn/numba_pixels.py",
 }
@@ -59,8 +59,13 @@ def test_a_kernels_cache_depends_on_its_own_sources_only(tmp_path, monkeypatch):
     compiling._digest.cache_clear()
 
 
+def is_structure(value: Any) -> bool:
+    """Whether a value is a class of named tuples."""
+    return isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
+
+
 def parts_of(kernel: Any) -> Iterator[Any]:
-    """A dispatcher and all that it calls, by name or from a module, and those call."""
+    """A dispatcher and all that it calls, by name or from a module, and those call, and the structures they know."""
     seen, waiting = set(), [kernel]
     while waiting:
         part = waiting.pop()
@@ -68,12 +73,18 @@ def parts_of(kernel: Any) -> Iterator[Any]:
             continue
         seen.add(id(part))
         yield part
+        if is_structure(part):
+            continue
         function = part.py_func
         used = inspect.getclosurevars(function)
         values = [*used.globals.values(), *used.nonlocals.values()]
         for module in [value for value in values if inspect.ismodule(value)]:
             values += [getattr(module, name) for name in function.__code__.co_names if hasattr(module, name)]
-        waiting += [value for value in values if isinstance(value, Dispatcher)]
+        waiting += [value for value in values if isinstance(value, Dispatcher) or is_structure(value)]
+
+
+def file_of(part: Any) -> str:
+    return inspect.getfile(part if is_structure(part) else part.py_func)
 
 
 def test_every_source_of_every_kernel_is_in_its_digest():
@@ -87,7 +98,7 @@ def test_every_source_of_every_kernel_is_in_its_digest():
     for kernel in compiling._kernels:
         file = kernel.py_func.__code__.co_filename
         followed = followed_by_file.setdefault(file, compiling.sources(file))
-        files = {part.py_func.__code__.co_filename for part in parts_of(kernel)}
+        files = {file_of(part) for part in parts_of(kernel)}
         outside |= {(file, other) for other in files if Path(other) not in followed}
     assert not outside
 

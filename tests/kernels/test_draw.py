@@ -10,22 +10,25 @@ from scipy import stats
 
 from seqgen import rng
 from seqgen.controls import BoundControls, Parameters, log_softmax
+from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.kernels.compile import kernel
-from seqgen.kernels.draw import apply_controls, draw
+from seqgen.kernels.draw import apply_controls, draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
+from seqgen.kernels.loops import put
 
 NOTHING = Parameters()
 
 
 @kernel
-def _draw_many(logits, reshapes, parameters, allowed, seen, uniforms, log_probs):
-    size = logits.shape[1]
-    order, work = np.empty(size, np.int64), np.empty((2, size))
+def _draw_many(logits, controls, uniforms, log_probs):
+    """One draw of lane 0 for each row of logits."""
+    controls = LaneControlArrays(*controls)
+    scratch = draw_scratch(logits.shape[1])
     symbols, scores = np.empty(len(logits), np.int64), np.empty((len(logits), 2))
     for n in range(len(logits)):
-        symbols[n], scores[n, 0], scores[n, 1] = draw(
-            logits[n], reshapes, parameters, allowed, seen, order, work, uniforms[n], log_probs
-        )
+        put(logits[n], scratch.logits)
+        symbols[n], scores[n, 0], scores[n, 1] = draw(scratch, controls, 0, uniforms[n], log_probs)
     return symbols, scores
 
 
@@ -37,18 +40,10 @@ def _apply(logits, parameters, allowed, seen):
 
 def compiled(logits, uniforms, parameters=NOTHING, allowed=None, seen=None, *, log_probs=True):
     """Symbols and scores of the compiled draw for rows of logits."""
-    size = logits.shape[-1]
-    controls = BoundControls(parameters, allowed)
-    everything, nobody = np.ones(size, bool), np.zeros(size, bool)
-    return _draw_many(
-        logits.copy(),
-        controls.reshapes,
-        np.array(parameters, np.float64),
-        everything if allowed is None else allowed,
-        nobody if seen is None else seen,
-        uniforms,
-        log_probs,
-    )
+    lane = LaneControls(1, logits.shape[-1])
+    lane.begin(np.array([0]), BoundControls(parameters, allowed), None)
+    lane.seen[0] = False if seen is None else seen
+    return _draw_many(logits, tuple(lane.arrays), uniforms, log_probs)
 
 
 @st.composite

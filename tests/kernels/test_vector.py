@@ -7,7 +7,8 @@ import pytest
 
 from seqgen.checkpoint import from_bfloat16, to_bfloat16
 from seqgen.kernels.compile import kernel
-from seqgen.kernels.vector import BLOCK, matmul, pack, padded
+from seqgen.kernels.padding import BLOCK, padded
+from seqgen.kernels.vector import matmul, pack
 
 
 @kernel

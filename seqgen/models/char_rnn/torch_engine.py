@@ -14,11 +14,12 @@ import torch
 
 from seqgen import rng
 from seqgen.checkpoint import Weights
-from seqgen.controls import log_softmax
 from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
+from seqgen.engines.reference_draw import draw_symbols
 from seqgen.engines.reference_model import private_model
 from seqgen.engines.requirements import require_finite, require_no_condition
+from seqgen.kernels.lanes import StepArrays
 
 
 class CharRNNEngine(Engine):
@@ -69,26 +70,21 @@ class CharRNNEngine(Engine):
 
     @torch.no_grad()
     def advance(self, counts: np.ndarray) -> StepOutput:
-        symbols = np.zeros((len(counts), int(counts.max())), np.int64)
-        log_probs = np.zeros((2, *symbols.shape))
-        for t in range(symbols.shape[1]):
+        out = StepArrays.of(len(counts), int(counts.max()), np.int64, log_probs=True)
+        out.counts[:] = counts
+        for t in range(out.symbols.shape[1]):
             lanes = np.flatnonzero(counts > t)
             logits = self._step(lanes)
             uniforms = rng.uniforms(
                 self._request.seed, self._index[lanes], self._position[lanes], rng.Purpose.TOKEN
             )
             for lane, row, u in zip(lanes.tolist(), logits, uniforms, strict=True):
-                drawn = self._controls.of(lane).apply(row, self._controls.seen[lane])
-                symbol = int(rng.categorical(np.exp(drawn), u))
-                symbols[lane, t] = symbol
-                log_probs[:, lane, t] = log_softmax(row)[symbol], drawn[symbol]
+                symbol, out.log_probs[:, lane, t] = draw_symbols(self._controls, lane, row, u)
+                out.symbols[lane, t] = symbol
                 self._controls.seen[lane, symbol] = True
-            self._previous[lanes] = symbols[lanes, t]
+            self._previous[lanes] = out.symbols[lanes, t]
             self._position[lanes] += np.uint64(1)
-        extra = {}
-        if self._request.log_probs:
-            extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
-        return StepOutput(symbols, counts.copy(), np.zeros(len(counts), bool), extra)
+        return out.output(log_probs=self._request.log_probs)
 
     def _step(self, lanes: np.ndarray) -> np.ndarray:
         """Advance the hidden state of `lanes` by their previous symbols; the logits (lanes, V) in float64."""

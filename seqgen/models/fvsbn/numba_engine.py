@@ -6,7 +6,7 @@ So a pixel costs a comparison, and only the pixels of level 1 a row of additions
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,111 +14,122 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.engines.requirements import require_no_condition
 from seqgen.image.engine import PixelEngine
-from seqgen.image.numba_binary import UNDECIDED, decide, draw_binary, fill_thresholds
-from seqgen.image.numba_raster import packing, places
+from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
+from seqgen.image.numba_lanes import PixelState, RowArrays
+from seqgen.image.numba_raster import keep_log_probs, places
 from seqgen.kernels.compile import kernel, say_compiling
-from seqgen.kernels.dots import add_row, pack_rows
-from seqgen.kernels.vector import padded
+from seqgen.kernels.dots import add_row
+from seqgen.kernels.draw import draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
+from seqgen.kernels.packing import Packer, padded_vector
+from seqgen.kernels.random import uniform
 from seqgen.kernels.words import planes
+from seqgen.rng import Purpose
 from seqgen.threads import Workers
+
+_TOKEN = int(Purpose.TOKEN)
+
+
+class Packed(NamedTuple):
+    """What the kernel reads.
+
+    Attributes:
+        columns: packed rows of D times the padded D: what a pixel of level 1 adds to the others' logits.
+        places: (D,) where a dimension lies in an image (C, H, W). per_row: dimensions in a row.
+    """
+
+    columns: np.ndarray
+    places: np.ndarray
+    per_row: int
 
 
 class FVSBNEngine(PixelEngine):
-    """Samples `FVSBN`s on the CPU; lanes are spread over threads."""
+    """Samples `FVSBN`s on the CPU; lanes are spread over threads.
+
+    Attributes:
+        sums: (B, padded D) float32, the logits as far as they are known.
+    """
 
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        arrays, packed = packing(weights.arrays, ("weight",), request.precision)
-        size = int(weights.config["dimensions"])
+        packer, size = Packer(weights.arrays, request.precision), int(weights.config["dimensions"])
         matrix = np.zeros((size, size), np.float32)
-        matrix[np.tril_indices(size, -1)] = arrays["weight"]
-        self._columns = pack_rows(matrix.T, packed)
-        self._places = places(self.codec.shape)
-        self._start = np.zeros(padded(size), np.float32)
-        self._start[:size] = arrays["bias"]
-        self._sums = np.zeros((request.lanes, len(self._start)), np.float32)
+        matrix[np.tril_indices(size, -1)] = packer["weight"]
+        packer.add_rows(matrix.T)
+        colours, _, columns = self.codec.shape
+        self._packed = tuple(Packed(packer.matrices(), places(self.codec.shape), colours * columns))
+        self._start = padded_vector(packer["bias"])
+        self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
         self._workers = Workers(request.threads)
         say_compiling("FVSBN")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "sums": self._sums}
+        return {**super().state(), "sums": self.sums}
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         require_no_condition(start)
-        self._sums[lanes] = self._start
+        self.sums[lanes] = self._start
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        made = np.zeros_like(rows)
-        controls, lanes = self.controls, len(rows)
-
-        def work(some: np.ndarray) -> None:
-            _advance(
-                some, rows, np.uint64(self.request.seed), self._columns, self._places,
-                self.codec.shape[0] * self.codec.shape[2], self._sums, self.image.reshape(lanes, -1),
-                self.known.reshape(lanes, -1), self.row, self.index, controls.reshapes, controls.parameters,
-                controls.allowed, controls.seen, log_probs, made,
-            )  # fmt: skip
-
-        self._workers.run(work, np.flatnonzero(rows))
-        return made
+        out = RowArrays(log_probs, np.zeros_like(rows))
+        seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
+        controls = tuple(self.controls.arrays)
+        self._workers.run(
+            lambda some: advance(self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)),
+            np.flatnonzero(rows),
+        )
+        return out.made
 
     def close(self) -> None:
         self._workers.close()
 
 
 @kernel
-def _advance(
-    lanes, rows, seed, columns, places, per_row, sums, image, known, row, index,
-    reshapes, parameters, allowed, seen, log_probs, made,
-):  # fmt: skip
-    """Draw rows[lane] rows of each of `lanes`; `made` gets how many could be drawn.
+def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
+    """Draw rows[lane] rows of each of `lanes`; out.made says how many could be drawn.
 
-    Args:
-        columns: packed rows of D times the padded D: what a pixel of level 1 adds to the others' logits.
-        places: (D,) where a dimension lies in an image (C, H, W). per_row: dimensions in a row.
-        sums: (B, padded D). image, known: (B, C·H·W). log_probs: (2, B, N, C, W).
+    `packed`, `pixels` (flat), `controls` and `out` are `Packed`, `PixelState`, `LaneControlArrays` and `RowArrays` as
+    plain tuples; `sums` are those of `FVSBNEngine`.
     """
+    p, pixels = Packed(*packed), PixelState(*pixels)
+    controls, out = LaneControlArrays(*controls), RowArrays(*out)
     width = sums.shape[1]
-    colours = log_probs.shape[3]
-    want_log_probs = log_probs.shape[2] > 0
+    want_log_probs = out.log_probs.shape[2] > 0
     longest = 0
     for lane in lanes:
-        longest = max(longest, rows[lane] * per_row)
+        longest = max(longest, rows[lane] * p.per_row)
     thresholds = np.empty(longest, np.float32)
-    scratch, words = planes(), np.empty(4 * longest + 8, np.uint32)
-    logits, work, order = np.empty(2), np.empty((2, 2)), np.empty(2, np.int64)
+    noise, words = planes(), np.empty(4 * longest + 8, np.uint32)
+    scratch = draw_scratch(2)
     for lane in lanes:
         own = sums[lane]
-        first, count = row[lane] * per_row, rows[lane] * per_row
-        fill_thresholds(seed, index[lane], first, scratch, words, thresholds[:count])
+        first, count = pixels.row[lane] * p.per_row, rows[lane] * p.per_row
+        fill_thresholds(seed, pixels.index[lane], first, noise, words, thresholds[:count])
         drawn = count
-        plain = not reshapes[lane] and not want_log_probs
+        plain = not controls.reshapes[lane] and not want_log_probs
         for t in range(count):
             i = first + t
-            place = places[i]
-            if known[lane, place]:
-                level = np.int64(image[lane, place])
+            place = p.places[i]
+            if pixels.known[lane, place]:
+                level = np.int64(pixels.image[lane, place])
             else:
                 level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
                 if plain:
                     level = decide(own[i], thresholds[t])
                 if level == UNDECIDED:
-                    level, log_prob, log_prob_drawn = draw_binary(
-                        own[i], lane, reshapes, parameters, allowed, seen, logits, order, work, seed, index, i,
-                        want_log_probs,
-                    )  # fmt: skip
+                    scratch.logits[0], scratch.logits[1] = 0.0, own[i]
+                    u = uniform(seed, pixels.index[lane], np.uint64(i), _TOKEN)
+                    level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
                 if level < 0:
                     drawn = t
                     break
-                image[lane, place] = level
+                pixels.image[lane, place] = level
                 if want_log_probs:
-                    within = t % per_row
-                    log_probs[0, lane, t // per_row, within % colours, within // colours] = log_prob
-                    log_probs[1, lane, t // per_row, within % colours, within // colours] = log_prob_drawn
+                    keep_log_probs(out, lane, t, p.per_row, log_prob, log_prob_drawn)
             if level > 0:
                 # the weights of the pixels up to this one are zeros: whole vectors from its own on are added
                 begin = i // 32 * 32
-                add_row(own, begin, columns, i * width + begin, width - begin)
-        made[lane] = drawn // per_row
+                add_row(own, begin, p.columns, i * width + begin, width - begin)
+        out.made[lane] = drawn // p.per_row

@@ -1,4 +1,4 @@
-"""The fused sampler of HMMs and Gaussian mixtures; see `hmm_sampling` for its loops.
+"""The fused sampler of HMMs and Gaussian mixtures; see `numba_sampling` for its loops.
 
 Without a repetition penalty the controls only depend on the hidden state, so they are applied once to every row
 of the emission and cost nothing afterwards. Legend: B lanes, N symbols, D dimensions, K states, V symbols.
@@ -7,7 +7,7 @@ of the emission and cost nothing afterwards. Legend: B lanes, N symbols, D dimen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,25 @@ from seqgen.models.hmm import numba_sampling as loops
 from seqgen.models.hmm.emissions import GaussianMixture, parts
 from seqgen.models.hmm.inference import Chain, last_filtered
 from seqgen.models.hmm.inverse_cdf import GuideTable, guide_table
-from seqgen.models.hmm.numba_observe import Arrays, Steps, observer
+from seqgen.models.hmm.numba_observe import Arrays, observer
+from seqgen.models.hmm.numba_sampling import Steps
 from seqgen.models.hmm.start import conditioned_state
 from seqgen.threads import Workers
+
+
+class HMMState(NamedTuple):
+    """What is kept of every lane.
+
+    Attributes:
+        index: (B,) int64, of the samples. position: (B,) int64, of the next observation.
+        hidden: (B,) int64, the last state; at position 0 that of the first observation.
+        first_log_prob: (B,) float64, the log-probability of the first state.
+    """
+
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is hidden
+    position: np.ndarray
+    hidden: np.ndarray
+    first_log_prob: np.ndarray
 
 
 class HMMEngine(Engine):
@@ -34,23 +50,21 @@ class HMMEngine(Engine):
         self._plain = weights.family == GaussianMixture.family
         self._seed, self._wants_log_probs = np.uint64(request.seed), request.log_probs
         self._walk = guide_table(transition)
-        self._observe = observer(self._emission, self._seed, request)
+        self._observe = observer(self._emission, request)
         lanes = request.lanes
-        self._index, self._position = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-        self._hidden, self._first_log_prob = np.zeros(lanes, np.int64), np.zeros(lanes)
+        self._lanes = HMMState(
+            index=np.zeros(lanes, np.int64),
+            position=np.zeros(lanes, np.int64),
+            hidden=np.zeros(lanes, np.int64),
+            first_log_prob=np.zeros(lanes),
+        )
         self._ended = np.zeros(lanes, np.bool_)
         self._workers = Workers(request.threads)
         self._prefilled: tuple[Start, np.ndarray, GuideTable] | None = None
         say_compiling("hidden Markov model")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {
-            "index": self._index,
-            "position": self._position,
-            "hidden": self._hidden,
-            "first_log_prob": self._first_log_prob,
-            **self._observe.state(),
-        }
+        return {**self._lanes._asdict(), **self._observe.state()}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         super().restore(arrays)
@@ -63,9 +77,10 @@ class HMMEngine(Engine):
         _, first, table = self._prefilled
         self._observe.begin(lanes, start)
         states = np.empty(len(lanes), np.int64)
-        loops.first_states(self._seed, indices, table.thresholds, table.guide, table.bits, states)
-        self._index[lanes], self._position[lanes], self._hidden[lanes] = indices, 0, states
-        self._first_log_prob[lanes] = np.log(first[states])
+        loops.first_states(self._seed, indices, tuple(table), states)
+        own = self._lanes
+        own.index[lanes], own.position[lanes], own.hidden[lanes] = indices, 0, states
+        own.first_log_prob[lanes] = np.log(first[states])
 
     def _first_state(self, start: Start) -> np.ndarray:
         """Distribution of the state at position 0, (K,)."""
@@ -78,19 +93,15 @@ class HMMEngine(Engine):
         return last_filtered(self._chain, self._emission, observations, "prompt") @ self._chain.transition
 
     def advance(self, counts: np.ndarray) -> StepOutput:
-        lanes = counts.nonzero()[0]
+        lanes, own = counts.nonzero()[0], self._lanes
         states = np.zeros((len(counts), int(counts.max())), np.int64)
-        before = self._hidden.copy() if self._wants_log_probs else self._hidden
-        walk = self._walk
+        before = own.hidden.copy() if self._wants_log_probs else own.hidden
         drawn = self._observe.room((len(counts), states.shape[1]))
-        steps = Steps(counts, self._index, self._position, states)
+        steps = Steps(self._seed, counts, own.index, own.position, states)
 
         def work(some: np.ndarray) -> None:
-            if len(walk.offset) > 1:
-                loops.sample_states(
-                    self._seed, some, counts, self._index, self._position, self._hidden,
-                    walk.thresholds, walk.guide, walk.bits, states,
-                )  # fmt: skip
+            if len(self._walk.offset) > 1:
+                loops.sample_states(some, tuple(steps), own.hidden, tuple(self._walk))
             self._observe.draw(some, steps, drawn)
 
         self._workers.run(work, lanes)
@@ -99,7 +110,7 @@ class HMMEngine(Engine):
             extra["components"] = drawn["components"]
         if self._wants_log_probs:
             extra |= self._log_probs(lanes, counts, before, states, drawn)
-        self._position += counts
+        own.position[:] += counts
         symbols = drawn["symbols"] if self._emission.dimensions else drawn["symbols"][:, :, 0]
         return StepOutput(symbols, counts.copy(), self._ended, extra)
 
@@ -117,8 +128,8 @@ class HMMEngine(Engine):
         for b in lanes:
             some, symbols = states[b, : counts[b]], drawn["symbols"][b, : counts[b]]
             walked = log_transition[np.concatenate([before[b, None], some[:-1]]), some]
-            if self._position[b] == 0:
-                walked[0] = self._first_log_prob[b]
+            if self._lanes.position[b] == 0:
+                walked[0] = self._lanes.first_log_prob[b]
             x = symbols if self._emission.dimensions else symbols[:, 0]
             own = self._emission.log_likelihood(x)[np.arange(len(some)), some]
             model[b, : counts[b]] = walked + own

@@ -5,8 +5,6 @@ Legend: B lanes, N symbols, D dimensions, K states, V symbols.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from seqgen.engine import Request, Start
@@ -14,18 +12,10 @@ from seqgen.engines.lane_controls import LaneControls
 from seqgen.models.hmm import numba_sampling as loops
 from seqgen.models.hmm.emissions import Categorical, Emission, Gaussian, GaussianMixture, Poisson
 from seqgen.models.hmm.inverse_cdf import GuideTable, guide_table
+from seqgen.models.hmm.numba_sampling import Steps
 from seqgen.models.hmm.start import controlled
 
 Arrays = dict[str, np.ndarray]
-
-
-class Steps(NamedTuple):
-    """What to draw observations for: (B,) counts, sample indices and positions, and (B, N) hidden states."""
-
-    counts: np.ndarray
-    indices: np.ndarray
-    positions: np.ndarray
-    states: np.ndarray
 
 
 class Observer:
@@ -57,22 +47,21 @@ class Observer:
 class Counts(Observer):
     """Poisson counts."""
 
-    def __init__(self, emission: Poisson, seed: np.uint64) -> None:
-        self._seed, self._dims = seed, max(1, emission.dimensions)
+    def __init__(self, emission: Poisson) -> None:
+        self._dims = max(1, emission.dimensions)
         self._table = guide_table(*emission.rows())
 
     def room(self, shape: tuple[int, int]) -> Arrays:
         return {"symbols": np.empty((*shape, self._dims), np.int64)}
 
     def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
-        draw_integers(self._table, self._seed, lanes, steps, drawn)
+        draw_integers(self._table, lanes, steps, drawn)
 
 
 class Vectors(Observer):
     """Gaussian vectors and mixtures of them."""
 
-    def __init__(self, emission: Gaussian | GaussianMixture, seed: np.uint64) -> None:
-        self._seed = seed
+    def __init__(self, emission: Gaussian | GaussianMixture) -> None:
         weights, self._means, self._factors = emission.components()
         self._mixed, self._components = isinstance(emission, GaussianMixture), weights.shape[1]
         self._table = guide_table(weights)
@@ -86,15 +75,11 @@ class Vectors(Observer):
     def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
         rows = steps.states
         if self._mixed:
-            table, components = self._table, drawn["components"]
+            components = drawn["components"]
             if self._components > 1:
-                loops.sample_components(
-                    self._seed, lanes, *steps, table.thresholds, table.guide, table.bits, components
-                )
+                loops.sample_components(lanes, tuple(steps), tuple(self._table), components)
             rows = rows * self._components + components
-        loops.sample_gaussian(
-            self._seed, lanes, *steps._replace(states=rows), self._means, self._factors, drawn["symbols"]
-        )
+        loops.sample_gaussian(lanes, tuple(steps), rows, self._means, self._factors, drawn["symbols"])
 
 
 class Symbols(Observer):
@@ -104,8 +89,7 @@ class Symbols(Observer):
     depends on the symbols so far.
     """
 
-    def __init__(self, emission: Categorical, seed: np.uint64, request: Request) -> None:
-        self._seed, self._probabilities = seed, emission.probabilities
+    def __init__(self, emission: Categorical, request: Request) -> None:
         with np.errstate(divide="ignore"):
             self._log_p = np.log(emission.probabilities)
         self._controls = LaneControls(request.lanes, emission.size)
@@ -150,23 +134,27 @@ class Symbols(Observer):
         if self._penalised:
             lanes = self._draw_penalised(lanes, steps, drawn)
         if not self._tables:
-            draw_integers(self._plain, self._seed, lanes, steps, drawn)
+            draw_integers(self._plain, lanes, steps, drawn)
             return
         groups: dict[bytes, list[int]] = {}
         for lane in lanes.tolist():
             groups.setdefault(self._keys[lane], []).append(lane)
         for key, some in groups.items():
             table = self._tables[key][1] if key else self._plain
-            draw_integers(table, self._seed, np.array(some), steps, drawn)
+            draw_integers(table, np.array(some), steps, drawn)
 
     def _draw_penalised(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> np.ndarray:
         """Draw for the lanes with a repetition penalty; returns the others."""
         controls = self._controls
         penalised = controls.parameters[lanes, 0] != 0.0
         loops.sample_penalised(
-            self._seed, lanes[penalised], *steps, self._log_p, controls.parameters, controls.allowed,
-            controls.seen, drawn["symbols"], drawn["log_drawn"],
-        )  # fmt: skip
+            lanes[penalised],
+            tuple(steps),
+            self._log_p,
+            tuple(controls.arrays),
+            drawn["symbols"],
+            drawn["log_drawn"],
+        )
         return lanes[~penalised]
 
     def log_drawn(self, lane: int, states: np.ndarray, x: np.ndarray, drawn: Arrays) -> np.ndarray | None:
@@ -176,18 +164,16 @@ class Symbols(Observer):
         return self._tables[key][0][states, x] if key else None
 
 
-def draw_integers(table: GuideTable, seed: np.uint64, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
+def draw_integers(table: GuideTable, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
     """Draw "symbols" (B, N, D) from a table with a row for each state and dimension."""
-    loops.sample_discrete(
-        seed, lanes, *steps, table.thresholds, table.guide, table.offset, table.bits, drawn["symbols"]
-    )
+    loops.sample_discrete(lanes, tuple(steps), tuple(table), drawn["symbols"])
 
 
-def observer(emission: Emission, seed: np.uint64, request: Request) -> Observer:
+def observer(emission: Emission, request: Request) -> Observer:
     """The observer for an emission."""
     if isinstance(emission, Categorical):
-        return Symbols(emission, seed, request)
+        return Symbols(emission, request)
     if isinstance(emission, Poisson):
-        return Counts(emission, seed)
+        return Counts(emission)
     assert isinstance(emission, (Gaussian, GaussianMixture))
-    return Vectors(emission, seed)
+    return Vectors(emission)

@@ -8,14 +8,18 @@ Legend: B lanes, N symbols, D dimensions, K states, V symbols, R rows of paramet
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from seqgen.kernels.compile import inline, kernel
-from seqgen.kernels.draw import draw
+from seqgen.kernels.draw import draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
 from seqgen.kernels.normals import fill_normals
 from seqgen.kernels.random import philox4, to_uniform
 from seqgen.kernels.words import fill_words, planes
+from seqgen.models.hmm.inverse_cdf import GuideTable
 from seqgen.rng import Purpose
 
 BLOCK = 1024
@@ -23,120 +27,124 @@ _STATE, _EMISSION, _COMPONENT = int(Purpose.STATE), int(Purpose.EMISSION), int(P
 
 
 @inline
-def _draw(thresholds, guide, bits, row, word):
-    """The place in `thresholds` that the word draws in a row; indices are unsigned, so none is tested for a sign."""
-    place = np.uint64(guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
+def _draw(table, row, word):
+    """The place in the thresholds that the word draws in a row; indices are unsigned, so none is tested for a sign."""
+    bits, thresholds = np.uint64(table.bits), table.thresholds
+    place = np.uint64(table.guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
     while thresholds[place] < word:
         place += np.uint64(1)
     return place
 
 
+@inline
+def _width(table):
+    """Thresholds in a row, of a table whose rows are equally long."""
+    return np.uint64(len(table.thresholds)) // np.uint64(len(table.guide) >> np.uint64(table.bits))
+
+
+class Steps(NamedTuple):
+    """Which steps of which samples are drawn.
+
+    Attributes:
+        seed: of the noise. counts: (B,) int64 steps. index, position: (B,) int64, of the samples and in them.
+        states: (B, N) int64, the hidden states.
+    """
+
+    seed: np.uint64
+    counts: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is hidden
+    position: np.ndarray
+    states: np.ndarray
+
+
 @kernel
-def first_states(seed, indices, thresholds, guide, bits, out):
+def first_states(seed, indices, table, out):
     """The state at position 0 of each sample, from a table of one row."""
+    table = GuideTable(*table)
     for k in range(len(indices)):
         word = np.uint32(philox4(seed, np.uint64(indices[k]), np.uint64(0), _STATE)[0])
-        out[k] = _draw(thresholds, guide, np.uint64(bits), np.uint64(0), word)
+        out[k] = _draw(table, np.uint64(0), word)
 
 
 @kernel
-def sample_states(seed, lanes, counts, index, position, hidden, thresholds, guide, bits, states):
-    """Walk the hidden chain of `lanes`.
+def sample_states(lanes, steps, hidden, table):
+    """Walk the hidden chain of `lanes`; the states of `steps` are filled in.
 
     Args:
-        counts: (B,) steps. index, position: (B,). hidden: (B,) the state before; the first one at position 0.
-        thresholds, guide, bits: table of the transition rows.
-        states: (B, N) gets the states; `hidden` becomes the last.
+        steps, table: `Steps` and the `GuideTable` of the transition rows, as plain tuples.
+        hidden: (B,) the state before, which becomes the last; before position 0 it is the first one itself.
     """
+    s, table = Steps(*steps), GuideTable(*table)
     words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
-    bits = np.uint64(bits)
-    size = np.uint64(len(guide) >> bits)
-    width = np.uint64(len(thresholds)) // size
+    width = _width(table)
     for b in lanes:
         state = np.uint64(hidden[b])
         done = 0
-        if position[b] == 0:
-            states[b, 0] = state
+        if s.position[b] == 0:
+            s.states[b, 0] = state
             done = 1
-        while done < counts[b]:
-            count = min(BLOCK, counts[b] - done)
-            skip = fill_words(seed, np.uint64(index[b]), position[b] + done, count, _STATE, scratch, words)
-            ready, row = words[skip:], states[b, done:]
+        while done < s.counts[b]:
+            count = min(BLOCK, s.counts[b] - done)
+            index, number = np.uint64(s.index[b]), s.position[b] + done
+            skip = fill_words(s.seed, index, number, count, _STATE, scratch, words)
+            ready, row = words[skip:], s.states[b, done:]
             for j in range(count):
-                state = _draw(thresholds, guide, bits, state, ready[j]) - state * width
+                state = _draw(table, state, ready[j]) - state * width
                 row[j] = state
             done += count
         hidden[b] = state
 
 
 @kernel
-def sample_discrete(seed, lanes, counts, index, position, states, thresholds, guide, offset, bits, symbols):
+def sample_discrete(lanes, steps, table, symbols):
     """Draw integers given the states: `symbols` (B, N, D) from a table of K D rows."""
+    s, table = Steps(*steps), GuideTable(*table)
     dims = symbols.shape[2]
     words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
-    bits = np.uint64(bits)
     for b in lanes:
-        for done in range(0, counts[b], BLOCK):
-            count = min(BLOCK, counts[b] - done)
-            skip = fill_words(
-                seed,
-                np.uint64(index[b]),
-                (position[b] + done) * dims,
-                count * dims,
-                _EMISSION,
-                scratch,
-                words,
-            )
-            some, out = states[b, done:], symbols[b, done:]
+        for done in range(0, s.counts[b], BLOCK):
+            count = min(BLOCK, s.counts[b] - done)
+            skip = _fill_emission_words(s, b, done, count, dims, scratch, words)
+            some, out = s.states[b, done:], symbols[b, done:]
             for d in range(dims):
                 ready = words[skip + d :]
                 for j in range(count):
                     row = np.uint64(some[j] * dims + d)
-                    place = _draw(thresholds, guide, bits, row, ready[j * dims])
-                    out[j, d] = np.int64(place) + offset[row]
+                    out[j, d] = np.int64(_draw(table, row, ready[j * dims])) + table.offset[row]
 
 
 @kernel
-def sample_components(seed, lanes, counts, index, position, states, thresholds, guide, bits, components):
+def sample_components(lanes, steps, table, components):
     """Draw the component of each observation: `components` (B, N) from a table of K rows."""
+    s, table = Steps(*steps), GuideTable(*table)
     words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
-    bits = np.uint64(bits)
-    size = np.uint64(len(guide) >> bits)
-    width = np.uint64(len(thresholds)) // size
+    width = _width(table)
     for b in lanes:
-        for done in range(0, counts[b], BLOCK):
-            count = min(BLOCK, counts[b] - done)
-            skip = fill_words(
-                seed, np.uint64(index[b]), position[b] + done, count, _COMPONENT, scratch, words
-            )
+        for done in range(0, s.counts[b], BLOCK):
+            count = min(BLOCK, s.counts[b] - done)
+            index, number = np.uint64(s.index[b]), s.position[b] + done
+            skip = fill_words(s.seed, index, number, count, _COMPONENT, scratch, words)
             for j in range(count):
-                row = np.uint64(states[b, done + j])
-                components[b, done + j] = _draw(thresholds, guide, bits, row, words[skip + j]) - row * width
+                row = np.uint64(s.states[b, done + j])
+                components[b, done + j] = _draw(table, row, words[skip + j]) - row * width
 
 
 @kernel
-def sample_gaussian(seed, lanes, counts, index, position, rows, means, factors, symbols):
+def sample_gaussian(lanes, steps, rows, means, factors, symbols):
     """Draw vectors: `symbols` (B, N, D) = means[row] + factors[row] @ normals, with `rows` (B, N).
 
     `factors` are standard deviations (R, D, 1) or lower Cholesky factors (R, D, D).
     """
+    s = Steps(*steps)
     dims = means.shape[1]
     diagonal = factors.shape[2] == 1
     words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
     normals, work = np.empty(BLOCK * dims), np.empty((2, BLOCK * dims))
     tails = np.empty(BLOCK * dims + 1, np.int64)
     for b in lanes:
-        for done in range(0, counts[b], BLOCK):
-            count = min(BLOCK, counts[b] - done)
-            skip = fill_words(
-                seed,
-                np.uint64(index[b]),
-                (position[b] + done) * dims,
-                count * dims,
-                _EMISSION,
-                scratch,
-                words,
-            )
+        for done in range(0, s.counts[b], BLOCK):
+            count = min(BLOCK, s.counts[b] - done)
+            skip = _fill_emission_words(s, b, done, count, dims, scratch, words)
             fill_normals(words[skip:], count * dims, tails, work, normals)
             for j in range(count):
                 row = rows[b, done + j]
@@ -152,32 +160,27 @@ def sample_gaussian(seed, lanes, counts, index, position, rows, means, factors, 
                         x[d] = value
 
 
+@inline
+def _fill_emission_words(s, b, done, count, dims, scratch, words):
+    """Put the words of `count` observations of `dims` numbers into `words`; where the first of them lies."""
+    number = (s.position[b] + done) * dims
+    return fill_words(s.seed, np.uint64(s.index[b]), number, count * dims, _EMISSION, scratch, words)
+
+
 @kernel
-def sample_penalised(
-    seed, lanes, counts, index, position, states, log_p, parameters, allowed, seen, symbols, log_drawn
-):
-    """Draw symbols (B, N, 1) from log_p (K, V) where the controls depend on the symbols so far, `seen` (B, V).
+def sample_penalised(lanes, steps, log_p, controls, symbols, log_drawn):
+    """Draw symbols (B, N, 1) from log_p (K, V) where the controls depend on the symbols so far.
 
     `log_drawn` (B, N) gets their log-probabilities after the controls.
     """
-    size = log_p.shape[1]
-    logits, order, work = np.empty(size), np.empty(size, np.int64), np.empty((2, size))
+    s, controls = Steps(*steps), LaneControlArrays(*controls)
+    scratch = draw_scratch(log_p.shape[1])
     for b in lanes:
-        for j in range(counts[b]):
-            number = position[b] + j
-            four = philox4(seed, np.uint64(index[b]), np.uint64(number // 4), _EMISSION)
-            put(log_p[states[b, j]], logits)
-            symbol, _, drawn = draw(
-                logits,
-                True,
-                parameters[b],
-                allowed[b],
-                seen[b],
-                order,
-                work,
-                to_uniform(four[number % 4]),
-                True,
-            )
+        for j in range(s.counts[b]):
+            number = s.position[b] + j
+            four = philox4(s.seed, np.uint64(s.index[b]), np.uint64(number // 4), _EMISSION)
+            put(log_p[s.states[b, j]], scratch.logits)
+            symbol, _, drawn = draw(scratch, controls, b, to_uniform(four[number % 4]), True)
             symbols[b, j, 0] = symbol
             log_drawn[b, j] = drawn
-            seen[b, symbol] = True
+            controls.seen[b, symbol] = True

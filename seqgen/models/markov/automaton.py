@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgen.models.markov.ngram_levels import Level, levels
+from seqgen.models.markov.ngram_orders import Order, orders
 from seqgen.models.markov.ngrams import NGrams
 from seqgen.models.markov.smoothing import discount
 
@@ -83,27 +83,27 @@ def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
     """The automaton of n-gram counts; `smoothing` is None or "kneser-ney"."""
     from seqgen.models.markov.numba_linking import link, match
 
-    tables = levels(ngrams, neighbours=smoothing is not None)
-    contexts = [_group_starts(level.columns[:-1]) for level in tables]
+    by_order = orders(ngrams, neighbours=smoothing is not None)
+    contexts = [_group_starts(order.columns[:-1]) for order in by_order]
     states = np.cumsum([0, *(len(starts) for starts in contexts)])
-    entries = np.cumsum([0, *(len(level.counts) for level in tables)])
+    entries = np.cumsum([0, *(len(order.counts) for order in by_order)])
     # smoothing gives the end some probability everywhere, although no sequence was empty: a state of its own
     # to begin in, which has every symbol and not the end, keeps samples from being empty
     begins = smoothing is not None and ngrams.ends
     automaton = _empty(ngrams, states, entries, begins)
-    owner = np.zeros(len(tables[0].counts), np.int32)
-    for m, (level, starts) in enumerate(zip(tables, contexts, strict=True)):
-        known = np.full(len(level.counts), -1, np.int32)
-        if m + 1 < len(tables):
-            match(level.columns, tables[m + 1].columns, contexts[m + 1], known)
+    owner = np.zeros(len(by_order[0].counts), np.int32)
+    for m, (order, starts) in enumerate(zip(by_order, contexts, strict=True)):
+        known = np.full(len(order.counts), -1, np.int32)
+        if m + 1 < len(by_order):
+            match(order.columns, by_order[m + 1].columns, contexts[m + 1], known)
             known[known >= 0] += states[m + 1]
-        discounted = 0.0 if smoothing is None else discount(level.counts)
+        discounted = 0.0 if smoothing is None else discount(order.counts)
         if m == 0:
-            _root(automaton, level, known, discounted)
+            _root(automaton, order, known, discounted)
             continue
-        below, owner = owner, np.empty(len(level.counts), np.int32)
+        below, owner = owner, np.empty(len(order.counts), np.int32)
         places = (int(states[m]), int(states[m - 1])), (int(entries[m]), int(entries[m - 1]))
-        link(automaton, level, starts, known, discounted, *places, below, owner)
+        link(automaton, order, starts, known, discounted, *places, below, owner)
     return _with_start(automaton) if begins else automaton
 
 
@@ -130,16 +130,16 @@ def _empty(ngrams: NGrams, states: np.ndarray, entries: np.ndarray, begins: bool
     )
 
 
-def _root(automaton: Automaton, level: Level, known: np.ndarray, discounted: float) -> None:
+def _root(automaton: Automaton, order: Order, known: np.ndarray, discounted: float) -> None:
     """Fill in the empty context, which has every symbol: its share of the uniform distribution is added here."""
-    size, total = len(level.counts), level.counts.sum()
+    size, total = len(order.counts), order.counts.sum()
     own, ranks = slice(0, size), np.arange(1, size + 1)
     share = discounted * size / total
     automaton.first[ROOT], automaton.parent[ROOT], automaton.backoff[ROOT] = 0, ROOT, 0.0
-    automaton.symbol[own], automaton.suffix[own] = level.columns[0], ranks - 1
+    automaton.symbol[own], automaton.suffix[own] = order.columns[0], ranks - 1
     automaton.next[own] = np.where(known >= 0, known, ROOT)
-    automaton.full[own] = (level.counts - discounted) / total + share / size
-    running = (np.cumsum(level.counts) - discounted * ranks) / total + share * (ranks / size)
+    automaton.full[own] = (order.counts - discounted) / total + share / size
+    running = (np.cumsum(order.counts) - discounted * ranks) / total + share * (ranks / size)
     running[-1] = 1.0
     automaton.cumulative[own] = running
 

@@ -16,6 +16,7 @@ from seqgen.engine import Engine, Request, Start
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.errors import SeqgenError
 from seqgen.models.markov.bridging import FREE, Messages, forced_symbols, most_forced
+from seqgen.models.markov.numba_lanes import MarkovState
 
 
 class MarkovLanes(Engine):
@@ -31,11 +32,14 @@ class MarkovLanes(Engine):
         self._chain: MarkovChain = MarkovChain.from_weights(weights) if model is None else model
         self._automaton = self._chain.automaton
         self._request = request
-        self._index = np.zeros(request.lanes, np.uint64)
-        self._position = np.zeros(request.lanes, np.uint64)
-        self._state = np.full(request.lanes, self._automaton.start, np.int32)
+        lanes = request.lanes
+        self._lanes = MarkovState(
+            index=np.zeros(lanes, np.uint64),
+            position=np.zeros(lanes, np.uint64),
+            state=np.full(lanes, self._automaton.start, np.int32),
+            forced=np.full((lanes, 0), FREE, np.int32),
+        )
         self._controls: LaneControls | None = None
-        self._forced = np.full((request.lanes, 0), FREE, np.int32)
         self._messages = Messages(self._automaton)
         self._begun: tuple[Start, int, np.ndarray] | None = None
 
@@ -45,11 +49,7 @@ class MarkovLanes(Engine):
         return self._automaton.symbols + self._automaton.ends
 
     def state(self) -> dict[str, np.ndarray]:
-        controls = {} if self._controls is None else self._controls.state()
-        return {
-            "index": self._index, "position": self._position, "state": self._state, "forced": self._forced,
-            **controls,
-        }  # fmt: skip
+        return {**self._lanes._asdict(), **({} if self._controls is None else self._controls.state())}
 
     def lengths(self) -> dict[str, int]:
         return {"S": len(self._automaton.parent)}
@@ -63,8 +63,8 @@ class MarkovLanes(Engine):
             self._with_controls()
         else:
             self._controls = None
-        if "forced" in arrays and len(arrays["forced"]) == len(self._forced):
-            self._forced = np.empty_like(arrays["forced"])
+        if "forced" in arrays and len(arrays["forced"]) == len(self._lanes.forced):
+            self._lanes = self._lanes._replace(forced=np.empty_like(arrays["forced"]))
         super().restore(arrays)
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
@@ -76,15 +76,21 @@ class MarkovLanes(Engine):
             if bound.allowed is not None and self._automaton.ends:
                 bound = replace(bound, allowed=np.append(bound.allowed, True))
             self._with_controls().begin(lanes, bound, start.prompt)
-        self._index[lanes] = indices
-        self._position[lanes] = 0
-        self._state[lanes] = state
-        if len(forced) > self._forced.shape[1]:
-            wider = np.full((len(self._forced), len(forced)), FREE, np.int32)
-            wider[:, : self._forced.shape[1]] = self._forced
-            self._forced = wider
-        self._forced[lanes] = FREE
-        self._forced[lanes, : len(forced)] = forced
+        self._make_room(len(forced))
+        own = self._lanes
+        own.index[lanes] = indices
+        own.position[lanes] = 0
+        own.state[lanes] = state
+        own.forced[lanes] = FREE
+        own.forced[lanes, : len(forced)] = forced
+
+    def _make_room(self, positions: int) -> None:
+        """Let conditions reach so many positions."""
+        forced = self._lanes.forced
+        if positions > forced.shape[1]:
+            wider = np.full((len(forced), positions), FREE, np.int32)
+            wider[:, : forced.shape[1]] = forced
+            self._lanes = self._lanes._replace(forced=wider)
 
     def _start(self, start: Start) -> tuple[int, np.ndarray]:
         """The state after the prompt, and the forced symbols, which must be possible from there."""
@@ -111,6 +117,6 @@ class MarkovLanes(Engine):
 
     def _forced_of(self, lane: int) -> np.ndarray:
         """The lane's condition up to its last forced position."""
-        forced = self._forced[lane]
+        forced = self._lanes.forced[lane]
         last = np.flatnonzero(forced != FREE)
         return forced[: last[-1] + 1] if len(last) else forced[:0]

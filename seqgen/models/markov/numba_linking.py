@@ -36,12 +36,12 @@ def _compare(grams, row, longer, column):
 
 
 @kernel
-def link(a, level, starts, known, discounted, states, entries, owner_below, owner):
+def link(a, order, starts, known, discounted, states, entries, owner_below, owner):
     """Fill in the states of one context length and their successors; the shorter lengths are done.
 
     Args:
-        a: the automaton, `models.automaton.Automaton`.
-        level: the m-grams, `models.levels.Level`, m >= 2. starts: (c,) where its contexts begin.
+        a: the automaton, `automaton.Automaton`.
+        order: the m-grams, `ngram_orders.Order`, m >= 2. starts: (c,) where its contexts begin.
         known: (n,) the state that an m-gram is itself, or -1.
         discounted: what smoothing takes from every count.
         states: the first state of this length, and of the next shorter one.
@@ -50,22 +50,22 @@ def link(a, level, starts, known, discounted, states, entries, owner_below, owne
     """
     for context in range(len(starts)):
         begin = starts[context]
-        end = starts[context + 1] if context + 1 < len(starts) else len(level.counts)
+        end = starts[context + 1] if context + 1 < len(starts) else len(order.counts)
         total = 0
         for row in range(begin, end):
-            total += level.counts[row]
+            total += order.counts[row]
         state = states[0] + context
         a.first[state] = entries[0] + begin
-        a.parent[state] = states[1] + owner_below[level.suffix[begin]]
+        a.parent[state] = states[1] + owner_below[order.suffix[begin]]
         a.backoff[state] = discounted * (end - begin) / total
         running = 0
         for row in range(begin, end):
-            at, below = entries[0] + row, entries[1] + level.suffix[row]
+            at, below = entries[0] + row, entries[1] + order.suffix[row]
             # the running count is an exact integer, so every threshold is rounded only once
-            running += level.counts[row]
+            running += order.counts[row]
             a.cumulative[at] = (running - discounted * (row - begin + 1)) / total
-            a.full[at] = (level.counts[row] - discounted) / total + a.backoff[state] * a.full[below]
-            a.symbol[at] = level.columns[-1, row]
+            a.full[at] = (order.counts[row] - discounted) / total + a.backoff[state] * a.full[below]
+            a.symbol[at] = order.columns[-1, row]
             a.suffix[at] = below
             a.next[at] = known[row] if known[row] >= 0 else a.next[below]
             owner[row] = context

@@ -45,8 +45,8 @@ def successors(a, state, probabilities, states):
         path[depth + 1] = a.parent[path[depth]]
         depth += 1
     probabilities[:] = 0.0
-    for level in range(depth, -1, -1):
-        at = path[level]
+    for length in range(depth, -1, -1):
+        at = path[length]
         for v in range(len(probabilities)):
             probabilities[v] *= a.backoff[at]
         for entry in range(a.first[at], a.first[at + 1]):

@@ -1,7 +1,7 @@
 """Whole samples of Markov chains, many in one kernel call: the samples of a stream without its chunks.
 
 Several samples are drawn in turns, because a draw mostly waits for memory and the waits then overlap. The rest is
-as in `markov_tables.step`, in other order.
+as in `numba_tables.step`, in other order.
 Legend: G samples drawn in turns, R symbols of room for each.
 """
 

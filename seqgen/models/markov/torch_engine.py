@@ -14,7 +14,9 @@ import torch
 from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request, StepOutput
+from seqgen.engines.reference_draw import draw_symbols
 from seqgen.errors import SeqgenError
+from seqgen.kernels.lanes import StepArrays
 from seqgen.models.markov.automaton import ROOT
 from seqgen.models.markov.lanes import MarkovLanes
 
@@ -31,43 +33,40 @@ class MarkovEngine(MarkovLanes):
         self._cumulative = torch.from_numpy(self._automaton.cumulative)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
-        lanes, longest = len(counts), int(counts.max())
-        symbols = np.zeros((lanes, longest), np.int32)
-        log_probs = np.zeros((2, lanes, longest))
-        made, ended = counts.astype(np.int64), np.zeros(lanes, bool)
-        for lane in np.flatnonzero(counts):
+        own, wanted = self._lanes, self._request.log_probs
+        out = StepArrays.of(len(counts), int(counts.max()), np.int32, log_probs=True)
+        out.counts[:] = counts
+        for lane in np.flatnonzero(counts).tolist():
             for t in range(counts[lane]):
                 try:
-                    symbol, after, log_prob, log_prob_drawn = self._draw(int(lane))
+                    symbol, after, log_probs = self._draw(lane)
                 except SeqgenError:
-                    made[lane] = t
+                    out.counts[lane] = t
                     break
                 if symbol == self._automaton.symbols:
-                    made[lane], ended[lane] = t, True
+                    out.counts[lane], out.ended[lane] = t, True
                     break
-                symbols[lane, t] = symbol
-                log_probs[:, lane, t] = log_prob, log_prob_drawn
-                self._state[lane] = after
-                self._position[lane] += np.uint64(1)
+                out.symbols[lane, t] = symbol
+                out.log_probs[:, lane, t] = log_probs
+                own.state[lane] = after
+                own.position[lane] += np.uint64(1)
                 if self._controls is not None:
                     self._controls.seen[lane, symbol] = True
-        extra = {}
-        if self._request.log_probs:
-            extra = {"log_prob": log_probs[0], "log_prob_drawn": log_probs[1]}
-        return StepOutput(symbols, made, ended, extra)
+        return out.output(log_probs=wanted)
 
-    def _draw(self, lane: int) -> tuple[int, int, float, float]:
-        """The next symbol, the state after it, and its log-probabilities under the model and as drawn."""
-        state, position = int(self._state[lane]), int(self._position[lane])
-        words = rng.words(self._request.seed, self._index[lane], position, rng.Purpose.TOKEN)
+    def _draw(self, lane: int) -> tuple[int, int, np.ndarray]:
+        """The next symbol, the state after it, and its log-probabilities (2,) under the model and as drawn."""
+        state, position = int(self._lanes.state[lane]), int(self._lanes.position[lane])
+        words = rng.words(self._request.seed, self._lanes.index[lane], position, rng.Purpose.TOKEN)
         uniform = rng.to_uniform53(words[0], words[1])
         dense, states = self._automaton.successors(state)
         log_p = torch.from_numpy(dense).log()
         forced = self._forced_of(lane)
         if self._controls is not None and self._controls.reshapes[lane]:
-            drawn = self._controls.of(lane).apply(log_p.numpy(), self._controls.seen[lane])
-            symbol = int(rng.categorical(np.exp(drawn), uniform))
-        elif position < len(forced):
+            symbols, log_probs = draw_symbols(self._controls, lane, log_p.numpy(), uniform)
+            # the probabilities are normalised as they are
+            return int(symbols), int(states[symbols]), np.array([log_p[symbols], log_probs[1]])
+        if position < len(forced):
             ahead = torch.from_numpy(self._messages.of(forced)[position + 1])
             towards = torch.from_numpy(dense) * ahead[torch.from_numpy(states).long()]
             # before the last forced position the sample must not end
@@ -80,7 +79,7 @@ class MarkovEngine(MarkovLanes):
         else:
             drawn = log_p.numpy()
             symbol = self._draw_sparse(state, float(uniform))
-        return symbol, int(states[symbol]), float(log_p[symbol]), float(drawn[symbol])
+        return symbol, int(states[symbol]), np.array([log_p[symbol], drawn[symbol]])
 
     def _draw_sparse(self, state: int, uniform: float) -> int:
         """Invert the CDF over the masses of the state's successors, then over those of its parent, and so on."""

@@ -7,7 +7,7 @@ steps in eight are one inner product and one comparison. Legend: B lanes, F hidd
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,62 +15,83 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.engines.requirements import require_no_condition
 from seqgen.image.engine import PixelEngine
-from seqgen.image.numba_binary import UNDECIDED, decide, draw_binary, fill_thresholds
-from seqgen.image.numba_raster import packing, places
+from seqgen.image.numba_binary import fill_thresholds
+from seqgen.image.numba_lanes import PixelState, RowArrays
+from seqgen.image.numba_raster import draw_level, keep_log_probs, places
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline, kernel, say_compiling
-from seqgen.kernels.dots import add_row, dot, pack_rows
-from seqgen.kernels.draw import draw
+from seqgen.kernels.dots import add_row
+from seqgen.kernels.draw import draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
-from seqgen.kernels.random import uniform
-from seqgen.kernels.vector import padded
+from seqgen.kernels.packing import Packer, padded_vector
+from seqgen.kernels.padding import whole_vectors
 from seqgen.kernels.words import planes
-from seqgen.rng import Purpose
 from seqgen.threads import Workers
 
-_TOKEN = int(Purpose.TOKEN)
+
+class Packed(NamedTuple):
+    """What the kernel reads.
+
+    Attributes:
+        size: F padded to whole blocks. units: F in whole vectors.
+        matrices: packed rows of `size`, D · (L - 1) of them from inputs_at and from outputs_at on.
+        output_bias: (D, L - 1).
+        places: (D,) where a dimension lies in an image (C, H, W). per_row: dimensions in a row.
+    """
+
+    size: int
+    units: int
+    matrices: np.ndarray
+    inputs_at: int
+    outputs_at: int
+    output_bias: np.ndarray
+    places: np.ndarray
+    per_row: int
 
 
 class NADEEngine(PixelEngine):
-    """Samples `NADE`s on the CPU; lanes are spread over threads."""
+    """Samples `NADE`s on the CPU; lanes are spread over threads.
+
+    Attributes:
+        sums: (B, padded F) float32, the sums of the hidden units.
+    """
 
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        self._hidden = int(weights.config["hidden_size"])
-        arrays, packed = packing(weights.arrays, ("input", "output"), request.precision)
-        self._input = pack_rows(arrays["input"].reshape(-1, self._hidden), packed)
-        self._output = pack_rows(arrays["output"].reshape(-1, self._hidden), packed)
-        self._output_bias = arrays["output_bias"]
-        self._places = places(self.codec.shape)
-        self._start = np.zeros(padded(self._hidden), np.float32)
-        self._start[: self._hidden] = arrays["input_bias"]
-        self._sums = np.zeros((request.lanes, len(self._start)), np.float32)
+        packer, hidden = Packer(weights.arrays, request.precision), int(weights.config["hidden_size"])
+        inputs_at, outputs_at = (
+            packer.add_rows(packer[name].reshape(-1, hidden)) for name in ("input", "output")
+        )
+        colours, _, columns = self.codec.shape
+        self._start = padded_vector(packer["input_bias"])
+        packed = Packed(
+            len(self._start), whole_vectors(hidden), packer.matrices(), inputs_at, outputs_at,
+            packer["output_bias"], places(self.codec.shape), colours * columns,
+        )  # fmt: skip
+        self._packed = tuple(packed)
+        self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
         self._workers = Workers(request.threads)
         say_compiling("NADE")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "sums": self._sums}
+        return {**super().state(), "sums": self.sums}
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         require_no_condition(start)
-        self._sums[lanes] = self._start
+        self.sums[lanes] = self._start
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        made = np.zeros_like(rows)
-        controls, lanes = self.controls, len(rows)
-
-        def work(some: np.ndarray) -> None:
-            _advance(
-                some, rows, np.uint64(self.request.seed), self._hidden, self._input, self._output,
-                self._output_bias, self._places, self.codec.shape[0] * self.codec.shape[2], self._sums,
-                self.image.reshape(lanes, -1), self.known.reshape(lanes, -1), self.row, self.index,
-                controls.reshapes, controls.parameters, controls.allowed, controls.seen, log_probs, made,
-            )  # fmt: skip
-
-        self._workers.run(work, np.flatnonzero(rows))
-        return made
+        out = RowArrays(log_probs, np.zeros_like(rows))
+        seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
+        controls = tuple(self.controls.arrays)
+        self._workers.run(
+            lambda some: advance(self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)),
+            np.flatnonzero(rows),
+        )
+        return out.made
 
     def close(self) -> None:
         self._workers.close()
@@ -84,82 +105,68 @@ def _activate(sums, hidden):
 
 
 @kernel
-def _advance(
-    lanes, rows, seed, hidden_size, inputs, outputs, output_bias, places, per_row, sums, image, known, row, index,
-    reshapes, parameters, allowed, seen, log_probs, made,
-):  # fmt: skip
-    """Draw rows[lane] rows of each of `lanes`; `made` gets how many could be drawn.
+def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
+    """Draw rows[lane] rows of each of `lanes`; out.made says how many could be drawn.
 
-    Args:
-        inputs, outputs: packed rows of D · (L - 1) times the padded F. output_bias: (D, L - 1).
-        places: (D,) where a dimension lies in an image (C, H, W). per_row: dimensions in a row.
-        sums: (B, padded F). image, known: (B, C·H·W). log_probs: (2, B, N, C, W).
+    `packed`, `pixels` (flat), `controls` and `out` are `Packed`, `PixelState`, `LaneControlArrays` and `RowArrays` as
+    plain tuples; `sums` are those of `NADEEngine`.
     """
-    padded_size = sums.shape[1]
-    wide = -(-hidden_size // 16) * 16
-    others = output_bias.shape[1]
-    colours = log_probs.shape[3]
-    want_log_probs = log_probs.shape[2] > 0
+    p, pixels = Packed(*packed), PixelState(*pixels)
+    controls, out = LaneControlArrays(*controls), RowArrays(*out)
+    size, units, per_row = p.size, p.units, p.per_row
+    others = p.output_bias.shape[1]
+    want_log_probs = out.log_probs.shape[2] > 0
     many = len(lanes)
     longest = 0
     for m in range(many):
         longest = max(longest, rows[lanes[m]] * per_row)
-    own = np.empty(many * padded_size, np.float32)
-    hidden = np.zeros(many * padded_size, np.float32)
+    own = np.empty(many * size, np.float32)
+    hidden = np.zeros(many * size, np.float32)
     thresholds = np.empty((many, longest), np.float32)
-    scratch, words = planes(), np.empty(4 * longest + 8, np.uint32)
-    logits, work = np.empty(others + 1), np.empty((2, others + 1))
-    order = np.empty(others + 1, np.int64)
+    noise, words = planes(), np.empty(4 * longest + 8, np.uint32)
+    scratch = draw_scratch(others + 1)
     left = np.empty(many, np.int64)
     for m in range(many):
         lane = lanes[m]
         left[m] = rows[lane] * per_row
         if others == 1:
-            first = row[lane] * per_row
-            fill_thresholds(seed, index[lane], first, scratch, words, thresholds[m, : left[m]])
-        at = m * padded_size
-        put(sums[lane], own[at : at + padded_size])
-        _activate(own[at : at + wide], hidden[at : at + wide])
+            first = pixels.row[lane] * per_row
+            fill_thresholds(seed, pixels.index[lane], first, noise, words, thresholds[m, : left[m]])
+        at = m * size
+        put(sums[lane], own[at : at + size])
+        _activate(own[at : at + units], hidden[at : at + units])
     for t in range(longest):
         for m in range(many):
             if t >= left[m]:
                 continue
-            lane, at = lanes[m], m * padded_size
-            i = row[lane] * per_row + t
-            place = places[i]
-            if known[lane, place]:
-                level = np.int64(image[lane, place])
+            lane, at = lanes[m], m * size
+            i = pixels.row[lane] * per_row + t
+            place = p.places[i]
+            if pixels.known[lane, place]:
+                level = np.int64(pixels.image[lane, place])
             else:
-                level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
-                if others == 1:
-                    logit = output_bias[i, 0] + dot(hidden, at, outputs, i * padded_size, padded_size)
-                    if not reshapes[lane] and not want_log_probs:
-                        level = decide(logit, thresholds[m, t])
-                    if level == UNDECIDED:
-                        level, log_prob, log_prob_drawn = draw_binary(
-                            logit, lane, reshapes, parameters, allowed, seen, logits, order, work, seed, index,
-                            i, want_log_probs,
-                        )  # fmt: skip
-                else:
-                    logits[0] = 0.0
-                    for k in range(others):
-                        begin = (i * others + k) * padded_size
-                        logits[k + 1] = output_bias[i, k] + dot(hidden, at, outputs, begin, padded_size)
-                    level, log_prob, log_prob_drawn = draw(
-                        logits, reshapes[lane], parameters[lane], allowed[lane], seen[lane], order, work,
-                        uniform(seed, index[lane], np.uint64(i), _TOKEN), want_log_probs,
-                    )  # fmt: skip
+                level, log_prob, log_prob_drawn = draw_level(
+                    p,
+                    hidden,
+                    at,
+                    i,
+                    thresholds[m, t],
+                    scratch,
+                    seed,
+                    pixels.index,
+                    controls,
+                    lane,
+                    want_log_probs,
+                )
                 if level < 0:
                     left[m] = t // per_row * per_row
                     continue
-                image[lane, place] = level
+                pixels.image[lane, place] = level
                 if want_log_probs:
-                    within = t % per_row
-                    log_probs[0, lane, t // per_row, within % colours, within // colours] = log_prob
-                    log_probs[1, lane, t // per_row, within % colours, within // colours] = log_prob_drawn
+                    keep_log_probs(out, lane, t, per_row, log_prob, log_prob_drawn)
             if level > 0:
-                add_row(own, at, inputs, (i * others + level - 1) * padded_size, padded_size)
-                _activate(own[at : at + wide], hidden[at : at + wide])
+                add_row(own, at, p.matrices, p.inputs_at + (i * others + level - 1) * size, size)
+                _activate(own[at : at + units], hidden[at : at + units])
     for m in range(many):
-        made[lanes[m]] = left[m] // per_row
-        put(own[m * padded_size : (m + 1) * padded_size], sums[lanes[m]])
+        out.made[lanes[m]] = left[m] // per_row
+        put(own[m * size : (m + 1) * size], sums[lanes[m]])

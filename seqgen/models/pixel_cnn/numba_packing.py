@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
-from seqgen.kernels.vector import pack, padded
+from seqgen.kernels.packing import Packer, padded_vector
+from seqgen.kernels.padding import padded, whole_vectors
 
-_VECTOR = 16
 VERTICAL, LINK, CONDITION, GUIDE, HORIZONTAL = range(5)
 
 
@@ -69,7 +68,7 @@ class Sizes(NamedTuple):
         colours, rows, columns = config["codec"]["shape"]
         channels, head, gated = int(config["channels"]), int(config["head_channels"]), bool(config["gated"])
         group = channels // colours
-        wide, group_wide = _vectors(channels), _vectors(group)
+        wide, group_wide = whole_vectors(channels), whole_vectors(group)
         guide = config.get("guide") or (0, 0, 0)
         return cls(
             gated=int(gated), colours=colours, rows=rows, columns=columns, levels=int(config["codec"]["levels"]),
@@ -118,18 +117,15 @@ def pack_pixel_cnn(arrays: Mapping[str, np.ndarray], sizes: Sizes, precision: st
 
     Args:
         arrays: the model's parameters by name.
-        precision: "float32", "bfloat16" (round the parameters), or "auto": 16 bits where that loses nothing.
+        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
     """
-    exact = all(is_bfloat16(array) for name, array in arrays.items() if "weight" in name)
-    packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
-    return _Packer(arrays, sizes, packing, rounds=precision == "bfloat16").packed()
+    return _PixelCNNPacker(arrays, precision, sizes).packed()
 
 
-class _Packer:
-    def __init__(self, arrays: Mapping[str, np.ndarray], sizes: Sizes, packing: str, *, rounds: bool) -> None:
-        self.arrays, self.sizes, self.packing, self.rounds = arrays, sizes, packing, rounds
-        self.parts: list[np.ndarray] = []
-        self.end = 0
+class _PixelCNNPacker(Packer):
+    def __init__(self, arrays: Mapping[str, np.ndarray], precision: str, sizes: Sizes) -> None:
+        super().__init__(arrays, precision)
+        self.sizes = sizes
         s = sizes
         both = np.arange(2 * s.channels)
         half, channel = both // s.channels, both % s.channels
@@ -153,7 +149,7 @@ class _Packer:
             at[k, CONDITION] = self.extra(f"{name}condition.weight") if s.features else 0
             at[k, GUIDE] = self.extra(f"{name}guide.weight") if s.guide_colours else 0
             self.biases(name, base[k])
-            mixed = self.array(f"{name}mix.bias").reshape(2, s.colours, s.group)
+            mixed = self[f"{name}mix.bias"].reshape(2, s.colours, s.group)
             residual[k] = mixed[0]
             skip += mixed[1]
             for c in range(s.colours):
@@ -161,17 +157,16 @@ class _Packer:
                 at[k, HORIZONTAL + 2 * c + 1] = self.mix(f"{name}mix.weight", k, c)
         guide_net, guide_net_at = np.zeros(0, np.float32), 0
         if s.guide_colours:
-            kernel = self.array("guide_net.weight")
+            kernel = self["guide_net.weight"]
             guide_net_at = self.add(kernel.transpose(2, 3, 1, 0).reshape(-1, s.channels))
-            guide_net = np.zeros(s.guided, np.float32)
-            guide_net[: s.channels] = self.array("guide_net.bias")
+            guide_net = padded_vector(self["guide_net.bias"])
         head_at = [guide_net_at]
         for c in range(s.colours):
             head_at.append(self.head("hidden.weight", s.group, s.head // s.colours, c))
             head_at.append(self.head("output.weight", s.head // s.colours, s.levels, c))
         levels = np.arange(s.levels, dtype=np.float32)
         return Packed(
-            matrices=np.concatenate(self.parts),
+            matrices=self.matrices(),
             scale=levels * np.float32(2.0 / (s.levels - 1)) - np.float32(1.0),
             at=at,
             head_at=np.array(head_at),
@@ -179,34 +174,33 @@ class _Packer:
             place=self.place().ravel(),
             residual=residual.ravel(),
             skip=skip.ravel(),
-            hidden=self.array("hidden.bias"),
-            output=self.array("output.bias"),
+            hidden=self["hidden.bias"],
+            output=self["output.bias"],
             guide_net=guide_net,
         )
 
     def vertical(self, name: str) -> int:
         """The kernel (outputs, inputs, rows, columns), a matrix (columns · inputs, sums) for each of its rows."""
         s = self.sizes
-        begin = self.end
-        if f"{name}.weight" in self.arrays:
-            kernel = self.array(f"{name}.weight").transpose(2, 3, 1, 0)
-            places = self.vertical_places if s.gated else self.across_places
-            width = s.vertical if s.gated else s.colours * s.across
-            for row in kernel:
-                self.add(spread(row.reshape(-1, row.shape[-1]), places, width))
-        return begin
+        if f"{name}.weight" not in self:
+            return 0
+        kernel = self[f"{name}.weight"].transpose(2, 3, 1, 0)
+        places = self.vertical_places if s.gated else self.across_places
+        width = s.vertical if s.gated else s.colours * s.across
+        begins = [self.add(spread(row.reshape(-1, row.shape[-1]), places, width)) for row in kernel]
+        return begins[0]
 
     def link(self, name: str) -> int:
         """From the vertical sums, gaps included, to the horizontal ones."""
         s = self.sizes
-        columns = spread(self.array(name)[:, :, 0, 0].T, self.across_places, s.colours * s.across)
+        columns = spread(self[name][:, :, 0, 0].T, self.across_places, s.colours * s.across)
         rows = np.zeros((s.wide + s.channels, columns.shape[1]), np.float32)
         rows[self.vertical_places] = columns
         return self.add(rows)
 
     def extra(self, name: str) -> int:
         """From features or the guide's channels to the sums of both stacks."""
-        weight = self.array(name)
+        weight = self[name]
         return self.add(self.beside(weight.reshape(len(weight), -1).T))
 
     def beside(self, matrix: np.ndarray) -> np.ndarray:
@@ -223,22 +217,22 @@ class _Packer:
         """What the first layer adds in each row, and then in each column."""
         if not self.sizes.position:
             return np.zeros((0, 0), np.float32)
-        return self.beside(np.concatenate([self.array("row_bias"), self.array("column_bias")]))
+        return self.beside(np.concatenate([self["row_bias"], self["column_bias"]]))
 
     def biases(self, name: str, base: np.ndarray) -> None:
         """Where the sums of a layer begin."""
         s = self.sizes
         if s.gated:
-            base[self.vertical_places] = self.array(f"{name}vertical.bias")
-            base[s.vertical + self.across_places] = self.array(f"{name}link.bias")
+            base[self.vertical_places] = self[f"{name}vertical.bias"]
+            base[s.vertical + self.across_places] = self[f"{name}link.bias"]
             return
-        part = "vertical" if f"{name}vertical.bias" in self.arrays else "horizontal"
-        base[self.across_places] = self.array(f"{name}{part}.bias")
+        part = "vertical" if f"{name}vertical.bias" in self else "horizontal"
+        base[self.across_places] = self[f"{name}{part}.bias"]
 
     def horizontal(self, name: str, layer: int, colour: int) -> int:
         """The columns before, all colours, and of the pixel itself the colours that `colour` may see."""
         s = self.sizes
-        kernel = self.array(name)[:, :, 0].transpose(2, 1, 0)
+        kernel = self[name][:, :, 0].transpose(2, 1, 0)
         inputs = kernel.shape[1]
         seen = colour if layer == 0 else (colour + 1) * s.group
         rows = kernel.reshape(-1, kernel.shape[-1])[: (len(kernel) - 1) * inputs + seen]
@@ -250,7 +244,7 @@ class _Packer:
     def mix(self, name: str, layer: int, colour: int) -> int:
         """From the gated channels up to `colour` to its skip and its residual; of the last layer the skip alone."""
         s = self.sizes
-        rows = self.array(name)[:, : (colour + 1) * s.group, 0, 0].T
+        rows = self[name][:, : (colour + 1) * s.group, 0, 0].T
         residual, skip = rows.reshape(len(rows), 2, s.colours, s.group)[:, :, colour].swapaxes(0, 1)
         placed = np.zeros((len(rows), 2 * s.group_wide), np.float32)
         placed[:, : s.group] = skip
@@ -259,20 +253,8 @@ class _Packer:
 
     def head(self, name: str, inputs: int, outputs: int, colour: int) -> int:
         """From the channels up to `colour` to those of `colour`."""
-        matrix = self.array(name)[:, :, 0, 0]
+        matrix = self[name][:, :, 0, 0]
         return self.add(matrix[colour * outputs : (colour + 1) * outputs, : (colour + 1) * inputs].T)
-
-    def add(self, matrix: np.ndarray) -> int:
-        """Append a matrix (inputs, outputs) and return where it begins."""
-        begin = self.end
-        self.parts.append(pack(matrix, self.packing))
-        self.end += matrix.shape[0] * padded(matrix.shape[1])
-        return begin
-
-    def array(self, name: str) -> np.ndarray:
-        """A parameter in float32, rounded if the request says so."""
-        array = np.asarray(self.arrays[name], np.float32)
-        return from_bfloat16(to_bfloat16(array)) if self.rounds else array
 
 
 def spread(matrix: np.ndarray, places: np.ndarray, width: int) -> np.ndarray:
@@ -280,7 +262,3 @@ def spread(matrix: np.ndarray, places: np.ndarray, width: int) -> np.ndarray:
     placed = np.zeros((len(matrix), width), np.float32)
     placed[:, places] = matrix
     return placed
-
-
-def _vectors(channels: int) -> int:
-    return -(-channels // _VECTOR) * _VECTOR

@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.kernels.compile import inline, kernel
-from seqgen.kernels.draw import draw
+from seqgen.kernels.draw import DrawScratch, draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import add, copy, gate, relu
 from seqgen.kernels.random import uniform
 from seqgen.kernels.vector import matmul
 from seqgen.models.pixel_cnn.numba_packing import HORIZONTAL, Packed, Sizes
-from seqgen.models.pixel_cnn.numba_rows import begin_row, row_scratch
+from seqgen.models.pixel_cnn.numba_rows import Cache, begin_row, row_scratch
 from seqgen.rng import Purpose
 
 _TOKEN = int(Purpose.TOKEN)
@@ -27,7 +29,7 @@ _ZERO = np.float32(0.0)
 
 
 class PixelScratch(NamedTuple):
-    """Memory for one row of M lanes; flat arrays, float32 but for the last three, of the sizes that are given here.
+    """Memory for one row of M lanes; flat float32 arrays of the sizes that are given here.
 
     Attributes:
         sums: (M, W, layers, C across), where the horizontal sums begin.
@@ -35,7 +37,7 @@ class PixelScratch(NamedTuple):
         columns: (M, layers - 1, 2 (side + 1), F), the horizontal features.
         across: (M, across), gated: (M, layers, F), mixed: (M, mixed), skipped: (M, F), hidden: (M, hidden),
             head: (M, head), logits: (M, logits): of the pixel at hand.
-        values: (L,) float64, order: (L,) int64, work: (2, L) float64: for the draw.
+        draw: for the draws of L levels.
     """
 
     sums: np.ndarray
@@ -48,13 +50,11 @@ class PixelScratch(NamedTuple):
     hidden: np.ndarray
     head: np.ndarray
     logits: np.ndarray
-    values: np.ndarray
-    order: np.ndarray
-    work: np.ndarray
+    draw: DrawScratch
 
 
 def pixel_widths(s):
-    """How many numbers a lane has in each field of `PixelScratch` that is in float32."""
+    """How many numbers a lane has in each field of `PixelScratch` but the last."""
     return (
         s.columns * s.layers * s.colours * s.across,
         (s.first_side + s.columns) * s.colours,
@@ -77,25 +77,24 @@ def pixel_scratch(s, memory, lanes):
     return PixelScratch(
         memory[: ends[1]], memory[ends[1] : ends[2]], memory[ends[2] : ends[3]], memory[ends[3] : ends[4]],
         memory[ends[4] : ends[5]], memory[ends[5] : ends[6]], memory[ends[6] : ends[7]], memory[ends[7] : ends[8]],
-        memory[ends[8] : ends[9]], memory[ends[9] : ends[10]],
-        np.empty(s.levels, np.float64), np.empty(s.levels, np.int64), np.empty((2, s.levels), np.float64),
+        memory[ends[8] : ends[9]], memory[ends[9] : ends[10]], draw_scratch(s.levels),
     )  # fmt: skip
 
 
 @kernel
-def advance(
-    sizes, packed_weights, row_memory, pixel_memory, seed, offset, lanes, counts, image, known, row, index, features,
-    guide, rows, reshapes, parameters, allowed, seen, log_probs, made,
-):  # fmt: skip
-    """Draw `counts[m]` rows of lane `lanes[m]`; `made[lane]` says how many could be drawn.
+def advance(model, memory, lanes, counts, noise, pixels, cache, controls, out):
+    """Draw `counts[m]` rows of lane `lanes[m]`; `out.made[lane]` says how many could be drawn.
 
-    `sizes` and `packed_weights` are `Sizes` and `Packed` as plain tuples, which Numba takes much faster from Python;
-    `row_memory` and `pixel_memory` are for `RowScratch` and `PixelScratch`, `offset` is added to the noise positions;
-    the other arguments are those of `PixelCNNEngine`.
+    Args:
+        model: `Sizes` and `Packed`. memory: of `RowScratch` and of `PixelScratch`.
+        noise: the seed, and what is added to noise positions.
+        pixels, cache, controls, out: `PixelState`, `Cache`, `LaneControlArrays` and `RowArrays`. All are plain tuples.
     """
-    s, packed = Sizes(*sizes), Packed(*packed_weights)
-    for_rows, scratch = row_scratch(s, row_memory), pixel_scratch(s, pixel_memory, len(lanes))
-    ring = s.side * (s.columns + 2 * s.side) * s.channels * (s.layers - 1)
+    s, packed = Sizes(*model[0]), Packed(*model[1])
+    for_rows, scratch = row_scratch(s, memory[0]), pixel_scratch(s, memory[1], len(lanes))
+    pixels, cache = PixelState(*pixels), Cache(*cache)
+    controls, out = LaneControlArrays(*controls), RowArrays(*out)
+    rings = cache.rows.reshape(-1)
     width = s.columns * s.layers * s.colours * s.across
     acting = np.empty(len(lanes), np.int64)
     possible = np.ones(len(lanes), np.bool_)
@@ -106,26 +105,21 @@ def advance(
         many = 0
         for m in range(len(lanes)):
             lane = lanes[m]
-            if made[lane] < n or counts[m] <= n:
+            if out.made[lane] < n or counts[m] <= n:
                 continue
-            needed = _any_unknown(s, known, lane, row[lane] + n)
-            begin_row(
-                s, packed, for_rows, image[lane], row[lane] + n, features[lane], guide[lane], rows, lane * ring,
-                scratch.sums, many * width, needed,
-            )  # fmt: skip
-            made[lane] = n + 1
+            row = pixels.row[lane] + n
+            needed = _any_unknown(s, pixels.known, lane, row)
+            begin_row(s, packed, for_rows, lane, row, pixels, cache, scratch.sums, many * width, needed)
+            out.made[lane] = n + 1
             if needed or s.gated == 0:
                 acting[many] = lane
                 possible[many] = True
                 many += 1
         if many > 0:
-            _draw_row(
-                s, packed, scratch, seed, offset, acting[:many], possible, n, image, known, row, index, rows, ring,
-                reshapes, parameters, allowed, seen, log_probs,
-            )  # fmt: skip
+            _draw_row(s, packed, scratch, noise, acting[:many], possible, n, pixels, rings, controls, out)
         for m in range(many):
             if not possible[m]:
-                made[acting[m]] = n
+                out.made[acting[m]] = n
 
 
 @inline
@@ -139,14 +133,12 @@ def _any_unknown(s, known, lane, h):
 
 
 @inline
-def _draw_row(
-    s, packed, scratch, seed, offset, lanes, possible, n, image, known, row, index, rows, ring, reshapes, parameters,
-    allowed, seen, log_probs,
-):  # fmt: skip
-    """Draw row n from where the lanes stand, whose sums are ready."""
-    many = len(lanes)
+def _draw_row(s, packed, scratch, noise, lanes, possible, n, pixels, rings, controls, out):
+    """Draw row n of a round in lanes whose sums are ready; `possible` becomes false where nothing can be drawn."""
+    many, known = len(lanes), pixels.known
     line = (s.first_side + s.columns) * s.colours
     columns = (s.layers - 1) * 2 * (s.side + 1) * s.channels
+    wanted = out.log_probs.shape[2] > 0
     for j in range(many * line):
         scratch.line[j] = _ZERO
     for j in range(many * columns):
@@ -155,34 +147,30 @@ def _draw_row(
         for c in range(s.colours):
             _horizontal(s, packed, scratch, many, w, c)
             if s.gated == 0 and s.side > 0 and s.layers > 1:
-                _keep_pixel(s, scratch, lanes, row, n, w, c, rows, ring)
+                _keep_pixel(s, scratch, lanes, pixels.row, n, w, c, rings)
             # a colour's output reads the hidden layer of the colours before it, known or not
-            wanted = False
+            needed = False
             for m in range(many):
                 for later in range(c, s.colours):
-                    wanted = wanted or not known[lanes[m], later, row[lanes[m]] + n, w]
-            if wanted:
+                    needed = needed or not known[lanes[m], later, pixels.row[lanes[m]] + n, w]
+            if needed:
                 _output(s, packed, scratch, many, c)
             for m in range(many):
                 lane = lanes[m]
-                h = row[lane] + n
+                h = pixels.row[lane] + n
                 if not known[lane, c, h, w]:
-                    position = offset + np.uint64((h * s.columns + w) * s.colours + c)
-                    u = uniform(seed, index[lane], position, _TOKEN)
-                    level, log_prob, log_prob_drawn = _draw_level(
-                        s, scratch, m, reshapes[lane], parameters[lane], allowed[lane], seen[lane], u,
-                        log_probs.shape[2] > 0,
-                    )  # fmt: skip
+                    position = noise[1] + np.uint64((h * s.columns + w) * s.colours + c)
+                    u = uniform(noise[0], pixels.index[lane], position, _TOKEN)
+                    level, log_prob, log_prob_drawn = _draw_level(s, scratch, m, controls, lane, u, wanted)
                     if level < 0:
                         possible[m] = False
                         level = 0
-                    image[lane, c, h, w] = level
-                    if log_probs.shape[2] > 0:
-                        log_probs[0, lane, n, c, w] = log_prob
-                        log_probs[1, lane, n, c, w] = log_prob_drawn
-                scratch.line[m * line + (s.first_side + w) * s.colours + c] = packed.scale[
-                    image[lane, c, h, w]
-                ]
+                    pixels.image[lane, c, h, w] = level
+                    if wanted:
+                        out.log_probs[0, lane, n, c, w] = log_prob
+                        out.log_probs[1, lane, n, c, w] = log_prob_drawn
+                scale = packed.scale[pixels.image[lane, c, h, w]]
+                scratch.line[m * line + (s.first_side + w) * s.colours + c] = scale
 
 
 @inline
@@ -243,17 +231,18 @@ def _activate(s, scratch, sums, at):
 
 
 @inline
-def _keep_pixel(s, scratch, lanes, row, n, w, c, rows, ring):
+def _keep_pixel(s, scratch, lanes, row, n, w, c, rings):
     """Put the features of a plain network's pixel in the ring of rows, for the rows below."""
     taps = s.side + 1
     stride = (s.layers - 1) * 2 * taps * s.channels
     size = (s.columns + 2 * s.side) * s.channels
+    ring = s.side * size * (s.layers - 1)
     for m in range(len(lanes)):
         slot = (row[lanes[m]] + n) % s.side
         for k in range(s.layers - 1):
             source = m * stride + (k * 2 * taps + w % taps) * s.channels + c * s.group
             target = lanes[m] * ring + (k * s.side + slot) * size + (w + s.side) * s.channels + c * s.group
-            copy(scratch.columns, source, rows, target, s.group)
+            copy(scratch.columns, source, rings, target, s.group)
 
 
 @inline
@@ -277,17 +266,15 @@ def _output(s, packed, scratch, many, c):
 
 
 @inline
-def _draw_level(s, scratch, m, reshapes, parameters, allowed, seen, u, log_probs):
-    """A level from the logits of a lane, with its two log-probabilities."""
+def _draw_level(s, scratch, m, controls, lane, u, log_probs):
+    """A level from the logits of the m-th lane, with its two log-probabilities."""
     at = m * s.logits
-    if s.levels == 2 and not reshapes and not log_probs:
+    if s.levels == 2 and not controls.reshapes[lane] and not log_probs:
         # what `draw` computes, without its arrays: the larger of the two has the weight one
         difference = np.float64(scratch.logits[at + 1]) - np.float64(scratch.logits[at])
         first = 1.0 if difference <= 0.0 else math.exp(-difference)
         second = math.exp(difference) if difference <= 0.0 else 1.0
         return 0 if first > u * (first + second) else 1, 0.0, 0.0
     for v in range(s.levels):
-        scratch.values[v] = scratch.logits[at + v]
-    return draw(
-        scratch.values, reshapes, parameters, allowed, seen, scratch.order, scratch.work, u, log_probs
-    )
+        scratch.draw.logits[v] = scratch.logits[at + v]
+    return draw(scratch.draw, controls, lane, u, log_probs)

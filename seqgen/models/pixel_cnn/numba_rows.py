@@ -20,6 +20,20 @@ from seqgen.models.pixel_cnn.numba_packing import CONDITION, GUIDE, LINK, VERTIC
 _ZERO = np.float32(0.0)
 
 
+class Cache(NamedTuple):
+    """What is kept of every lane beside its image; all else belongs to the row at hand.
+
+    Attributes:
+        rows: (B, layers - 1, side, W + 2 side, F) float32, the inputs of all layers but the first in the last
+            `side` rows: row h is in place h mod `side`.
+        features: (B, K) float32. guide: (B, C', H', W') uint8: the condition.
+    """
+
+    rows: np.ndarray
+    features: np.ndarray
+    guide: np.ndarray
+
+
 class RowScratch(NamedTuple):
     """Memory for one row of one lane; flat float32 arrays of the sizes that are given here.
 
@@ -63,16 +77,17 @@ def row_scratch(s, memory):
 
 
 @inline
-def begin_row(s, packed, scratch, image, row, features, guide, rows, rows_at, sums, sums_at, needed):
+def begin_row(s, packed, scratch, lane, row, pixels, cache, sums, sums_at, needed):
     """Compute the sums of one row of a lane, and move its ring of rows on.
 
     Args:
-        image: (C, H, W) levels, right above `row`.
-        features: (K,) float32. guide: (C', H', W') levels.
-        rows: flat; the lane's ring (layers - 1, side, W + 2 side, F) begins at rows_at.
+        pixels: `PixelState`, whose image of the lane is right above `row`. cache: `Cache`.
         sums: flat; the row's sums (W, layers, C across) are written from sums_at on.
         needed: whether anything in the row is to be drawn; if not, a gated network needs no sums.
     """
+    image, features, guide = pixels.image[lane], cache.features[lane], cache.guide[lane]
+    rows = cache.rows.reshape(-1)
+    rows_at = lane * (s.layers - 1) * s.side * (s.columns + 2 * s.side) * s.channels
     columns, width = s.columns, s.colours * s.across
     stride = s.layers * width
     gated = s.gated == 1

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from seqgen.image.model import scaled
+from seqgen.logistic import log_mass
 from seqgen.models.pixel_cnn_pp.plan import groups
 
 LOWEST_LOG_SCALE, HIGHEST_LOG_SCALE = -7.0, 20.0
@@ -85,16 +85,8 @@ class LogisticMixture:
 def interval_log_prob(level: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
     """Log of the mass of a logistic distribution in the interval of a level, of the common shape.
 
-    With a and b the ends of the interval in units of the scale, σ(b) - σ(a) = σ(b) σ(-a) (1 - e^(a - b)): a product
-    without cancellation, whose logarithm and gradient are finite however far the level is from the mean. (The
-    paper takes the density at the centre where the difference is too small to be computed.)
+    (The paper takes the density at the centre where a difference of sigmoids is too small to be computed; see
+    `seqgen.logistic` for why there is none here.)
     """
-    half = 1.0 / (levels - 1)
-    precision = torch.exp(-log_scale)
     centred = scaled(level, levels, mean) - mean
-    first, last = level == 0, level == levels - 1
-    zero = torch.zeros_like(mean)
-    below_top = torch.where(last, zero, logsigmoid((centred + half) * precision))
-    above_bottom = torch.where(first, zero, logsigmoid((half - centred) * precision))
-    width = torch.log(-torch.expm1(-2.0 * half * precision))
-    return below_top + above_bottom + torch.where(first | last, zero, width)
+    return log_mass(centred, 1.0 / (levels - 1), log_scale, level == 0, level == levels - 1)

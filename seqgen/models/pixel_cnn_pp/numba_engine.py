@@ -8,7 +8,7 @@ Legend: B lanes, C colours, H rows, W columns, N rows of a round.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,24 +16,39 @@ from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
 from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
-from seqgen.kernels.compile import kernel, say_compiling
-from seqgen.kernels.draw import draw
-from seqgen.kernels.logistics import (
+from seqgen.image.numba_lanes import PixelState, RowArrays
+from seqgen.kernels.compile import inline, kernel, say_compiling
+from seqgen.kernels.draw import draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
+from seqgen.kernels.random import uniform
+from seqgen.models.pixel_cnn_pp.numba_layers import one_pixel, read_rows, row_above, scratch_for, vertical_row
+from seqgen.models.pixel_cnn_pp.numba_logistics import (
+    begin_colour,
     begin_pixel,
-    components,
     learn,
     level_below,
     level_log_probs,
     log_prob_of,
+    mixture_of,
 )
-from seqgen.kernels.random import uniform
-from seqgen.models.pixel_cnn_pp.numba_layers import one_pixel, read_rows, row_above, vertical_row
-from seqgen.models.pixel_cnn_pp.numba_packing import PackedPixelCNNpp
+from seqgen.models.pixel_cnn_pp.numba_packing import Packed, PixelCNNppPacker
 from seqgen.models.pixel_cnn_pp.numba_parts import AT_START, elu, pad, product
 from seqgen.rng import Purpose
 from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
+
+
+class Cache(NamedTuple):
+    """What is kept of every lane beside its image.
+
+    Attributes:
+        kept: (B, kept) float32, one row of inputs for each convolution.
+        shifts: (B, blocks · 2F) float32, what each block adds for the lane's condition.
+    """
+
+    kept: np.ndarray
+    shifts: np.ndarray
 
 
 class PixelCNNppEngine(PixelEngine):
@@ -44,150 +59,133 @@ class PixelCNNppEngine(PixelEngine):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
         config = weights.config
-        self._mixtures = int(config["mixtures"])
         self._conditions = Conditions.from_config(config)
-        self._packed = PackedPixelCNNpp(weights.arrays, config, self._conditions.features, request.precision)
-        # one row of inputs for each convolution, and what each block adds for the lane's condition
-        self._kept = np.zeros((request.lanes, self._packed.kept), np.float32)
-        blocks, shifted, _ = self._packed.conditions.shape
-        self._shifts = np.zeros((request.lanes, blocks * shifted), np.float32)
+        packer = PixelCNNppPacker(weights.arrays, config, self._conditions.features, request.precision)
+        self._packed, self._products = tuple(packer.packed), packer.conditions
+        blocks, shifted, _ = packer.conditions.shape
+        self.cache = Cache(
+            kept=np.zeros((request.lanes, packer.packed.kept), np.float32),
+            shifts=np.zeros((request.lanes, blocks * shifted), np.float32),
+        )
         self._workers = Workers(request.threads)
         say_compiling("PixelCNN++")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "kept": self._kept, "shifts": self._shifts}
+        return {**super().state(), **self.cache._asdict()}
 
     def close(self) -> None:
         self._workers.close()
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         features = self._conditions.parse(start.condition)[0].astype(np.float64)
-        self._shifts[lanes] = (self._packed.conditions * features).sum(-1).ravel().astype(np.float32)
-        self._kept[lanes] = 0
+        self.cache.shifts[lanes] = (self._products * features).sum(-1).ravel().astype(np.float32)
+        self.cache.kept[lanes] = 0
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        made = np.zeros(len(rows), np.int64)
+        out = RowArrays(log_probs, np.zeros(len(rows), np.int64))
         running = np.flatnonzero(rows)
         for row, count in sorted({(int(self.row[lane]), int(rows[lane])) for lane in running}):
             together = running[(self.row[running] == row) & (rows[running] == count)]
-            work = partial(self._run, row=row, count=count, made=made, log_probs=log_probs)
-            self._workers.run(work, together)
-        return made
+            self._workers.run(partial(self._run, count=count, out=out), together)
+        return out.made
 
-    def _run(self, lanes: np.ndarray, row: int, count: int, made: np.ndarray, log_probs: np.ndarray) -> None:
-        packed, controls = self._packed, self.controls
-        _draw_rows(
-            lanes, row, count, np.uint64(self.request.seed), self.codec.levels, self._mixtures, packed.width,
-            packed.table, packed.weights, packed.biases, packed.head, packed.head_bias, packed.outputs,
-            packed.sums, packed.maps, self._kept, self._shifts, self.image, self.known, self.index,
-            controls.reshapes, controls.parameters, controls.allowed, controls.seen, log_probs, made,
-        )  # fmt: skip
+    def _run(self, lanes: np.ndarray, count: int, out: RowArrays) -> None:
+        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
+        advance(self._packed, lanes, count, np.uint64(self.request.seed), pixels, cache, controls, tuple(out))
 
 
 @kernel
-def _draw_rows(
-    lanes, first_row, count, seed, levels, mixtures, width, table, weights, biases, head, head_bias, outputs,
-    sums_length, maps_length, kept, shifts, image, known, index, reshapes, parameters, allowed, seen, log_probs, made,
-):  # fmt: skip
-    """Draw `count` rows of `lanes` from `first_row` on; made[lane] says how many rows could be drawn."""
-    many, stride = len(lanes), kept.shape[1]
-    _, colours, _, columns = image.shape
-    inputs = colours + 1
-    vertical = len(table) // 2
-    wanted = log_probs.shape[2] > 0
-    # side by side, as the products of several lanes want it
-    own = np.empty(many * stride, np.float32)
+def advance(packed, lanes, count, seed, pixels, cache, controls, out):
+    """Draw `count` rows of `lanes`, which stand at the same row; out.made[lane] says how many rows could be drawn.
+
+    The structures `Packed`, `PixelState`, `Cache`, `LaneControlArrays` and `RowArrays` come as plain tuples.
+    """
+    p, pixels, cache = Packed(*packed), PixelState(*pixels), Cache(*cache)
+    controls, out = LaneControlArrays(*controls), RowArrays(*out)
+    many, colours, columns = len(lanes), p.inputs - 1, p.columns
+    scratch = scratch_for(p, many)
     for m in range(many):
-        for j in range(stride):
-            own[m * stride + j] = kept[lanes[m], j]
-    widest = max(pad(2 * width), pad(4 * width))
-    pixels = np.empty(2 * (columns + 2) * inputs, np.float32)
-    left = np.zeros(many * inputs, np.float32)
-    maps = np.empty(maps_length, np.float32)
-    row_sums = np.empty(max(many, columns) * widest, np.float32)
-    work = np.empty(max(many, columns) * widest, np.float32)
-    sums = np.empty(many * sums_length, np.float32)
-    values = np.empty(vertical * many * width, np.float32)
-    head_width = pad(outputs)
+        for j in range(p.kept):
+            scratch.own[m * p.kept + j] = cache.kept[lanes[m], j]
+    head_width = pad(p.outputs)
     raw = np.empty(many * head_width, np.float32)
-    joint, means, precisions = np.empty(mixtures), np.empty(mixtures), np.empty(mixtures)
-    logits, scratch, order = np.empty(levels), np.empty((2, levels)), np.empty(levels, np.int64)
+    mixture, for_draw = mixture_of(p.levels, p.mixtures), draw_scratch(p.levels)
     possible = np.ones(many, np.bool_)
-    for row in range(first_row, first_row + count):
+    first = pixels.row[lanes[0]]
+    for n in range(count):
+        row = first + n
         for m in range(many):
-            lane, base = lanes[m], m * stride
-            read_rows(image[lane], row, levels, pixels)
-            vertical_row(
-                table, vertical, width, columns, row, own, base, weights, biases, shifts[lane], inputs, pixels,
-                maps, row_sums, work,
-            )  # fmt: skip
-            row_above(
-                table, vertical, width, columns, row, own, base, weights, biases, shifts[lane], inputs, pixels,
-                maps, sums, m * sums_length, work,
-            )  # fmt: skip
+            lane = lanes[m]
+            read_rows(pixels.image[lane], row, p.levels, scratch.pixels)
+            vertical_row(p, scratch, row, m, cache.shifts[lane])
+            row_above(p, scratch, row, m, cache.shifts[lane])
         for column in range(columns):
-            unknown = False
-            for m in range(many):
-                for colour in range(colours):
-                    unknown |= not known[lanes[m], colour, row, column]
-                    if column:
-                        level = image[lanes[m], colour, row, column - 1]
-                        left[m * inputs + colour] = level * (2.0 / (levels - 1)) - 1.0
-                    else:
-                        left[m * inputs + colour] = 0.0
-                left[m * inputs + colours] = 1.0 if column else 0.0
-            one_pixel(
-                table, vertical, width, row, column, many, own, stride, weights, biases, inputs, left,
-                sums, sums_length, values, work,
-            )  # fmt: skip
+            unknown = _read_left(p, scratch.left, pixels, lanes, row, column)
+            one_pixel(p, scratch, row, column, many)
             if not unknown:
                 continue
             for m in range(many):
-                elu(values, ((vertical - 1) * many + m) * width, work, m * width, width)
+                at = ((p.vertical - 1) * many + m) * p.width
+                elu(scratch.values, at, scratch.work, m * p.width, p.width)
                 for j in range(head_width):
-                    raw[m * head_width + j] = biases[head_bias + j]
-            product(work, AT_START, width, many, weights, head, width, head_width, raw, AT_START, head_width)
+                    raw[m * head_width + j] = p.biases[p.head_bias + j]
+            product(
+                scratch.work, AT_START, p.width, many, p.matrices, p.head, p.width, head_width, raw, AT_START,
+                head_width,
+            )  # fmt: skip
             for m in range(many):
                 lane, at = lanes[m], m * head_width
-                begin_pixel(raw, at, mixtures, joint)
+                begin_pixel(mixture, raw, at)
+                drawn = pixels.image[lane, :, row, column]
                 for colour in range(colours):
-                    drawn = image[lane, :, row, column]
-                    components(raw, at, colour, colours, mixtures, drawn, levels, means, precisions)
-                    if not known[lane, colour, row, column] and possible[m]:
+                    begin_colour(mixture, raw, at, colour, drawn)
+                    if not pixels.known[lane, colour, row, column] and possible[m]:
                         position = np.uint64((row * columns + column) * colours + colour)
-                        u = uniform(seed, index[lane], position, _TOKEN)
-                        if reshapes[lane]:
-                            level_log_probs(joint, means, precisions, levels, logits)
-                            level, log_prob, log_prob_drawn = draw(
-                                logits,
-                                True,
-                                parameters[lane],
-                                allowed[lane],
-                                seen[lane],
-                                order,
-                                scratch,
-                                u,
-                                wanted,
-                            )
-                            if level < 0:
-                                possible[m] = False
-                                level = 0
-                        else:
-                            level = level_below(joint, means, precisions, levels, u)
-                            log_prob = log_prob_drawn = 0.0
-                            if wanted:
-                                log_prob = log_prob_drawn = log_prob_of(
-                                    level, joint, means, precisions, levels
-                                )
-                        image[lane, colour, row, column] = level
-                        if wanted:
-                            log_probs[0, lane, row - first_row, colour, column] = log_prob
-                            log_probs[1, lane, row - first_row, colour, column] = log_prob_drawn
+                        u = uniform(seed, pixels.index[lane], position, _TOKEN)
+                        level = _draw_colour(mixture, for_draw, controls, lane, u, out, (n, colour, column))
+                        if level < 0:
+                            possible[m] = False
+                            level = 0
+                        drawn[colour] = level
                     if colour + 1 < colours:
-                        learn(np.int64(drawn[colour]), joint, means, precisions, levels)
+                        learn(mixture, np.int64(drawn[colour]))
         for m in range(many):
             if possible[m]:
-                made[lanes[m]] = row - first_row + 1
+                out.made[lanes[m]] = n + 1
     for m in range(many):
-        for j in range(stride):
-            kept[lanes[m], j] = own[m * stride + j]
+        for j in range(p.kept):
+            cache.kept[lanes[m], j] = scratch.own[m * p.kept + j]
+
+
+@inline
+def _read_left(p, left, pixels, lanes, row, column):
+    """Put the pixels before `column` into `left`; whether any lane has a colour to draw at it."""
+    unknown = False
+    for m in range(len(lanes)):
+        for colour in range(p.inputs - 1):
+            unknown |= not pixels.known[lanes[m], colour, row, column]
+            at = m * p.inputs + colour
+            if column:
+                level = pixels.image[lanes[m], colour, row, column - 1]
+                left[at] = level * (2.0 / (p.levels - 1)) - 1.0
+            else:
+                left[at] = 0.0
+        left[(m + 1) * p.inputs - 1] = 1.0 if column else 0.0
+    return unknown
+
+
+@inline
+def _draw_colour(mixture, scratch, controls, lane, u, out, place):
+    """Draw a colour of a lane, -1 if nothing can be drawn; place (row of the round, colour, column) gets the scores."""
+    n, colour, column = place
+    wanted = out.log_probs.shape[2] > 0
+    if controls.reshapes[lane]:
+        level_log_probs(mixture, scratch.logits)
+        level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, wanted)
+    else:
+        level = level_below(mixture, u)
+        log_prob = log_prob_drawn = log_prob_of(mixture, level) if wanted else 0.0
+    if wanted:
+        out.log_probs[0, lane, n, colour, column] = log_prob
+        out.log_probs[1, lane, n, colour, column] = log_prob_drawn
+    return level

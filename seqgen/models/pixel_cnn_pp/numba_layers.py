@@ -1,11 +1,14 @@
 """The network of PixelCNN++, compiled: the vertical stream a row at a time, the horizontal one a pixel at a time.
 
-`pixel_cnn_pp_packed` says how everything lies in memory. A lane's sums depend on its own values alone, and their
-order is fixed: bias, the row above, the vertical stream, the own row, the short-cut.
+`numba_packing` says how everything lies in memory. A lane's sums depend on its own values alone, and their
+order is fixed: bias, the row above, the vertical stream, the own row, the short-cut. `p` is what is `Packed`.
+Legend: M lanes of a thread, C colours, W columns, F channels.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +31,39 @@ from seqgen.models.pixel_cnn_pp.numba_parts import (
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
+class Scratch(NamedTuple):
+    """Memory of a thread for the rows of M lanes; flat float32 arrays of the sizes that are given here.
+
+    Attributes:
+        own: (M, kept), the lanes' kept rows, side by side as the products of several lanes want them.
+        pixels: (2, W + 2, C + 1), from `read_rows`. left: (M, C + 1), the pixel before.
+        maps: (maps,), of the vertical stream of one lane. row_sums: the sums of one of its layers.
+        sums: (M, sums), begun by `row_above`. values: (layers of the horizontal stream, M, F), its maps at a pixel.
+        work: the inputs or the sums of one layer.
+    """
+
+    own: np.ndarray
+    pixels: np.ndarray
+    left: np.ndarray
+    maps: np.ndarray
+    row_sums: np.ndarray
+    sums: np.ndarray
+    values: np.ndarray
+    work: np.ndarray
+
+
+@inline
+def scratch_for(p, lanes):
+    """New memory for so many lanes."""
+    widest = max(lanes, p.columns) * max(pad(2 * p.width), pad(4 * p.width))
+    return Scratch(
+        np.empty(lanes * p.kept, np.float32), np.empty(2 * (p.columns + 2) * p.inputs, np.float32),
+        np.zeros(lanes * p.inputs, np.float32), np.empty(p.maps, np.float32), np.empty(widest, np.float32),
+        np.empty(lanes * p.sums, np.float32), np.empty(p.vertical * lanes * p.width, np.float32),
+        np.empty(widest, np.float32),
+    )  # fmt: skip
+
+
 @inline
 def read_rows(image, row, levels, pixels):
     """Write rows row - 2 and row - 1 of an image (C, H, W) to `pixels`: [2][W + 2][C + 1], zeros outside of it."""
@@ -47,18 +83,15 @@ def read_rows(image, row, levels, pixels):
 
 
 @inline
-def vertical_row(
-    table, count, width, columns, row, own, base, weights, biases, condition, inputs, pixels, maps, sums, work
-):  # fmt: skip
-    """Run the first `count` layers of the table, the vertical stream, for one row of one lane.
-
-    Args:
-        own: the lanes' kept rows, this lane's from `base` on. condition: of this lane.
-        pixels: from `read_rows`. maps: results. sums, work: scratch.
-    """
+def vertical_row(p, scratch, row, m, condition):
+    """Run the vertical stream for one row of the m-th lane, whose condition has added `condition` to its blocks."""
     noinline()
+    table, width, columns, inputs = p.table, p.width, p.columns, p.inputs
+    weights, biases = p.matrices, p.biases
+    own, maps, work = scratch.own, scratch.maps, scratch.work
+    pixels, sums, base = scratch.pixels, scratch.row_sums, m * p.kept
     once, twice = pad(width), pad(2 * width)
-    for k in range(count):
+    for k in range(p.vertical):
         layer = table[k]
         scale = layer.scale
         here = (columns + (1 << scale) - 1) >> scale
@@ -98,17 +131,7 @@ def vertical_row(
                 work, AT_START, here, twice, biases, layer.second_bias, condition, layer.condition, double
             )
             product(
-                own,
-                kept,
-                double,
-                here,
-                weights,
-                layer.second_above,
-                3 * double,
-                twice,
-                work,
-                AT_START,
-                twice,
+                own, kept, double, here, weights, layer.second_above, 3 * double, twice, work, AT_START, twice
             )
             concat_elu_row(sums, AT_START, once, own, kept + double, here, width)
             product(
@@ -143,15 +166,16 @@ def vertical_row(
 
 
 @inline
-def row_above(
-    table, first, width, columns, row, own, base, weights, biases, condition, inputs, pixels, maps, sums, sums_at,
-    work,
-):  # fmt: skip
-    """Begin the sums of the horizontal stream, layers `first` and on, for one row of one lane: bias, condition, the
-    taps on the row above and the vertical stream. The lane's sums begin at `sums_at`."""
+def row_above(p, scratch, row, m, condition):
+    """Begin the sums of the horizontal stream for one row of the m-th lane: bias, condition, the taps on the row above
+    and the vertical stream."""
     noinline()
+    table, width, columns, inputs = p.table, p.width, p.columns, p.inputs
+    weights, biases = p.matrices, p.biases
+    own, maps, work = scratch.own, scratch.maps, scratch.work
+    pixels, sums, base, sums_at = scratch.pixels, scratch.sums, m * p.kept, m * p.sums
     once, twice, double = pad(width), pad(2 * width), 2 * width
-    for k in range(first, len(table)):
+    for k in range(p.vertical, len(table)):
         layer = table[k]
         scale = layer.scale
         if row & ((1 << scale) - 1) != 0 or layer.kind == UP:
@@ -178,17 +202,13 @@ def row_above(
 
 
 @inline
-def one_pixel(
-    table, first, width, row, column, lanes, own, stride, weights, biases, inputs, left, sums, sums_stride, values,
-    work,
-):  # fmt: skip
-    """Run the horizontal stream, layers `first` and on, at one pixel of `lanes` lanes.
-
-    Args:
-        own: kept rows, those of lane m from m * stride on. sums: begun by `row_above`, likewise.
-        left: (lanes, C + 1), the pixel before. values: (layers, lanes, F), results. work: scratch.
-    """
+def one_pixel(p, scratch, row, column, lanes):
+    """Run the horizontal stream at one pixel of `lanes` lanes."""
     noinline()
+    table, first, width, inputs = p.table, p.vertical, p.width, p.inputs
+    weights, biases = p.matrices, p.biases
+    own, left, sums, values, work = scratch.own, scratch.left, scratch.sums, scratch.values, scratch.work
+    stride, sums_stride = p.kept, p.sums
     once, twice, double = pad(width), pad(2 * width), 2 * width
     for k in range(first, len(table)):
         layer = table[k]

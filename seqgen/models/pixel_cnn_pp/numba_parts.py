@@ -8,7 +8,8 @@ import numpy as np
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline
 from seqgen.kernels.noinline import noinline
-from seqgen.kernels.vector import matmul, padded
+from seqgen.kernels.padding import padded
+from seqgen.kernels.vector import matmul
 
 pad = inline(padded)
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)

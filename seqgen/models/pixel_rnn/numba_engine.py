@@ -16,58 +16,51 @@ from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
 from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
+from seqgen.image.numba_lanes import RowArrays
 from seqgen.kernels.compile import say_compiling
-from seqgen.models.pixel_rnn.numba_kernel import draw_rows
+from seqgen.models.pixel_rnn.numba_kernel import Cache, draw_rows
 from seqgen.models.pixel_rnn.numba_packing import Sizes, pack_pixel_rnn
 from seqgen.threads import Workers
 
 
 class PixelRNNEngine(PixelEngine):
-    """Samples `PixelRNN`s on the CPU; lanes are spread over threads."""
+    """Samples `PixelRNN`s on the CPU; lanes are spread over threads.
+
+    Attributes:
+        cache: what is kept of every lane beside its image.
+    """
 
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
         self._conditions = Conditions.from_config(weights.config)
-        self._sizes = s = Sizes.of(weights.config)
-        # plain tuples, because Numba looks at a named one anew in every call
-        self._packed = tuple(pack_pixel_rnn(weights.arrays, s, request.precision))
-        lanes = request.lanes
-        # a row of states has room for the kernel at both ends
-        self._states = np.zeros((lanes, s.layers, (s.columns + 2 * s.side) * s.units), np.float32)
-        # to the right a cell follows the one beside it, so one is enough
-        self._cells = np.zeros((lanes, s.layers, (1 if s.diagonal else s.columns) * s.units), np.float32)
-        self._left = np.zeros((lanes, s.layers, s.columns * s.units * s.diagonal), np.float32)
+        s, lanes = Sizes.of(weights.config), request.lanes
+        self._model = tuple(s), tuple(pack_pixel_rnn(weights.arrays, s, request.precision))
+        self.cache = Cache(
+            states=np.zeros((lanes, s.layers, (s.columns + 2 * s.side) * s.units), np.float32),
+            cells=np.zeros((lanes, s.layers, (1 if s.diagonal else s.columns) * s.units), np.float32),
+            left=np.zeros((lanes, s.layers, s.columns * s.units * s.diagonal), np.float32),
+        )
         self._workers = Workers(request.threads)
         say_compiling("PixelRNN")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "states": self._states, "cells": self._cells, "left": self._left}
+        return {**super().state(), **self.cache._asdict()}
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         self._conditions.parse(start.condition)
-        for array in (self._states, self._cells, self._left):
+        for array in self.cache:
             array[lanes] = 0
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        made = rows.copy()
-        running = np.flatnonzero(rows)
-        # within a thread's group the longest come first, so that those still running are always a prefix
-        running = running[np.argsort(-rows[running], kind="stable")]
-        order = np.concatenate([running[k :: self.request.threads] for k in range(self.request.threads)])
-        controls = self.controls
-
-        def work(part: np.ndarray) -> None:
-            part = part[np.argsort(-rows[part], kind="stable")]
-            draw_rows(
-                part, rows[part], np.uint64(self.request.seed), tuple(self._sizes), self._packed, self.row, self.index,
-                self.image, self.known, self._states.reshape(-1), self._cells.reshape(-1), self._left.reshape(-1),
-                controls.reshapes, controls.parameters, controls.allowed, controls.seen, log_probs, made,
-            )  # fmt: skip
-
-        self._workers.run(work, order)
-        return made
+        out, seed = RowArrays(log_probs, rows.copy()), np.uint64(self.request.seed)
+        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
+        self._workers.run_longest_first(
+            lambda part: draw_rows(self._model, part, rows[part], seed, pixels, cache, controls, tuple(out)),
+            rows,
+        )
+        return out.made
 
     def close(self) -> None:
         self._workers.close()

@@ -8,11 +8,14 @@ Legend: M lanes of a thread, C colours, W columns, F units, D = 2F features. Eve
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.kernels.compile import inline, kernel
-from seqgen.kernels.draw import draw
+from seqgen.kernels.draw import draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.random import uniform
 from seqgen.kernels.vector import matmul
 from seqgen.models.pixel_rnn.numba_packing import Packed, Sizes
@@ -31,20 +34,36 @@ _TOKEN = int(Purpose.TOKEN)
 _ZERO = np.float32(0.0)
 
 
+class Cache(NamedTuple):
+    """What is kept of every lane beside its image: of the row above.
+
+    Attributes:
+        states: (B, layers, (W + 2 side) F) float32; a row has room for the kernel at both ends.
+        cells: (B, layers, W F) float32 of a Row LSTM; (B, layers, F) of a Diagonal BiLSTM, where to the right a cell
+            follows the one beside it, so that one is enough.
+        left: (B, layers, W F) float32, states of the left-going LSTM; (B, layers, 0) if there is none.
+    """
+
+    states: np.ndarray
+    cells: np.ndarray
+    left: np.ndarray
+
+
 @kernel
-def draw_rows(
-    lanes, counts, seed, sizes, packed, row, index, image, known, states, cells, left,
-    reshapes, parameters, allowed, seen, log_probs, made,
-):  # fmt: skip
+def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
     """Draw counts[m] rows of lane lanes[m], most rows first, from row[lane] on.
 
     Args:
-        sizes, packed: the fields of `Sizes` and of `Packed`.
-        image, known: (B, C, H, W). states, cells, left: the lanes' memory, flat, as the engine says.
-        log_probs: (2, B, N, C, W), N = 0 if nobody wants them.
-        made: (B,), lowered to the rows that were finished where nothing could be drawn.
+        model: `Sizes` and `Packed`.
+        pixels, cache, controls: `PixelState`, `Cache` and `LaneControlArrays`.
+        out: `RowArrays`; `made` is lowered to the rows that were finished where nothing could be drawn. All are plain
+            tuples.
     """
-    s, p = Sizes(*sizes), Packed(*packed)
+    s, p = Sizes(*model[0]), Packed(*model[1])
+    pixels, cache = PixelState(*pixels), Cache(*cache)
+    controls, out = LaneControlArrays(*controls), RowArrays(*out)
+    row, image, known = pixels.row, pixels.image, pixels.known
+    states, cells, left = cache.states.reshape(-1), cache.cells.reshape(-1), cache.left.reshape(-1)
     many = len(lanes)
     size_states, size_cells = len(states) // len(row), len(cells) // len(row)
     one_states, one_cells = size_states // s.layers, size_cells // s.layers
@@ -56,9 +75,9 @@ def draw_rows(
     window = (s.first_side + 1) * line
     place = s.lead + (s.columns + 1) * s.stride
     all_gates, all_features = s.colours * s.gates, s.colours * s.features
-    want_log_probs = log_probs.shape[2] > 0
+    want_log_probs = out.log_probs.shape[2] > 0
     # the rows that the first convolution sees, zeros around them
-    pixels = np.zeros(many * window, np.float32)
+    near = np.zeros(many * window, np.float32)
     above = np.empty((many, s.columns * all_features), np.float32)
     # the inputs of every layer along the row, and what its gates get from the row above
     inputs = np.zeros(s.layers * many * place, np.float32)
@@ -66,26 +85,24 @@ def draw_rows(
     x = np.empty(many * s.features, np.float32)
     gates = np.empty(many * all_gates, np.float32)
     # a layer's states of the present pixel, of all colours so far
-    out = np.empty(s.layers * many * s.units, np.float32)
+    here = np.empty(s.layers * many * s.units, np.float32)
     top = np.empty(many * features, np.float32)
     sums = np.empty(many * s.hidden, np.float32)
     hidden = np.empty(many * s.head, np.float32)
     outputs = np.empty(many * s.logits, np.float32)
     going_cells = np.empty(many * s.units, np.float32)
-    logits = np.empty(s.levels, np.float64)
-    work = np.empty((2, s.levels), np.float64)
-    order = np.empty(s.levels, np.int64)
+    scratch = draw_scratch(s.levels)
     running = many
     for t in range(counts[0]):
         while counts[running - 1] <= t:
             running -= 1
         for m in range(running):
             lane = lanes[m]
-            copy_window(s, p, image, lane, row[lane] + t, pixels, m * window, line)
+            copy_window(s, p, image, lane, row[lane] + t, near, m * window, line)
             tile(above[m], p.first.reshape(-1), s.columns)
             for k in range(max(0, s.first_side - row[lane] - t), s.first_side):
                 matmul(
-                    pixels, m * window + k * line, s.colours, s.columns, p.matrices, p.above_at[k],
+                    near, m * window + k * line, s.colours, s.columns, p.matrices, p.above_at[k],
                     (2 * s.first_side + 1) * s.colours, all_features, above[m], all_features,
                 )  # fmt: skip
             for layer in range(s.layers):
@@ -105,7 +122,7 @@ def draw_rows(
                     at = column * all_features + colour * s.features
                     copy(x, m * s.features, above[m], at, s.features)
                 matmul(
-                    pixels, s.first_side * line + column * s.colours, window, running, p.matrices,
+                    near, s.first_side * line + column * s.colours, window, running, p.matrices,
                     p.beside_at[colour], s.first_side * s.colours + colour, s.features, x, s.features,
                 )  # fmt: skip
                 for layer in range(s.layers):
@@ -124,16 +141,16 @@ def draw_rows(
                         first = colour * unit_group
                         cell_at = lane * size_cells + layer * one_cells + column * cell_step + first
                         at = (layer * many + m) * s.units + first
-                        lstm(gates, m * s.gates, s.wide, unit_group, cells, cell_at, out, at)
+                        lstm(gates, m * s.gates, s.wide, unit_group, cells, cell_at, here, at)
                         kept = lane * size_states + layer * one_states + (column + s.side) * s.units + first
-                        copy(states, kept, out, at, unit_group)
+                        copy(states, kept, here, at, unit_group)
                         if s.diagonal:
-                            copy(inputs, begin + m * place + s.stride + first, out, at, unit_group)
+                            copy(inputs, begin + m * place + s.stride + first, here, at, unit_group)
                             beside = (lane * s.layers + layer) * size_left + column * s.units + first
-                            add(out, at, left, beside, unit_group)
+                            add(here, at, left, beside, unit_group)
                         add(x, m * s.features, p.up[layer, colour], 0, s.features)
                     matmul(
-                        out, layer * many * s.units, s.units, running, p.matrices, p.up_at[layer, colour],
+                        here, layer * many * s.units, s.units, running, p.matrices, p.up_at[layer, colour],
                         (colour + 1) * unit_group, s.features, x, s.features,
                     )  # fmt: skip
                 wanted = False
@@ -162,26 +179,23 @@ def draw_rows(
                     now = row[lane] + t
                     if not known[lane, colour, now, column]:
                         for j in range(s.levels):
-                            logits[j] = outputs[m * s.logits + j]
+                            scratch.logits[j] = outputs[m * s.logits + j]
                         position = np.uint64((now * s.columns + column) * s.colours + colour)
-                        u = uniform(seed, index[lane], position, _TOKEN)
-                        if s.levels == 2 and not reshapes[lane] and not want_log_probs:
-                            level = _draw_two(logits, u)
+                        u = uniform(seed, pixels.index[lane], position, _TOKEN)
+                        if s.levels == 2 and not controls.reshapes[lane] and not want_log_probs:
+                            level = _draw_two(scratch.logits, u)
                         else:
-                            level, log_prob, log_prob_drawn = draw(
-                                logits, reshapes[lane], parameters[lane], allowed[lane], seen[lane], order, work,
-                                u, want_log_probs,
-                            )  # fmt: skip
+                            level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
                             if want_log_probs:
-                                log_probs[0, lane, t, colour, column] = log_prob
-                                log_probs[1, lane, t, colour, column] = log_prob_drawn
+                                out.log_probs[0, lane, t, colour, column] = log_prob
+                                out.log_probs[1, lane, t, colour, column] = log_prob_drawn
                         if level < 0:
-                            made[lane] = min(made[lane], t)
+                            out.made[lane] = min(out.made[lane], t)
                             level = 0
                         image[lane, colour, now, column] = level
                     value = p.scale[image[lane, colour, now, column]]
                     at = m * window + s.first_side * line + (s.first_side + column) * s.colours + colour
-                    pixels[at] = value
+                    near[at] = value
                     if s.diagonal:
                         for layer in range(s.layers):
                             at = (layer * many + m) * place + column * s.stride
@@ -189,7 +203,7 @@ def draw_rows(
         if s.diagonal:
             for layer in range(s.layers):
                 to_the_left(
-                    s, p, layer, lanes, running, many, place, inputs, base, gates, out, going_cells, left, size_left,
+                    s, p, layer, lanes, running, many, place, inputs, base, gates, here, going_cells, left, size_left,
                 )  # fmt: skip
 
 

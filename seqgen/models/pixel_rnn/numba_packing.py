@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
-from seqgen.kernels.vector import pack, padded
+from seqgen.kernels.packing import Packer
+from seqgen.kernels.padding import padded, whole_vectors
 
-_VECTOR = 16
 _GATES = 4
 
 
@@ -64,7 +63,7 @@ class Sizes(NamedTuple):
         )
         diagonal = config["kind"] == "diagonal"
         side = 0 if diagonal else int(config["kernel_size"]) // 2
-        wide = -(-units // colours // _VECTOR) * _VECTOR
+        wide = whole_vectors(units // colours)
         return cls(
             colours=colours, rows=rows, columns=columns, levels=levels, units=units, head=head,
             layers=int(config["layers"]), diagonal=int(diagonal),
@@ -116,18 +115,15 @@ def pack_pixel_rnn(arrays: Mapping[str, np.ndarray], sizes: Sizes, precision: st
 
     Args:
         arrays: the model's parameters by name.
-        precision: "float32", "bfloat16" (round the parameters), or "auto": 16 bits where that loses nothing.
+        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
     """
-    exact = all(is_bfloat16(array) for name, array in arrays.items() if "weight" in name)
-    packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
-    return _Packer(arrays, sizes, packing, rounds=precision == "bfloat16").packed()
+    return _PixelRNNPacker(arrays, precision, sizes).packed()
 
 
-class _Packer:
-    def __init__(self, arrays: Mapping[str, np.ndarray], sizes: Sizes, packing: str, *, rounds: bool) -> None:
-        self.arrays, self.sizes, self.packing, self.rounds = arrays, sizes, packing, rounds
-        self.parts: list[np.ndarray] = []
-        self.end = 0
+class _PixelRNNPacker(Packer):
+    def __init__(self, arrays: Mapping[str, np.ndarray], precision: str, sizes: Sizes) -> None:
+        super().__init__(arrays, precision)
+        self.sizes = sizes
 
     def packed(self) -> Packed:
         s = self.sizes
@@ -145,12 +141,12 @@ class _Packer:
             name = f"layers.{k}."
             going = "_right" if s.diagonal else ""
             # (taps, inputs, outputs); of the diagonal kind the taps are the pixel above and the one beside
-            taps = self.array(f"{name}states{going}.weight").transpose(2, 1, 0)
+            taps = self[f"{name}states{going}.weight"].transpose(2, 1, 0)
             own = self.kernel(f"{name}inputs{going}")[0]
             if s.diagonal:
                 own, taps = np.concatenate([taps[1], own]), taps[:1]
             states_at[k] = self.add(self.gates(taps.reshape(-1, taps.shape[-1])))
-            inputs[k] = self.gates(self.array(f"{name}inputs{going}.bias")[None]).reshape(s.colours, -1)
+            inputs[k] = self.gates(self[f"{name}inputs{going}.bias"][None]).reshape(s.colours, -1)
             up[k] = self.bias(f"{name}up.bias", s.features)
             out = self.kernel(f"{name}up")[0]
             for c in each:
@@ -158,16 +154,16 @@ class _Packer:
                 inputs_at[k, c] = self.add(self.gates(own[:seen])[:, c * s.gates : (c + 1) * s.gates])
                 up_at[k, c] = self.add(self.masked(out, (c + 1) * s.units // s.colours, c))
             if s.diagonal:
-                taps = self.array(f"{name}states_left.weight").transpose(2, 1, 0)
+                taps = self[f"{name}states_left.weight"].transpose(2, 1, 0)
                 matrices = (self.kernel(f"{name}inputs_left")[0], taps[0], taps[1])
                 left_at[k] = [self.add(self.gates(matrix)) for matrix in matrices]
-                left[k] = self.gates(self.array(f"{name}inputs_left.bias")[None]).reshape(s.colours, -1)
+                left[k] = self.gates(self[f"{name}inputs_left.bias"][None]).reshape(s.colours, -1)
         hidden, output = self.kernel("hidden")[0], self.kernel("output")[0]
         hidden_at = [self.add(self.masked(hidden, (c + 1) * 2 * s.units // s.colours, c)) for c in each]
         output_at = [self.add(self.masked(output, (c + 1) * s.head // s.colours, c)) for c in each]
         levels = np.arange(s.levels, dtype=np.float32)
         return Packed(
-            matrices=np.concatenate(self.parts),
+            matrices=self.matrices(),
             scale=levels * np.float32(2.0 / (s.levels - 1)) - np.float32(1.0),
             above_at=np.array(above_at),
             beside_at=np.array(beside_at),
@@ -187,7 +183,7 @@ class _Packer:
 
     def kernel(self, name: str) -> np.ndarray:
         """A convolution's kernel as a matrix for each of its rows, (rows, columns · inputs, outputs)."""
-        kernel = self.array(f"{name}.weight").transpose(2, 3, 1, 0)
+        kernel = self[f"{name}.weight"].transpose(2, 3, 1, 0)
         return kernel.reshape(len(kernel), -1, kernel.shape[-1])
 
     def masked(self, matrix: np.ndarray, seen: int, colour: int) -> np.ndarray:
@@ -212,16 +208,4 @@ class _Packer:
 
     def bias(self, name: str, width: int) -> np.ndarray:
         """A bias as (C, width)."""
-        return self.by_colour(self.array(name)[None], width).reshape(self.sizes.colours, width)
-
-    def add(self, matrix: np.ndarray) -> int:
-        """Append a matrix (inputs, outputs) and return where it begins."""
-        begin = self.end
-        self.parts.append(pack(matrix, self.packing))
-        self.end += matrix.shape[0] * padded(matrix.shape[1])
-        return begin
-
-    def array(self, name: str) -> np.ndarray:
-        """A parameter in float32, rounded if the request says so."""
-        array = np.asarray(self.arrays[name], np.float32)
-        return from_bfloat16(to_bfloat16(array)) if self.rounds else array
+        return self.by_colour(self[name][None], width).reshape(self.sizes.colours, width)

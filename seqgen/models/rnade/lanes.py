@@ -14,16 +14,14 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.requirements import require_finite, require_no_condition
 from seqgen.errors import SeqgenError
+from seqgen.models.rnade.numba_lanes import VectorState
 
 
 class RealVectorEngine(Engine):
     """Base of the two. They implement `_draw`, and `start_sums` gives the hidden sums before the first number.
 
     Attributes:
-        values: (B, D) float64, known numbers and those drawn so far.
-        given: (B,) int64, how many are known.
-        position: (B,) int64, the next number. index: (B,) uint64, of the samples.
-        sums: (B, F) the running sums of the hidden units.
+        lanes: what is kept of every lane; values, given, position, index and sums are its fields.
     """
 
     def __init__(self, weights: Weights, request: Request, start_sums: np.ndarray) -> None:
@@ -31,15 +29,18 @@ class RealVectorEngine(Engine):
         self.request = request
         self.dimensions = int(weights.config["dimensions"])
         self._start_sums = start_sums.copy()
-        self.values = np.zeros((request.lanes, self.dimensions))
-        self.given = np.zeros(request.lanes, np.int64)
-        self.position = np.zeros(request.lanes, np.int64)
-        self.index = np.zeros(request.lanes, np.uint64)
-        self.sums = np.zeros((request.lanes, len(start_sums)), start_sums.dtype)
+        lanes = request.lanes
+        self.lanes = VectorState(
+            values=np.zeros((lanes, self.dimensions)),
+            given=np.zeros(lanes, np.int64),
+            position=np.zeros(lanes, np.int64),
+            index=np.zeros(lanes, np.uint64),
+            sums=np.zeros((lanes, len(start_sums)), start_sums.dtype),
+        )
+        self.values, self.given, self.position, self.index, self.sums = self.lanes
 
     def state(self) -> dict[str, np.ndarray]:
-        names = ("values", "given", "position", "index", "sums")
-        return {name: getattr(self, name) for name in names}
+        return self.lanes._asdict()
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
         require_no_condition(start)

@@ -12,7 +12,7 @@ M features of a frame, H local channels, F frames.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -181,7 +181,7 @@ class WaveNet(NamedArrays, Generator):
     ) -> Tensor:
         """Raw outputs (B, T, O) of whole samples; the arguments are those of `advance`.
 
-        On the CPU, under autocast to bfloat16 and without dropout, this is the fast pass of `wavenet_stack`.
+        On the CPU, under autocast to bfloat16 and without dropout, this is the pass of `fast_pass`.
         """
         h, _ = self._first(x, None)
         dropping = dropout_generator is not None and self.dropout > 0.0
@@ -218,21 +218,44 @@ class WaveNet(NamedArrays, Generator):
         h, inputs = self._first(x, past)
         projected = None if global_condition is None else self.globals(global_condition)
         local = None if frames is None else self.local(self._followed(frames, x.shape[1]))
-        gates, hidden = [], []
-        for number, layer in enumerate(self.gated_layers):
-            part = slice(number * self.gate_channels, (number + 1) * self.gate_channels)
-            taps, kept = layer.taps(drop(h), None if past is None else past.hidden[number])
+        hidden: list[Tensor] = []
+
+        def taps(number: int, h: Tensor) -> Tensor:
+            before = None if past is None else past.hidden[number]
+            side_by_side, kept = self.gated_layers[number].taps(drop(h), before)
             hidden.append(kept)
-            z = layer.dilated(taps)
+            return side_by_side
+
+        def conditions(part: slice) -> Iterator[Tensor]:
             if projected is not None:
-                z = z + projected[:, None, part]
+                yield projected[:, None, part]
             if local is not None and self.hop is not None:
-                z = z + upsampled(local[..., part], self.hop, self._mixing(), x.shape[1])
+                yield upsampled(local[..., part], self.hop, self._mixing(), x.shape[1])
+
+        raw = self.through_layers(h, taps, conditions)
+        return raw, Past(inputs[:, inputs.shape[1] - self.kernel_size :], hidden)
+
+    def through_layers(
+        self,
+        h: Tensor,
+        taps: Callable[[int, Tensor], Tensor],
+        conditions: Callable[[slice], Iterable[Tensor]],
+    ) -> Tensor:
+        """Raw outputs (..., O) from the inputs (..., R) of the first layer: of many steps, or of one.
+
+        Args:
+            taps: gives what a layer, by its number, reads at steps whose inputs are h: (..., k R), the oldest first.
+            conditions: gives what is added to the gates of a layer, by its place among the L G columns of all.
+        """
+        gates = []
+        for number, layer in enumerate(self.gated_layers):
+            z = layer.dilated(taps(number, h))
+            for term in conditions(slice(number * self.gate_channels, (number + 1) * self.gate_channels)):
+                z = z + term
             gates.append(gate(z))
             if layer.residual is not None:
                 h = h + layer.residual(gates[-1])
-        before = inputs[:, inputs.shape[1] - self.kernel_size :]
-        return self._head(self.skip(torch.cat(gates, -1))), Past(before, hidden)
+        return self._head(self.skip(torch.cat(gates, -1)))
 
     def _first(self, x: Tensor, past: Past | None) -> tuple[Tensor, Tensor]:
         """The input (B, T, R) of the first layer, and the inputs (B, k + T) of the network."""

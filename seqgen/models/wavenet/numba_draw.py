@@ -12,6 +12,7 @@ import numpy as np
 
 from seqgen.kernels.compile import inline
 from seqgen.kernels.draw import _inverse_cdf, _log_sum, draw
+from seqgen.kernels.logistic import log_mass
 from seqgen.kernels.random import philox4, to_logistic, to_normal, to_uniform, uniform
 from seqgen.rng import Purpose
 
@@ -25,33 +26,34 @@ _SCALE, _LOWEST, _TOP = 32768.0, -32768.0, 32767.0
 
 
 @inline
-def draw_next(
-    s, values, order, work, seed, index, place, reshape, parameters, allowed, seen, history, symbols, log_probs, t
-):  # fmt: skip
-    """Draw sample t of a lane from its raw outputs `values`; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
+def draw_next(s, scratch, seed, lane, t, sound, controls, out):
+    """Draw sample t of a round of a lane from its raw outputs `scratch.logits`, and move its history on.
 
     Args:
-        order, work: to compute in. reshape, parameters, allowed, seen: the lane's controls.
-        history: (k,), moved on. symbols: (N,). log_probs: (N or 0, 2).
+        sound, controls, out: `SoundState`, `LaneControlArrays` and `StepArrays`.
+
+    Returns:
+        0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
     """
-    scored = log_probs.shape[0] > 0
+    scored = out.log_probs.shape[2] > 0
+    index, place = sound.index[lane], np.uint64(sound.position[lane] + t)
     if s.kind == 0:
-        u = uniform(seed, index, place, _TOKEN)
-        symbol, log_prob, drawn = draw(values, reshape, parameters, allowed, seen, order, work, u, scored)
+        symbol, log_prob, drawn = draw(scratch, controls, lane, uniform(seed, index, place, _TOKEN), scored)
         if symbol < 0:
             return NOTHING_TO_DRAW
-        seen[symbol] = True
+        controls.seen[lane, symbol] = True
         read = np.float64(symbol)
-        symbols[t] = read
+        out.symbols[lane, t] = read
     else:
-        value, read, log_prob = draw_sound(s, values, work[0], seed, index, place, scored)
+        value, read, log_prob = draw_sound(s, scratch.logits, scratch.work[0], seed, index, place, scored)
         if not np.isfinite(read):
             return NOT_FINITE
         drawn = log_prob
-        symbols[t] = value
+        out.symbols[lane, t] = value
     if scored:
-        log_probs[t, 0] = log_prob
-        log_probs[t, 1] = drawn
+        out.log_probs[0, lane, t] = log_prob
+        out.log_probs[1, lane, t] = drawn
+    history = sound.history[lane]
     for j in range(s.taps - 1, 0, -1):
         history[j] = history[j - 1]
     history[0] = read
@@ -85,28 +87,10 @@ def draw_sound(s, raw, work, seed, index, place, log_probs):
     for k in range(kinds):
         precision = math.exp(-raw[2 * kinds + k])
         if logistic:
-            score = _log_mass(symbol, read - raw[kinds + k], precision)
+            first, last = symbol == _LOWEST, symbol == _TOP
+            score = log_mass(read - raw[kinds + k], 0.5 / _SCALE, precision, first, last)
         else:
             distance = (read - raw[kinds + k]) * precision
             score = -0.5 * distance * distance - raw[2 * kinds + k] - _HALF_LOG_2_PI
         work[k] = raw[k] - whole + score
     return symbol, read, _log_sum(work[:kinds])
-
-
-@inline
-def _log_mass(symbol, centred, precision):
-    """Log of the mass that a logistic distribution gives a 16-bit number which is `centred` above its mean."""
-    half = 0.5 / _SCALE
-    total = 0.0
-    if symbol < _TOP:
-        total += _log_sigmoid((centred + half) * precision)
-    if symbol > _LOWEST:
-        total += _log_sigmoid((half - centred) * precision)
-    if _LOWEST < symbol < _TOP:
-        total += math.log(-math.expm1(-2.0 * half * precision))
-    return total
-
-
-@inline
-def _log_sigmoid(x):
-    return min(x, 0.0) - math.log1p(math.exp(-abs(x)))

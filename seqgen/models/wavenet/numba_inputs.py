@@ -7,6 +7,8 @@ of step t is t modulo its size. A row is read by the step that overwrites it.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from seqgen.kernels.compile import inline
@@ -15,36 +17,55 @@ from seqgen.kernels.loops import copy
 _ZERO = np.float32(0.0)
 
 
+class Cache(NamedTuple):
+    """What is kept of every lane beside what `SoundState` holds.
+
+    Attributes:
+        rings: (B, ring) float32, the last inputs of every layer.
+        base: (B, Z) float32, gate biases and what class and vector add to them.
+    """
+
+    rings: np.ndarray
+    base: np.ndarray
+
+
 @inline
-def begin_gates(s, packed, base, local, local_at, frame, within, layer, target, target_at):
-    """Biases and conditions of a layer's gates at one step, which is sample `within` of `frame` of the features."""
+def begin_gates(s, packed, base, local, lane, place, layer, target, target_at):
+    """Biases and conditions of a layer's gates of a lane at sample `place`.
+
+    Args:
+        base: (Z,), of the lane. local: `Local`, of no lanes if there are no features.
+    """
     first = layer * s.gates
-    if len(local) == 0:
+    if len(local.frames) == 0:
         copy(base, first, target, target_at, s.gates)
         return
+    hop, columns = max(s.hop, 1), s.layers * s.gates
+    frame, within = place // hop - local.first[lane], place % hop
     one, other = packed.upsample[0, within], packed.upsample[1, within]
-    here = local_at + frame * s.layers * s.gates + first
+    frames = local.frames.reshape(-1)
+    here = (lane * local.frames.shape[1] + frame) * columns + first
     # the nearest frame is not mixed with the next, which may not be there
-    after = here + s.layers * s.gates if other != _ZERO else here
+    after = here + columns if other != _ZERO else here
     for j in range(s.gates):
-        mixed = one * local[np.uintp(here + j)] + other * local[np.uintp(after + j)]
+        mixed = one * frames[np.uintp(here + j)] + other * frames[np.uintp(after + j)]
         target[np.uintp(target_at + j)] = base[np.uintp(first + j)] + mixed
 
 
 @inline
-def read_past(s, packed, rings, lane, clock, layer, target, target_at):
-    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first."""
+def read_past(s, packed, rings, clock, layer, target, target_at):
+    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first, from a lane's rings."""
     begin, mask, dilation = packed.ring_at[layer], packed.ring_mask[layer], packed.dilations[layer]
     for j in range(s.taps - 1):
         row = (clock - (s.taps - 1 - j) * dilation) & mask
-        copy(rings, lane * s.ring + begin + row * s.channels, target, target_at + j * s.channels, s.channels)
+        copy(rings, begin + row * s.channels, target, target_at + j * s.channels, s.channels)
 
 
 @inline
-def keep_input(s, packed, rings, lane, clock, layer, source, source_at):
-    """Write the input of a layer at `clock` into its ring."""
+def keep_input(s, packed, rings, clock, layer, source, source_at):
+    """Write the input of a layer at `clock` into a lane's rings."""
     row = clock & packed.ring_mask[layer]
-    copy(source, source_at, rings, lane * s.ring + packed.ring_at[layer] + row * s.channels, s.channels)
+    copy(source, source_at, rings, packed.ring_at[layer] + row * s.channels, s.channels)
 
 
 @inline

@@ -5,7 +5,7 @@ for T steps at once, which reads the weights once instead of T times.
 
 The layers are a chain, in which each needs the one before. Their skip products, which are as much work, are not part
 of it: the assistant makes each as soon as its layer's gates are there, and then both make half of the columns of the
-two matrices behind. Every sum is the same chain of additions as in `wavenet_kernel.advance`, whoever makes it, so the
+two matrices behind. Every sum is the same chain of additions as in `numba_kernel.advance`, whoever makes it, so the
 bits are the same. Where the assistant comes late, because other work has its core, the leader goes on alone, and takes
 it back when it is there again.
 """
@@ -13,14 +13,20 @@ it back when it is there again.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
 
+from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.draw import draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays, StepArrays
 from seqgen.kernels.loops import copy, gate, relu
-from seqgen.kernels.signals import load_acquire, reached, reached_while, read, store_release, write
-from seqgen.kernels.vector import BLOCK, matmul, matvec
+from seqgen.kernels.padding import BLOCK
+from seqgen.kernels.signals import load_acquire, reached, reached_while, read, signals, store_release, write
+from seqgen.kernels.vector import matmul, matvec
 from seqgen.models.wavenet.numba_draw import draw_next
-from seqgen.models.wavenet.numba_inputs import begin_gates, keep_input, read_inputs, read_past
+from seqgen.models.wavenet.numba_inputs import Cache, begin_gates, keep_input, read_inputs, read_past
 from seqgen.models.wavenet.numba_packing import HIDDEN, OUTPUT, PAST, PRESENT, RESIDUAL, SKIP, Packed, Sizes
 
 _AHEAD = 4
@@ -37,18 +43,44 @@ def dismiss(numbers: np.ndarray) -> None:
     write(numbers, ROUND, min(read(numbers, ROUND), -1))
 
 
-@kernel
-def lead(
-    sizes, packed_weights, count, seed, base, local, first_frame, rings, history, clock, position, index, reshape,
-    parameters, allowed, seen, symbols, log_probs, gated, skipped, hidden, logits, numbers,
-):  # fmt: skip
-    """Draw `count` samples of a lane; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`. Arguments: those of `advance`, of one lane.
+class Shared(NamedTuple):
+    """What a leader and its assistant share.
 
-    Args:
-        gated, skipped, hidden, logits: float32, what the two share. numbers: their signals, 0 at first; the leader
-            is on its own if no assistant comes.
+    Attributes:
+        gated: (L · half,), skipped, hidden: (padded skip,), logits: (padded outputs,) float32.
+        numbers: their signals, 0 at first.
     """
-    s, packed = Sizes(*sizes), Packed(*packed_weights)
+
+    gated: np.ndarray
+    skipped: np.ndarray
+    hidden: np.ndarray
+    logits: np.ndarray
+    numbers: np.ndarray
+
+    @classmethod
+    def of(cls, s: Sizes) -> Self:
+        """New arrays for the two sides of a pair."""
+        return cls(
+            gated=np.zeros(s.layers * s.half, np.float32),
+            skipped=np.zeros(s.skip_padded, np.float32),
+            hidden=np.zeros(s.skip_padded, np.float32),
+            logits=np.zeros(s.outputs_padded, np.float32),
+            numbers=signals(SIGNALS),
+        )
+
+
+@kernel
+def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
+    """Draw `count` samples of a lane; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
+
+    The arguments are those of `advance`, and `Shared`. The leader is on its own if no assistant comes.
+    """
+    s, packed, shared = Sizes(*model[0]), Packed(*model[1]), Shared(*shared)
+    sound, cache, local = SoundState(*sound), Cache(*cache), Local(*local)
+    controls, out = LaneControlArrays(*controls), StepArrays(*out)
+    gated, numbers = shared.gated, shared.numbers
+    base, rings, history = cache.base[lane], cache.rings[lane], sound.history[lane]
+    clock, position = sound.clock[lane], sound.position[lane]
     width = (s.taps - 1) * s.channels
     delayed = np.zeros(_AHEAD * width, np.float32)
     waiting = np.zeros(s.layers * _AHEAD * s.gates, np.float32)
@@ -56,9 +88,7 @@ def lead(
     h = np.zeros(s.channels_padded, np.float32)
     own_skipped, own_hidden = np.zeros(s.skip_padded, np.float32), np.zeros(s.skip_padded, np.float32)
     own_logits = np.zeros(s.outputs_padded, np.float32)
-    values, order = np.empty(s.outputs, np.float64), np.empty(s.symbols, np.int64)
-    work = np.empty((2, s.outputs), np.float64)
-    wide_hop = max(s.hop, 1)
+    scratch = draw_scratch(s.outputs)
     matrices = packed.matrices
     together, joined, settled, rounds = False, 0, 0, 0
     for begin in range(0, count, _AHEAD):
@@ -68,10 +98,8 @@ def lead(
                 continue
             own = waiting[layer * _AHEAD * s.gates : (layer + 1) * _AHEAD * s.gates]
             for k in range(ahead):
-                place = position + begin + k
-                frame = place // wide_hop - first_frame
-                begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, own, k * s.gates)
-                read_past(s, packed, rings, 0, clock + begin + k, layer, delayed, k * width)
+                begin_gates(s, packed, base, local, lane, position + begin + k, layer, own, k * s.gates)
+                read_past(s, packed, rings, clock + begin + k, layer, delayed, k * width)
             matmul(delayed, 0, width, _AHEAD, matrices, packed.at[layer, PAST], width, s.gates, own, s.gates)
         for k in range(ahead):
             t = begin + k
@@ -85,13 +113,11 @@ def lead(
                 if packed.dilations[layer] >= _AHEAD:
                     copy(waiting, (layer * _AHEAD + k) * s.gates, sums, 0, s.gates)
                 else:
-                    place = position + t
-                    frame = place // wide_hop - first_frame
-                    begin_gates(s, packed, base, local, 0, frame, place % wide_hop, layer, sums, 0)
-                    read_past(s, packed, rings, 0, clock + t, layer, delayed, 0)
+                    begin_gates(s, packed, base, local, lane, position + t, layer, sums, 0)
+                    read_past(s, packed, rings, clock + t, layer, delayed, 0)
                     matvec(delayed, 0, matrices, packed.at[layer, PAST], width, s.gates, sums)
                 matvec(h, 0, matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
-                keep_input(s, packed, rings, 0, clock + t, layer, h, 0)
+                keep_input(s, packed, rings, clock + t, layer, h, 0)
                 gate(sums, 0, s.half_padded, gated, layer * s.half, s.half)
                 if together:
                     store_release(numbers, LED, led + layer + 1)
@@ -103,19 +129,15 @@ def lead(
             if together:
                 assisted = settled + 3 * (t - joined)
                 led += s.layers
-                together = _share_head(s, packed, skipped, hidden, logits, own_logits, numbers, led, assisted)
+                together = _share_head(s, packed, shared, own_logits, led, assisted)
                 if not together:
                     rounds += 1
                     store_release(numbers, ROUND, rounds)
             if not together:
                 _make_head(s, packed, gated, own_skipped, own_hidden, own_logits)
-            place = np.uint64(position + t)
             for v in range(s.outputs):
-                values[v] = own_logits[v]
-            code = draw_next(
-                s, values, order, work, seed, index, place, reshape, parameters, allowed, seen, history, symbols,
-                log_probs, t,
-            )  # fmt: skip
+                scratch.logits[v] = own_logits[v]
+            code = draw_next(s, scratch, seed, lane, t, sound, controls, out)
             if code != 0:
                 store_release(numbers, ROUND, -1 - rounds)
                 return code
@@ -138,8 +160,9 @@ def _make_head(s, packed, gated, skipped, hidden, logits):
 
 
 @inline
-def _share_head(s, packed, skipped, hidden, others, logits, numbers, led, assisted):
+def _share_head(s, packed, shared, logits, led, assisted):
     """The leader's part of the same, the first columns; false if the assistant is late with the rest."""
+    skipped, hidden, numbers = shared.skipped, shared.hidden, shared.numbers
     hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
     if not reached(numbers, ASSISTED, assisted + 1, _PATIENCE):
         return False
@@ -153,7 +176,7 @@ def _share_head(s, packed, skipped, hidden, others, logits, numbers, led, assist
     matvec(hidden, 0, packed.matrices, packed.head_at[OUTPUT], s.skip, logits_cut, logits)
     if not reached(numbers, ASSISTED, assisted + 3, _PATIENCE):
         return False
-    copy(others, logits_cut, logits, logits_cut, s.outputs_padded - logits_cut)
+    copy(shared.logits, logits_cut, logits, logits_cut, s.outputs_padded - logits_cut)
     return True
 
 
@@ -164,20 +187,22 @@ def _cut(columns):
 
 
 @kernel
-def assist(sizes, packed_weights, gated, skipped, hidden, logits, numbers):
+def assist(model, shared):
     """Follow `lead`, with which it shares the arrays, until that is over."""
-    s, packed = Sizes(*sizes), Packed(*packed_weights)
+    s, packed, shared = Sizes(*model[0]), Packed(*model[1]), Shared(*shared)
+    numbers = shared.numbers
     turn = load_acquire(numbers, ROUND)
     while turn >= 0:
         store_release(numbers, READY, turn + 1)
         if reached_while(numbers, WANTED, turn + 1, ROUND, turn):
-            _follow(s, packed, gated, skipped, hidden, logits, numbers, turn)
+            _follow(s, packed, shared, turn)
         turn = load_acquire(numbers, ROUND)
 
 
 @inline
-def _follow(s, packed, gated, skipped, hidden, logits, numbers, turn):
+def _follow(s, packed, shared, turn):
     """Make the assistant's part of sample after sample, until the round ends."""
+    gated, skipped, hidden, logits, numbers = shared
     hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
     hidden_rest, logits_rest = s.skip_padded - hidden_cut, s.outputs_padded - logits_cut
     own_hidden, own_logits = hidden[hidden_cut:], logits[logits_cut:]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
-from seqgen.kernels.vector import pack, padded
+from seqgen.kernels.packing import Packer, padded_vector
+from seqgen.kernels.padding import padded, whole_vectors
 
 # columns of `Packed.at`
 PAST, PRESENT, RESIDUAL, SKIP = 0, 1, 2, 3
@@ -78,17 +78,18 @@ class Packed(NamedTuple):
 
 
 class Conditioning(NamedTuple):
-    """What turns conditions into gate columns, packed for `matmul`.
+    """What turns conditions into gate columns: where matrices begin in `Packed.matrices`, and the frames' biases.
 
     Attributes:
-        global_condition: (K, Z), of class and vector. frames: (3 M, padded H), bias (padded H), of the convolution.
-        local: (H, Z).
+        global_at: (K, Z), of class and vector. frames_at: (3 M, padded H), of the convolution, with biases (padded H).
+        local_at: (H, Z). local_channels: H. Where the model has none of it, it is not asked for.
     """
 
-    global_condition: np.ndarray
+    global_at: int
+    frames_at: int
+    local_at: int
+    local_channels: int
     frames: np.ndarray
-    frames_bias: np.ndarray
-    local: np.ndarray
 
 
 def pack_wavenet(
@@ -97,17 +98,15 @@ def pack_wavenet(
     """Sizes and packed weights of a checkpoint's arrays.
 
     Args:
-        precision: "bfloat16" rounds all parameters to it; "auto" packs matrices in it that are exactly so.
+        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
     """
     layers, taps = int(config["layers"]), int(config["kernel_size"])
     channels, half = int(config["residual_channels"]), int(config["gate_channels"]) // 2
     skip, hop = int(config["skip_channels"]), int(config["hop"] or 0)
-    single = {name: _float32(array, precision) for name, array in arrays.items()}
-    exact = all(is_bfloat16(array) for array in single.values())
-    packing = "bfloat16" if precision == "bfloat16" or (precision == "auto" and exact) else "float32"
-    half_padded = -(-half // 16) * 16
+    packer = Packer(arrays, precision)
+    half_padded = whole_vectors(half)
     gates = padded(2 * half_padded)
-    outputs = len(single["output.bias"])
+    outputs = len(packer["output.bias"])
     categorical = config["output"] == "categorical"
 
     def spread(matrix: np.ndarray) -> np.ndarray:
@@ -116,40 +115,45 @@ def pack_wavenet(
         wide[:, :half], wide[:, half_padded : half_padded + half] = matrix[:, :half], matrix[:, half:]
         return wide
 
-    parts: list[np.ndarray] = []
-    length = 0
-
-    def put(matrix: np.ndarray) -> int:
-        """Append a matrix (inputs, outputs); where it begins, counted in weights."""
-        nonlocal length
-        begin = length
-        parts.append(pack(matrix, packing))
-        length += len(matrix) * padded(matrix.shape[1])
-        return begin
-
     at = np.zeros((layers, 4), np.int64)
     base = np.zeros(layers * gates, np.float32)
     residual = np.zeros((layers, channels), np.float32)
     for number in range(layers):
         name = f"layers.{number}."
-        dilated = spread(single[name + "dilated.weight"].T)
-        at[number, PAST], at[number, PRESENT] = put(dilated[:-channels]), put(dilated[-channels:])
-        base[number * gates : (number + 1) * gates] = spread(single[name + "dilated.bias"][None])[0]
+        dilated = spread(packer[name + "dilated.weight"].T)
+        at[number, PAST], at[number, PRESENT] = (
+            packer.add(dilated[:-channels]),
+            packer.add(dilated[-channels:]),
+        )
+        base[number * gates : (number + 1) * gates] = spread(packer[name + "dilated.bias"][None])[0]
         if number < layers - 1:
-            at[number, RESIDUAL] = put(single[name + "residual.weight"].T)
-            residual[number] = single[name + "residual.bias"]
-        at[number, SKIP] = put(single["skip.weight"].T[number * half : (number + 1) * half])
-    head_at = np.array([put(single[f"{name}.weight"].T) for name in ("hidden", "output")])
+            at[number, RESIDUAL] = packer.add(packer[name + "residual.weight"].T)
+            residual[number] = packer[name + "residual.bias"]
+        at[number, SKIP] = packer.add(packer["skip.weight"].T[number * half : (number + 1) * half])
+    head_at = np.array([packer.add(packer[f"{name}.weight"].T) for name in ("hidden", "output")])
+
+    def columns(name: str) -> int:
+        """Add the matrix that makes gate columns of all layers, (L · 2 half, inputs), as (inputs, Z)."""
+        matrix = packer[name].reshape(layers, 2 * half, -1)
+        return packer.add(np.concatenate([spread(layer.T) for layer in matrix], 1))
+
+    global_at = columns("globals.weight") if "globals.weight" in packer else 0
+    frames_at, local_at, local_channels, frames = 0, 0, 0, np.zeros(0, np.float32)
+    if "local.weight" in packer:
+        kernel = packer["frames.weight"]
+        local_channels, frames = len(kernel), padded_vector(packer["frames.bias"])
+        frames_at = packer.add(kernel.transpose(2, 1, 0).reshape(-1, local_channels))
+        local_at = columns("local.weight")
     dilations = 2 ** (np.arange(layers) % int(config["cycle"]))
     # a row is read before it is written, so that a ring of exactly the reach is enough
     rows = np.array([_power_of_two(max(1, (taps - 1) * int(d))) for d in dilations])
     upsample = np.zeros((2, max(hop, 1)), np.float32)
     upsample[0] = 1.0
-    if "upsample.weight" in single:
-        upsample[:] = single["upsample.weight"]
+    if "upsample.weight" in packer:
+        upsample[:] = packer["upsample.weight"]
     packed = Packed(
-        np.concatenate(parts), at, head_at, np.ascontiguousarray(single["input.weight"]), single["input.bias"], base,
-        residual, _padded(single["skip.bias"]), _padded(single["hidden.bias"]), _padded(single["output.bias"]),
+        packer.matrices(), at, head_at, packer["input.weight"], packer["input.bias"], base, residual,
+        padded_vector(packer["skip.bias"]), padded_vector(packer["hidden.bias"]), padded_vector(packer["output.bias"]),
         dilations.astype(np.int64), np.concatenate([[0], np.cumsum(rows * channels)[:-1]]), rows - 1, upsample,
     )  # fmt: skip
     sizes = Sizes(
@@ -158,31 +162,7 @@ def pack_wavenet(
         KINDS[config["output"]], outputs if categorical else 1, int(config["mixtures"]), hop,
         int(rows.sum()) * channels,
     )  # fmt: skip
-
-    def columns(name: str) -> np.ndarray:
-        """(L · 2 half, inputs) packed as (inputs, Z); nothing where the model has none."""
-        if name not in single:
-            return np.zeros(0, np.float32)
-        matrix = single[name].reshape(layers, 2 * half, -1)
-        return pack(np.concatenate([spread(layer.T) for layer in matrix], 1), packing)
-
-    frames = single.get("frames.weight", np.zeros((1, 1, 3), np.float32))
-    conditioning = Conditioning(
-        columns("globals.weight"), pack(frames.transpose(2, 1, 0).reshape(-1, len(frames)), packing),
-        _padded(single.get("frames.bias", np.zeros(1, np.float32))), columns("local.weight"),
-    )  # fmt: skip
-    return sizes, packed, conditioning
-
-
-def _float32(array: np.ndarray, precision: str) -> np.ndarray:
-    single = np.asarray(array, np.float32)
-    return from_bfloat16(to_bfloat16(single)).reshape(single.shape) if precision == "bfloat16" else single
-
-
-def _padded(bias: np.ndarray) -> np.ndarray:
-    whole = np.zeros(padded(len(bias)), np.float32)
-    whole[: len(bias)] = bias
-    return whole
+    return sizes, packed, Conditioning(global_at, frames_at, local_at, local_channels, frames)
 
 
 def _power_of_two(number: int) -> int:

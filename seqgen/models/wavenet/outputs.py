@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy
 
+from seqgen import logistic
 from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
 
 LOWEST_LOG_SCALE = {"logistics": -9.0, "gaussian": -7.0}
@@ -70,20 +71,9 @@ def mixture(output: str, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def log_mass(symbols: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
-    """Log of the mass that a logistic distribution gives 16-bit numbers, of the common shape.
-
-    With a and b the ends of the interval in units of the scale, σ(b) - σ(a) = σ(b) σ(-a) (1 - e^(a - b)): a product
-    without cancellation, whose logarithm and gradient are finite however far the number is from the mean.
-    """
-    half = 0.5 / PCM_SCALE
-    precision = torch.exp(-log_scales)
+    """Log of the mass that a logistic distribution gives 16-bit numbers, of the common shape."""
     centred = symbols.to(means.dtype) / PCM_SCALE - means
-    first, last = symbols == LOWEST, symbols == HIGHEST
-    zero = torch.zeros_like(means)
-    below_top = torch.where(last, zero, logsigmoid((centred + half) * precision))
-    above_bottom = torch.where(first, zero, logsigmoid((half - centred) * precision))
-    width = torch.log(-torch.expm1(-2.0 * half * precision))
-    return below_top + above_bottom + torch.where(first | last, zero, width)
+    return logistic.log_mass(centred, 0.5 / PCM_SCALE, log_scales, symbols == LOWEST, symbols == HIGHEST)
 
 
 def log_density(values: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:

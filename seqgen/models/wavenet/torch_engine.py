@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
 
 from seqgen import rng
-from seqgen.audio.engine import Local, SoundEngine, diverged
+from seqgen.audio.engine import SoundEngine, diverged
+from seqgen.audio.numba_lanes import Local
 from seqgen.checkpoint import Weights
 from seqgen.codecs.audio import HIGHEST, LOWEST, PCM_SCALE
-from seqgen.controls import log_softmax
 from seqgen.engine import Request
+from seqgen.engines.reference_draw import draw_symbols
 from seqgen.engines.reference_model import private_model
-from seqgen.models.wavenet.layers import Past, gate
+from seqgen.kernels.lanes import StepArrays
+from seqgen.models.wavenet.layers import Past
 from seqgen.models.wavenet.model import WaveNet
 from seqgen.models.wavenet.outputs import log_probs as sound_log_probs
 from seqgen.models.wavenet.outputs import mixture
@@ -90,18 +91,16 @@ class WaveNetEngine(SoundEngine):
         return torch.cat(each).cpu().numpy()
 
     @torch.no_grad()
-    def _draw(
-        self, counts: np.ndarray, local: Local | None, symbols: np.ndarray, log_probs: np.ndarray
-    ) -> None:
+    def _draw(self, counts: np.ndarray, local: Local | None, out: StepArrays) -> None:
         for t in range(int(counts.max(initial=0))):
             lanes = np.flatnonzero(counts > t)
             groups = lanes[:, None] if self._numpy_dtype == np.float64 else [lanes]
             for some in groups:
                 raw = self._step(some, t, local).double().cpu()
                 drawn, scores = self._symbols(some, raw, self.position[some] + t)
-                symbols[some, t] = drawn
-                if log_probs.shape[1]:
-                    log_probs[some, t] = scores
+                out.symbols[some, t] = drawn
+                if self.request.log_probs:
+                    out.log_probs[:, some, t] = scores
                 self.history[some] = np.concatenate(
                     [self._values(drawn)[:, None], self.history[some][:, :-1]], 1
                 )
@@ -110,24 +109,21 @@ class WaveNetEngine(SoundEngine):
         """Raw outputs (lanes, O) of the step that is t after the clock."""
         model, clock = self._model, self.clock[lanes] + t
         inputs = torch.as_tensor(self.history[lanes][:, ::-1].copy(), device=model.skip.weight.device)
-        h = model.input(
-            inputs.long() if self.output == "categorical" else inputs.to(model.skip.weight.dtype)
-        )[:, 0]
+        inputs = inputs.long() if self.output == "categorical" else inputs.to(model.skip.weight.dtype)
         added = self._added(lanes, t, local)
-        gates = []
-        for number, (layer, ring) in enumerate(zip(model.gated_layers, self.rings, strict=True)):
-            taps = [
-                self._tensor(ring[lanes, (clock - j * layer.dilation) % ring.shape[1]])
+
+        def taps(number: int, h: Tensor) -> Tensor:
+            ring, dilation = self.rings[number], model.gated_layers[number].dilation
+            past = [
+                self._tensor(ring[lanes, (clock - j * dilation) % ring.shape[1]])
                 for j in range(model.kernel_size - 1, 0, -1)
             ]
-            z = layer.dilated(torch.cat([*taps, h], -1))
-            if added is not None:
-                z = z + added[:, number * model.gate_channels : (number + 1) * model.gate_channels]
             ring[lanes, clock % ring.shape[1]] = h.cpu().numpy()
-            gates.append(gate(z))
-            if layer.residual is not None:
-                h = h + layer.residual(gates[-1])
-        return model.output(relu(model.hidden(relu(model.skip(torch.cat(gates, -1))))))
+            return torch.cat([*past, h], -1)
+
+        return model.through_layers(
+            model.input(inputs)[:, 0], taps, lambda part: [] if added is None else [added[:, part]]
+        )
 
     def _added(self, lanes: np.ndarray, t: int, local: Local | None) -> Tensor | None:
         """What conditions add to all gates at a step, (lanes, Z)."""
@@ -145,7 +141,7 @@ class WaveNetEngine(SoundEngine):
         return total
 
     def _symbols(self, lanes: np.ndarray, raw: Tensor, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The drawn symbols (lanes,), and their log-probabilities under the model and as drawn (lanes, 2)."""
+        """The drawn symbols (lanes,), and their log-probabilities under the model and as drawn (2, lanes)."""
         seed, index = self.request.seed, self.index[lanes]
         if self.output == "categorical":
             return self._categories(lanes, raw.numpy(), rng.uniforms(seed, index, place, rng.Purpose.TOKEN))
@@ -162,17 +158,15 @@ class WaveNetEngine(SoundEngine):
         if not np.isfinite(drawn).all():
             raise diverged()
         scores = sound_log_probs(self.output, raw, torch.as_tensor(drawn)).numpy()
-        return drawn, np.stack([scores, scores], 1)
+        return drawn, np.stack([scores, scores])
 
     def _categories(
         self, lanes: np.ndarray, logits: np.ndarray, u: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        drawn, scores = np.zeros(len(lanes), np.int64), np.zeros((len(lanes), 2))
+        drawn, scores = np.zeros(len(lanes), np.int64), np.zeros((2, len(lanes)))
         for row, lane in enumerate(lanes.tolist()):
-            shaped = self.controls.of(lane).apply(logits[row], self.controls.seen[lane])
-            symbol = int(rng.categorical(np.exp(shaped), u[row]))
-            drawn[row], scores[row] = symbol, (log_softmax(logits[row])[symbol], shaped[symbol])
-            self.controls.seen[lane, symbol] = True
+            drawn[row], scores[:, row] = draw_symbols(self.controls, lane, logits[row], u[row])
+            self.controls.seen[lane, drawn[row]] = True
         return drawn, scores
 
     def _uniforms(self, index: np.ndarray, place: np.ndarray, purpose: rng.Purpose) -> np.ndarray:

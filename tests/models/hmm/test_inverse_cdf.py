@@ -17,10 +17,9 @@ from seqgen.models.hmm.numba_sampling import _draw
 
 
 @kernel
-def _draw_all(thresholds, guide, offset, bits, row, words, out):
+def _draw_all(table, row, words, out):
     for k in range(len(words)):
-        place = _draw(thresholds, guide, np.uint64(bits), np.uint64(row), words[k])
-        out[k] = np.int64(place) + offset[row]
+        out[k] = np.int64(_draw(table, np.uint64(row), words[k])) + table.offset[row]
 
 
 @kernel
@@ -35,7 +34,7 @@ def _normals(words, out):
 
 def drawn(table: GuideTable, row: int, words: np.ndarray) -> np.ndarray:
     out = np.empty(len(words), np.int64)
-    _draw_all(table.thresholds, table.guide, table.offset, table.bits, row, words, out)
+    _draw_all(table, row, words, out)
     return out
 
 

@@ -11,7 +11,6 @@ import pytest
 from seqgen import Controls, SeqgenError
 from seqgen.checkpoint import Weights
 from seqgen.image.numba_binary import MARGIN, UNDECIDED, decide, fill_thresholds
-from seqgen.image.numba_raster import packing
 from seqgen.kernels.dots import add_row, dot, pack_rows
 from seqgen.kernels.words import planes
 from seqgen.models.eonade.model import EoNADE
@@ -123,9 +122,6 @@ def test_bfloat16_weights_give_the_same_bits_packed_or_not(model: Any) -> None:
         for precision in ("auto", "float32")
     )
     assert all(np.array_equal(a, b) for a, b in zip(packed, plain, strict=True))
-    arrays = model.arrays()
-    assert packing(arrays, tuple(arrays), "auto")[1] == "bfloat16"
-    assert packing(arrays, tuple(arrays), "float32")[1] == "float32"
 
 
 def test_raster_models_refuse_holes_and_conditions() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqgen.kernels import logistics as compiled
+from seqgen.models.pixel_cnn_pp import numba_logistics as compiled
 from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture, groups, interval_log_prob
 
 MIXTURES = 4
@@ -123,7 +123,7 @@ def test_gradients_are_finite_in_float32_however_far_a_level_is():
 
 def test_compiled_draws_agree_with_the_specification():
     colours, levels = 2, 17
-    joint, means, precisions, logits = (np.zeros(n) for n in (MIXTURES, MIXTURES, MIXTURES, levels))
+    memory, logits = compiled.Mixture(levels, *np.zeros((3, MIXTURES))), np.zeros(levels)
     for extreme in (1.0, 30.0):
         raw = random_raw(colours, 5, extreme=extreme, count=8)
         x = np.arange(16).reshape(8, 2) % levels
@@ -133,16 +133,15 @@ def test_compiled_draws_agree_with_the_specification():
         ]
         for pixel in range(8):
             flat = raw[pixel].flatten().numpy()
-            compiled.begin_pixel(flat, 0, MIXTURES, joint)
+            compiled.begin_pixel(memory, flat, 0)
             for colour in range(colours):
-                compiled.components(flat, 0, colour, colours, MIXTURES, x[pixel], levels, means, precisions)
-                compiled.level_log_probs(joint, means, precisions, levels, logits)
+                compiled.begin_colour(memory, flat, 0, colour, x[pixel])
+                compiled.level_log_probs(memory, logits)
                 np.testing.assert_allclose(logits, expected[colour][pixel].numpy(), rtol=1e-11, atol=1e-11)
                 cumulative = np.cumsum(np.exp(logits))
                 for uniform in (1e-9, 0.123, 0.5, 0.77, 1 - 1e-9):
-                    level = compiled.level_below(joint, means, precisions, levels, uniform)
+                    level = compiled.level_below(memory, uniform)
                     assert level == int(np.sum(cumulative <= uniform))
-                    assert compiled.log_prob_of(level, joint, means, precisions, levels) == pytest.approx(
-                        logits[level], rel=1e-11, abs=1e-11
-                    )
-                compiled.learn(x[pixel, colour], joint, means, precisions, levels)
+                    exact = compiled.log_prob_of(memory, level)
+                    assert exact == pytest.approx(logits[level], rel=1e-11, abs=1e-11)
+                compiled.learn(memory, x[pixel, colour])

@@ -10,11 +10,12 @@ import pytest
 
 from seqgen.engine import Request, Start
 from seqgen.errors import SeqgenError
+from seqgen.kernels.lanes import StepArrays
 from seqgen.kernels.signals import read, write
 from seqgen.kernels.trial import Trial
 from seqgen.models.wavenet import numba_engine as engine_module
 from seqgen.models.wavenet.numba_engine import WaveNetEngine
-from seqgen.models.wavenet.numba_lane import ASSISTED, MOST_ROUNDS, READY, ROUND, WANTED, assist, lead
+from seqgen.models.wavenet.numba_lane import ASSISTED, MOST_ROUNDS, READY, ROUND, WANTED, Shared, assist, lead
 from seqgen.threads import Workers
 from tests.models.wavenet.cases import CASES
 from tests.models.wavenet.test_engines import wavenet
@@ -28,7 +29,7 @@ def always(monkeypatch):
     rounds: list[np.ndarray] = []
 
     def watched(*arguments):
-        rounds.append(arguments[-1])
+        rounds.append(Shared(*arguments[-1]).numbers)
         return lead(*arguments)
 
     monkeypatch.setattr(Trial, "choose", lambda self: True)
@@ -74,21 +75,19 @@ class Led:
         self.engine = WaveNetEngine(model.weights(), Request(seed=6))
         self.engine.begin(np.array([0]), np.array([0], np.uint64), Start())
         self.shared = self.engine._shared()
-        self.numbers = self.shared[-1]
+        self.numbers = self.shared.numbers
 
     def run(self) -> np.ndarray:
-        own, symbols = self.engine, np.zeros(self.count)
-        controls = own.controls
+        own, out = self.engine, StepArrays.of(1, self.count, np.float64, log_probs=False)
         code = lead(
-            own._sizes, own._packed, self.count, np.uint64(6), own.base[0], np.zeros(0, np.float32), 0, own.rings[0],
-            own.history[0], own.clock[0], own.position[0], own.index[0], controls.reshapes[0],
-            controls.parameters[0], controls.allowed[0], controls.seen[0], symbols, np.zeros((0, 2)), *self.shared,
+            own._model, 0, self.count, np.uint64(6), tuple(own.sound), tuple(own.cache), tuple(own._none),
+            tuple(own.controls.arrays), tuple(out), tuple(self.shared),
         )  # fmt: skip
         assert code == 0
-        return symbols
+        return out.symbols[0]
 
     def assist(self) -> None:
-        assist(self.engine._sizes, self.engine._packed, *self.shared)
+        assist(self.engine._model, tuple(self.shared))
 
 
 def test_without_an_answer_the_leader_goes_on_alone():

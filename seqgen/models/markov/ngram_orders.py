@@ -13,13 +13,13 @@ import numpy as np
 from seqgen.models.markov.ngrams import NGrams, lexicographic_keys
 
 
-class Level(NamedTuple):
-    """All m-grams in lexicographic order.
+class Order(NamedTuple):
+    """All m-grams, those of order m, sorted lexicographically.
 
     Attributes:
         columns: (m, n) int32 symbols.
         counts: (n,) int64, how often they occurred, or how many different symbols stood before them.
-        suffix: (n,) int32, the row of the same without its first symbol in the level below.
+        suffix: (n,) int32, the row of the same without its first symbol among those of the order below.
     """
 
     columns: np.ndarray
@@ -27,8 +27,8 @@ class Level(NamedTuple):
     suffix: np.ndarray
 
 
-def levels(ngrams: NGrams, *, neighbours: bool) -> list[Level]:
-    """The levels m = 1 .. N.
+def orders(ngrams: NGrams, *, neighbours: bool) -> list[Order]:
+    """The orders m = 1 .. N.
 
     With `neighbours` the shorter n-grams are counted by the different symbols before them, where the beginning of
     a sequence is a symbol like another; n-grams that begin a sequence, which nothing can stand before, keep
@@ -39,7 +39,7 @@ def levels(ngrams: NGrams, *, neighbours: bool) -> list[Level]:
     padding = (rows == ngrams.begin).sum(0, dtype=np.uint8)
     top = padding <= 1
     columns, counts = rows[:, top], ngrams.counts[top].astype(np.int64)
-    made: list[Level] = []
+    made: list[Order] = []
     for m in range(size - 1, 0, -1):
         begun = padding == size - m + 1
         shorter = np.concatenate([columns[1:], rows[size - m :, begun]], 1)
@@ -52,16 +52,16 @@ def levels(ngrams: NGrams, *, neighbours: bool) -> list[Level]:
         del keys
         row = np.empty(len(order), np.int32)
         row[order] = np.cumsum(fresh, dtype=np.int32) - 1
-        made.append(_level(ngrams, columns, counts, row[: len(counts)]))
+        made.append(_order(ngrams, columns, counts, row[: len(counts)]))
         starts = np.flatnonzero(fresh)
         columns = shorter[:, order[starts]]
         counts = np.add.reduceat(weights[order], starts)
-    made.append(_level(ngrams, columns, counts, np.zeros(len(counts), np.int32)))
+    made.append(_order(ngrams, columns, counts, np.zeros(len(counts), np.int32)))
     return made[::-1]
 
 
-def _level(ngrams: NGrams, columns: np.ndarray, counts: np.ndarray, suffix: np.ndarray) -> Level:
+def _order(ngrams: NGrams, columns: np.ndarray, counts: np.ndarray, suffix: np.ndarray) -> Order:
     """Without ends there is no beginning to condition on: n-grams that begin a sequence, which come last, have
     counted as left neighbours and are dropped."""
     n = columns.shape[1] if ngrams.ends else int(np.searchsorted(columns[0], ngrams.begin))
-    return Level(np.ascontiguousarray(columns[:, :n]), counts[:n], suffix[:n].copy())
+    return Order(np.ascontiguousarray(columns[:, :n]), counts[:n], suffix[:n].copy())

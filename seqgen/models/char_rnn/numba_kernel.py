@@ -1,0 +1,147 @@
+"""The loop of the fused sampler of recurrent networks: gates, activations, output, controls, noise and draw.
+
+All layers' hidden states of a lane lie side by side, so that the input of layer l, its lower neighbour's new
+state and its own old one, is one contiguous vector and one matrix product. The first layer's product with the
+one-hot symbol is a row of a table. Legend: B lanes, M of them in a thread, V vocabulary, H hidden size, L layers.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgen.kernels import activations
+from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.draw import draw, draw_scratch
+from seqgen.kernels.lanes import LaneControlArrays, StepArrays
+from seqgen.kernels.random import uniform
+from seqgen.kernels.vector import matmul
+from seqgen.models.char_rnn.numba_packing import GRU, LSTM, Packed
+from seqgen.rng import Purpose
+
+_TOKEN = int(Purpose.TOKEN)
+
+
+class CharRNNState(NamedTuple):
+    """What is kept of every lane.
+
+    Attributes:
+        states: (B, L H) float32, hidden states. cells: (B, L H) float32 of an LSTM, else (B, 0).
+        previous: (B,) int64, the last symbol, -1 before the first.
+        position: (B,) uint64, of the next symbol in its sample. index: (B,) uint64, of the samples.
+    """
+
+    states: np.ndarray
+    cells: np.ndarray
+    previous: np.ndarray
+    position: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is hidden
+
+
+@inline
+def _activate(p, gates, column, states, at, cells, cell_at):
+    """New hidden state of one lane and layer from its gate sums, written over the old one at states[at:]."""
+    hidden, gate = p.hidden, p.gate
+    if p.cell == LSTM:
+        for j in range(hidden):
+            kept = activations.sigmoid(gates[column + gate + j]) * cells[cell_at + j]
+            new = activations.sigmoid(gates[column + j]) * activations.tanh(gates[column + 2 * gate + j])
+            cells[cell_at + j] = kept + new
+        for j in range(hidden):
+            opened = activations.sigmoid(gates[column + 3 * gate + j])
+            states[at + j] = opened * activations.tanh(cells[cell_at + j])
+    elif p.cell == GRU:
+        for j in range(hidden):
+            reset = activations.sigmoid(gates[column + j])
+            update = activations.sigmoid(gates[column + gate + j])
+            new = activations.tanh(gates[column + 2 * gate + j] + reset * gates[column + 3 * gate + j])
+            states[at + j] = new + update * (states[at + j] - new)
+    else:
+        for j in range(hidden):
+            states[at + j] = activations.tanh(gates[column + j])
+
+
+@kernel
+def advance(packed, lanes, counts, forced, seed, state, controls, out):
+    """Advance `lanes` (most symbols first) by `counts`; `forced` inputs (T,) prefill the first lane instead.
+
+    `packed`, `state`, `controls` and `out` are `Packed`, `CharRNNState`, `LaneControlArrays` and `StepArrays` as plain
+    tuples; of `out` the symbols and log-probabilities are filled in.
+
+    Returns False if the controls of some lane leave nothing to draw.
+    """
+    p, s = Packed(*packed), CharRNNState(*state)
+    controls, out = LaneControlArrays(*controls), StepArrays(*out)
+    hidden = p.hidden
+    width = s.states.shape[1]
+    cell_width = s.cells.shape[1]
+    columns = p.table.shape[1]
+    vocabulary = controls.allowed.shape[1]
+    outputs = len(p.head)
+    many = len(lanes)
+    want_log_probs = out.log_probs.shape[2] > 0
+    # local copies: rows of the lanes of this call, side by side
+    own = np.empty(many * width, np.float32)
+    own_cells = np.empty(many * cell_width, np.float32)
+    for m in range(many):
+        for j in range(width):
+            own[m * width + j] = s.states[lanes[m], j]
+        for j in range(cell_width):
+            own_cells[m * cell_width + j] = s.cells[lanes[m], j]
+    gates = np.empty(many * columns, np.float32)
+    sums = np.empty(many * outputs, np.float32)
+    scratch = draw_scratch(vocabulary)
+    running = many
+    possible = True
+    for t in range(counts[0]):
+        while running > 0 and counts[running - 1] <= t:
+            running -= 1
+        matrix = 0
+        for layer in range(p.layers):
+            inputs = hidden if layer == 0 else 2 * hidden
+            first = 0 if layer == 0 else (layer - 1) * hidden
+            for m in range(running):
+                if layer == 0:
+                    symbol = forced[t] if len(forced) else s.previous[lanes[m]]
+                    row = symbol if symbol >= 0 else vocabulary
+                    for j in range(columns):
+                        gates[m * columns + j] = p.table[row, j]
+                else:
+                    for j in range(columns):
+                        gates[m * columns + j] = p.biases[layer, j]
+            matmul(own, first, width, running, p.matrices, matrix, inputs, columns, gates, columns)
+            matrix += inputs * columns
+            for m in range(running):
+                at, cell_at = m * width + layer * hidden, m * cell_width + layer * hidden
+                _activate(p, gates, m * columns, own, at, own_cells, cell_at)
+        if len(forced):
+            continue
+        for m in range(running):
+            for j in range(outputs):
+                sums[m * outputs + j] = p.head[j]
+        top = (p.layers - 1) * hidden
+        matmul(own, top, width, running, p.matrices, p.head_at, hidden, outputs, sums, outputs)
+        for m in range(running):
+            lane = lanes[m]
+            for v in range(vocabulary):
+                scratch.logits[v] = sums[m * outputs + v]
+            u = uniform(seed, s.index[lane], s.position[lane], _TOKEN)
+            symbol, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
+            if symbol < 0:
+                possible = False
+                symbol = 0
+            out.symbols[lane, t] = symbol
+            if want_log_probs:
+                out.log_probs[0, lane, t] = log_prob
+                out.log_probs[1, lane, t] = log_prob_drawn
+            controls.seen[lane, symbol] = True
+            s.previous[lane] = symbol
+            s.position[lane] += np.uint64(1)
+    for m in range(many):
+        for j in range(width):
+            s.states[lanes[m], j] = own[m * width + j]
+        for j in range(cell_width):
+            s.cells[lanes[m], j] = own_cells[m * cell_width + j]
+    return possible
