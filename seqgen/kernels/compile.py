@@ -91,6 +91,14 @@ def inline(function: F) -> F:
     return numba.njit(nogil=True, error_model="numpy")(function)
 
 
+def splice(function: F) -> F:
+    """Put the code of `function` into the kernels that call it before they are compiled.
+
+    For what is called so often that handing over its arguments would show, where LLVM leaves a call.
+    """
+    return numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
 # ---- what the user hears of it --------------------------------------------------------------------------
 
 _kernels: set[Any] = set()

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from seqgen.kernels.bfloat16 import in_pairs
-from seqgen.kernels.compile import inline
+from seqgen.kernels.compile import inline, splice
 from seqgen.kernels.padding import BLOCK, WIDTH, padded
 
 _VECTORS = BLOCK // WIDTH
@@ -163,6 +163,10 @@ def matvec(x, x_at, w, w_at, inputs, outputs, y):
             _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
 
 
+# a call for each of many small products would show
+_spliced_matvec = splice(matvec.py_func)  # type: ignore[attr-defined]
+
+
 @inline
 def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
     """Add x @ W to y for `lanes` rows.
@@ -173,7 +177,7 @@ def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
         y: float32 array whose row l begins at l * y_stride; holds the bias on entry and the result on exit.
     """
     if lanes == 1:
-        matvec(x, x_at, w, w_at, inputs, outputs, y)
+        _spliced_matvec(x, x_at, w, w_at, inputs, outputs, y)
         return
     for begin in range(0, outputs, BLOCK):
         at = w_at + begin * inputs

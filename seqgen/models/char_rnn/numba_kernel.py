@@ -41,10 +41,9 @@ class CharRNNState(NamedTuple):
 
 
 @inline
-def _activate(p, gates, column, states, at, cells, cell_at):
+def _activate(cell, gates, column, hidden, gate, states, at, cells, cell_at):
     """New hidden state of one lane and layer from its gate sums, written over the old one at states[at:]."""
-    hidden, gate = p.hidden, p.gate
-    if p.cell == LSTM:
+    if cell == LSTM:
         for j in range(hidden):
             kept = activations.sigmoid(gates[column + gate + j]) * cells[cell_at + j]
             new = activations.sigmoid(gates[column + j]) * activations.tanh(gates[column + 2 * gate + j])
@@ -52,7 +51,7 @@ def _activate(p, gates, column, states, at, cells, cell_at):
         for j in range(hidden):
             opened = activations.sigmoid(gates[column + 3 * gate + j])
             states[at + j] = opened * activations.tanh(cells[cell_at + j])
-    elif p.cell == GRU:
+    elif cell == GRU:
         for j in range(hidden):
             reset = activations.sigmoid(gates[column + j])
             update = activations.sigmoid(gates[column + gate + j])
@@ -74,25 +73,27 @@ def advance(packed, lanes, counts, forced, seed, state, controls, out):
     """
     p, s = Packed(*packed), CharRNNState(*state)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
-    hidden = p.hidden
-    width = s.states.shape[1]
-    cell_width = s.cells.shape[1]
-    columns = p.table.shape[1]
-    vocabulary = controls.allowed.shape[1]
-    outputs = len(p.head)
+    # fields that are read in a loop have names of their own: each look at a field counts references
+    hidden, table, matrices, biases, head = p.hidden, p.table, p.matrices, p.biases, p.head
+    states, cells, previous, position, index = s
+    symbols, log_probs, seen = out.symbols, out.log_probs, controls.seen
+    width, cell_width, columns = states.shape[1], cells.shape[1], table.shape[1]
+    vocabulary = seen.shape[1]
+    outputs = len(head)
     many = len(lanes)
-    want_log_probs = out.log_probs.shape[2] > 0
+    want_log_probs = log_probs.shape[2] > 0
     # local copies: rows of the lanes of this call, side by side
     own = np.empty(many * width, np.float32)
     own_cells = np.empty(many * cell_width, np.float32)
     for m in range(many):
         for j in range(width):
-            own[m * width + j] = s.states[lanes[m], j]
+            own[m * width + j] = states[lanes[m], j]
         for j in range(cell_width):
-            own_cells[m * cell_width + j] = s.cells[lanes[m], j]
+            own_cells[m * cell_width + j] = cells[lanes[m], j]
     gates = np.empty(many * columns, np.float32)
     sums = np.empty(many * outputs, np.float32)
     scratch = draw_scratch(vocabulary)
+    logits = scratch.logits
     running = many
     possible = True
     for t in range(counts[0]):
@@ -104,44 +105,44 @@ def advance(packed, lanes, counts, forced, seed, state, controls, out):
             first = 0 if layer == 0 else (layer - 1) * hidden
             for m in range(running):
                 if layer == 0:
-                    symbol = forced[t] if len(forced) else s.previous[lanes[m]]
+                    symbol = forced[t] if len(forced) else previous[lanes[m]]
                     row = symbol if symbol >= 0 else vocabulary
                     for j in range(columns):
-                        gates[m * columns + j] = p.table[row, j]
+                        gates[m * columns + j] = table[row, j]
                 else:
                     for j in range(columns):
-                        gates[m * columns + j] = p.biases[layer, j]
-            matmul(own, first, width, running, p.matrices, matrix, inputs, columns, gates, columns)
+                        gates[m * columns + j] = biases[layer, j]
+            matmul(own, first, width, running, matrices, matrix, inputs, columns, gates, columns)
             matrix += inputs * columns
             for m in range(running):
                 at, cell_at = m * width + layer * hidden, m * cell_width + layer * hidden
-                _activate(p, gates, m * columns, own, at, own_cells, cell_at)
+                _activate(p.cell, gates, m * columns, hidden, p.gate, own, at, own_cells, cell_at)
         if len(forced):
             continue
         for m in range(running):
             for j in range(outputs):
-                sums[m * outputs + j] = p.head[j]
+                sums[m * outputs + j] = head[j]
         top = (p.layers - 1) * hidden
-        matmul(own, top, width, running, p.matrices, p.head_at, hidden, outputs, sums, outputs)
+        matmul(own, top, width, running, matrices, p.head_at, hidden, outputs, sums, outputs)
         for m in range(running):
             lane = lanes[m]
             for v in range(vocabulary):
-                scratch.logits[v] = sums[m * outputs + v]
-            u = uniform(seed, s.index[lane], s.position[lane], _TOKEN)
+                logits[v] = sums[m * outputs + v]
+            u = uniform(seed, index[lane], position[lane], _TOKEN)
             symbol, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
             if symbol < 0:
                 possible = False
                 symbol = 0
-            out.symbols[lane, t] = symbol
+            symbols[lane, t] = symbol
             if want_log_probs:
-                out.log_probs[0, lane, t] = log_prob
-                out.log_probs[1, lane, t] = log_prob_drawn
-            controls.seen[lane, symbol] = True
-            s.previous[lane] = symbol
-            s.position[lane] += np.uint64(1)
+                log_probs[0, lane, t] = log_prob
+                log_probs[1, lane, t] = log_prob_drawn
+            seen[lane, symbol] = True
+            previous[lane] = symbol
+            position[lane] += np.uint64(1)
     for m in range(many):
         for j in range(width):
-            s.states[lanes[m], j] = own[m * width + j]
+            states[lanes[m], j] = own[m * width + j]
         for j in range(cell_width):
-            s.cells[lanes[m], j] = own_cells[m * cell_width + j]
+            cells[lanes[m], j] = own_cells[m * cell_width + j]
     return possible

@@ -14,19 +14,23 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.image.engine import PixelEngine
-from seqgen.image.numba_binary import fill_thresholds
+from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState
-from seqgen.image.numba_raster import draw_level, places
+from seqgen.image.numba_raster import places
 from seqgen.kernels.compile import inline, kernel, say_compiling
-from seqgen.kernels.dots import add_row
-from seqgen.kernels.draw import draw_scratch
+from seqgen.kernels.dots import add_row, dot
+from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
 from seqgen.kernels.packing import Packer, padded_vector
+from seqgen.kernels.random import uniform
 from seqgen.kernels.vector import matmul
 from seqgen.kernels.words import planes
 from seqgen.models.eonade.lanes import OrderedLanes
+from seqgen.rng import Purpose
 from seqgen.threads import Workers
+
+_TOKEN = int(Purpose.TOKEN)
 
 
 class Packed(NamedTuple):
@@ -115,8 +119,10 @@ def draw_images(packed, lanes, seed, pixels, orders, controls, log_probs, made):
         orders: (B, D). log_probs: (B, 2, C·H·W), or (B, 2, 0) if nobody wants them.
     """
     p, pixels, controls = Packed(*packed), PixelState(*pixels), LaneControlArrays(*controls)
-    size = p.size
-    dims, others = p.output_bias.shape
+    size, places, biases = p.size, p.places, p.biases
+    matrices, inputs_at, outputs_at, output_bias = p.matrices, p.inputs_at, p.outputs_at, p.output_bias
+    image, known, _, index = pixels
+    dims, others = output_bias.shape
     want_log_probs = log_probs.shape[2] > 0
     many = len(lanes)
     own = np.empty(many * size, np.float32)
@@ -124,46 +130,57 @@ def draw_images(packed, lanes, seed, pixels, orders, controls, log_probs, made):
     thresholds = np.empty((many, dims), np.float32)
     noise, words = planes(), np.empty(4 * dims + 8, np.uint32)
     scratch = draw_scratch(others + 1)
+    logits = scratch.logits
     running = np.ones(many, np.bool_)
     for m in range(many):
-        put(p.biases[0], own[m * size : (m + 1) * size])
+        put(biases[0], own[m * size : (m + 1) * size])
         if others == 1:
-            fill_thresholds(seed, pixels.index[lanes[m]], 0, noise, words, thresholds[m])
+            fill_thresholds(seed, index[lanes[m]], 0, noise, words, thresholds[m])
     for t in range(dims):
         wanted = False
         for m in range(many):
-            if not pixels.known[lanes[m], p.places[orders[lanes[m], t]]]:
+            if not known[lanes[m], places[orders[lanes[m], t]]]:
                 wanted = True
                 _rectify(own[m * size : (m + 1) * size], hidden[m * size : (m + 1) * size])
-        for layer in range(1, len(p.biases)):
+        for layer in range(1, len(biases)):
             if not wanted:
                 break
             for m in range(many):
-                put(p.biases[layer], sums[m * size : (m + 1) * size])
+                put(biases[layer], sums[m * size : (m + 1) * size])
             matrix = p.deeper_at + (layer - 1) * p.hidden * size
-            matmul(hidden, 0, size, many, p.matrices, matrix, p.hidden, size, sums, size)
+            matmul(hidden, 0, size, many, matrices, matrix, p.hidden, size, sums, size)
             _rectify(sums, hidden)
         for m in range(many):
             if not running[m]:
                 continue
             lane = lanes[m]
             i = orders[lane, t]
-            place = p.places[i]
-            if pixels.known[lane, place]:
-                level = np.int64(pixels.image[lane, place])
+            place = places[i]
+            if known[lane, place]:
+                level = np.int64(image[lane, place])
             else:
-                level, log_prob, log_prob_drawn = draw_level(
-                    p, hidden, m * size, i, thresholds[m, i], scratch, seed, pixels.index, controls, lane,
-                    want_log_probs,
-                )  # fmt: skip
+                level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
+                if others == 1:
+                    logit = output_bias[i, 0] + dot(hidden, m * size, matrices, outputs_at + i * size, size)
+                    logits[1] = logit
+                    if not controls.reshapes[lane] and not want_log_probs:
+                        level = decide(logit, thresholds[m, i])
+                else:
+                    for k in range(others):
+                        begin = outputs_at + (i * others + k) * size
+                        logits[k + 1] = output_bias[i, k] + dot(hidden, m * size, matrices, begin, size)
+                if level == UNDECIDED:
+                    logits[0] = 0.0
+                    u = uniform(seed, index[lane], np.uint64(i), _TOKEN)
+                    level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
                 if level < 0:
                     running[m] = False
                     made[lane] = 0
                     continue
-                pixels.image[lane, place] = level
+                image[lane, place] = level
                 if want_log_probs:
                     log_probs[lane, 0, place] = log_prob
                     log_probs[lane, 1, place] = log_prob_drawn
-            add_row(own, m * size, p.matrices, p.mask_at + i * size, size)
+            add_row(own, m * size, matrices, p.mask_at + i * size, size)
             if level > 0:
-                add_row(own, m * size, p.matrices, p.inputs_at + (i * others + level - 1) * size, size)
+                add_row(own, m * size, matrices, inputs_at + (i * others + level - 1) * size, size)

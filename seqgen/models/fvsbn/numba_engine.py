@@ -95,41 +95,43 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     """
     p, pixels = Packed(*packed), PixelState(*pixels)
     controls, out = LaneControlArrays(*controls), RowArrays(*out)
+    image, known, row, index = pixels
+    per_row, places, columns = p.per_row, p.places, p.columns
     width = sums.shape[1]
     want_log_probs = out.log_probs.shape[2] > 0
     longest = 0
     for lane in lanes:
-        longest = max(longest, rows[lane] * p.per_row)
+        longest = max(longest, rows[lane] * per_row)
     thresholds = np.empty(longest, np.float32)
     noise, words = planes(), np.empty(4 * longest + 8, np.uint32)
     scratch = draw_scratch(2)
     for lane in lanes:
         own = sums[lane]
-        first, count = pixels.row[lane] * p.per_row, rows[lane] * p.per_row
-        fill_thresholds(seed, pixels.index[lane], first, noise, words, thresholds[:count])
+        first, count = row[lane] * per_row, rows[lane] * per_row
+        fill_thresholds(seed, index[lane], first, noise, words, thresholds[:count])
         drawn = count
         plain = not controls.reshapes[lane] and not want_log_probs
         for t in range(count):
             i = first + t
-            place = p.places[i]
-            if pixels.known[lane, place]:
-                level = np.int64(pixels.image[lane, place])
+            place = places[i]
+            if known[lane, place]:
+                level = np.int64(image[lane, place])
             else:
                 level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
                 if plain:
                     level = decide(own[i], thresholds[t])
                 if level == UNDECIDED:
                     scratch.logits[0], scratch.logits[1] = 0.0, own[i]
-                    u = uniform(seed, pixels.index[lane], np.uint64(i), _TOKEN)
+                    u = uniform(seed, index[lane], np.uint64(i), _TOKEN)
                     level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
                 if level < 0:
                     drawn = t
                     break
-                pixels.image[lane, place] = level
+                image[lane, place] = level
                 if want_log_probs:
-                    keep_log_probs(out, lane, t, p.per_row, log_prob, log_prob_drawn)
+                    keep_log_probs(out, lane, t, per_row, log_prob, log_prob_drawn)
             if level > 0:
                 # the weights of the pixels up to this one are zeros: whole vectors from its own on are added
                 begin = i // 32 * 32
-                add_row(own, begin, p.columns, i * width + begin, width - begin)
-        out.made[lane] = drawn // p.per_row
+                add_row(own, begin, columns, i * width + begin, width - begin)
+        out.made[lane] = drawn // per_row

@@ -19,7 +19,6 @@ from seqgen.kernels.loops import put
 from seqgen.kernels.normals import fill_normals
 from seqgen.kernels.random import philox4, to_uniform
 from seqgen.kernels.words import fill_words, planes
-from seqgen.models.hmm.inverse_cdf import GuideTable
 from seqgen.rng import Purpose
 
 BLOCK = 1024
@@ -27,23 +26,16 @@ _STATE, _EMISSION, _COMPONENT = int(Purpose.STATE), int(Purpose.EMISSION), int(P
 
 
 @inline
-def _draw(table, row, word):
-    """The place in the thresholds that the word draws in a row; indices are unsigned, so none is tested for a sign."""
-    bits, thresholds = np.uint64(table.bits), table.thresholds
-    place = np.uint64(table.guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
+def _draw(thresholds, guide, bits, row, word):
+    """The place in `thresholds` that the word draws in a row; indices are unsigned, so none is tested for a sign."""
+    place = np.uint64(guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
     while thresholds[place] < word:
         place += np.uint64(1)
     return place
 
 
-@inline
-def _width(table):
-    """Thresholds in a row, of a table whose rows are equally long."""
-    return np.uint64(len(table.thresholds)) // np.uint64(len(table.guide) >> np.uint64(table.bits))
-
-
 class Steps(NamedTuple):
-    """Which steps of which samples are drawn.
+    """Which steps of which samples are drawn. Kernels take it, and a `GuideTable`, apart where they begin.
 
     Attributes:
         seed: of the noise. counts: (B,) int64 steps. index, position: (B,) int64, of the samples and in them.
@@ -60,10 +52,10 @@ class Steps(NamedTuple):
 @kernel
 def first_states(seed, indices, table, out):
     """The state at position 0 of each sample, from a table of one row."""
-    table = GuideTable(*table)
+    thresholds, guide, _, bits = table
     for k in range(len(indices)):
         word = np.uint32(philox4(seed, np.uint64(indices[k]), np.uint64(0), _STATE)[0])
-        out[k] = _draw(table, np.uint64(0), word)
+        out[k] = _draw(thresholds, guide, np.uint64(bits), np.uint64(0), word)
 
 
 @kernel
@@ -71,25 +63,27 @@ def sample_states(lanes, steps, hidden, table):
     """Walk the hidden chain of `lanes`; the states of `steps` are filled in.
 
     Args:
-        steps, table: `Steps` and the `GuideTable` of the transition rows, as plain tuples.
+        steps, table: `Steps`, and the `GuideTable` of the transition rows, as plain tuples.
         hidden: (B,) the state before, which becomes the last; before position 0 it is the first one itself.
     """
-    s, table = Steps(*steps), GuideTable(*table)
+    seed, counts, index, position, states = steps
+    thresholds, guide, _, bits = table
     words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
-    width = _width(table)
+    bits = np.uint64(bits)
+    size = np.uint64(len(guide) >> bits)
+    width = np.uint64(len(thresholds)) // size
     for b in lanes:
         state = np.uint64(hidden[b])
         done = 0
-        if s.position[b] == 0:
-            s.states[b, 0] = state
+        if position[b] == 0:
+            states[b, 0] = state
             done = 1
-        while done < s.counts[b]:
-            count = min(BLOCK, s.counts[b] - done)
-            index, number = np.uint64(s.index[b]), s.position[b] + done
-            skip = fill_words(s.seed, index, number, count, _STATE, scratch, words)
-            ready, row = words[skip:], s.states[b, done:]
+        while done < counts[b]:
+            count = min(BLOCK, counts[b] - done)
+            skip = fill_words(seed, np.uint64(index[b]), position[b] + done, count, _STATE, scratch, words)
+            ready, row = words[skip:], states[b, done:]
             for j in range(count):
-                state = _draw(table, state, ready[j]) - state * width
+                state = _draw(thresholds, guide, bits, state, ready[j]) - state * width
                 row[j] = state
             done += count
         hidden[b] = state
@@ -98,35 +92,40 @@ def sample_states(lanes, steps, hidden, table):
 @kernel
 def sample_discrete(lanes, steps, table, symbols):
     """Draw integers given the states: `symbols` (B, N, D) from a table of K D rows."""
-    s, table = Steps(*steps), GuideTable(*table)
+    seed, counts, index, position, states = steps
+    thresholds, guide, offset, bits = table
     dims = symbols.shape[2]
     words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
+    bits = np.uint64(bits)
     for b in lanes:
-        for done in range(0, s.counts[b], BLOCK):
-            count = min(BLOCK, s.counts[b] - done)
-            skip = _fill_emission_words(s, b, done, count, dims, scratch, words)
-            some, out = s.states[b, done:], symbols[b, done:]
+        for done in range(0, counts[b], BLOCK):
+            count, number = min(BLOCK, counts[b] - done), (position[b] + done) * dims
+            skip = fill_words(seed, np.uint64(index[b]), number, count * dims, _EMISSION, scratch, words)
+            some, out = states[b, done:], symbols[b, done:]
             for d in range(dims):
                 ready = words[skip + d :]
                 for j in range(count):
                     row = np.uint64(some[j] * dims + d)
-                    out[j, d] = np.int64(_draw(table, row, ready[j * dims])) + table.offset[row]
+                    place = _draw(thresholds, guide, bits, row, ready[j * dims])
+                    out[j, d] = np.int64(place) + offset[row]
 
 
 @kernel
 def sample_components(lanes, steps, table, components):
     """Draw the component of each observation: `components` (B, N) from a table of K rows."""
-    s, table = Steps(*steps), GuideTable(*table)
+    seed, counts, index, position, states = steps
+    thresholds, guide, _, bits = table
     words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
-    width = _width(table)
+    bits = np.uint64(bits)
+    size = np.uint64(len(guide) >> bits)
+    width = np.uint64(len(thresholds)) // size
     for b in lanes:
-        for done in range(0, s.counts[b], BLOCK):
-            count = min(BLOCK, s.counts[b] - done)
-            index, number = np.uint64(s.index[b]), s.position[b] + done
-            skip = fill_words(s.seed, index, number, count, _COMPONENT, scratch, words)
+        for done in range(0, counts[b], BLOCK):
+            count, number = min(BLOCK, counts[b] - done), position[b] + done
+            skip = fill_words(seed, np.uint64(index[b]), number, count, _COMPONENT, scratch, words)
             for j in range(count):
-                row = np.uint64(s.states[b, done + j])
-                components[b, done + j] = _draw(table, row, words[skip + j]) - row * width
+                row = np.uint64(states[b, done + j])
+                components[b, done + j] = _draw(thresholds, guide, bits, row, words[skip + j]) - row * width
 
 
 @kernel
@@ -135,16 +134,16 @@ def sample_gaussian(lanes, steps, rows, means, factors, symbols):
 
     `factors` are standard deviations (R, D, 1) or lower Cholesky factors (R, D, D).
     """
-    s = Steps(*steps)
+    seed, counts, index, position, _ = steps
     dims = means.shape[1]
     diagonal = factors.shape[2] == 1
     words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
     normals, work = np.empty(BLOCK * dims), np.empty((2, BLOCK * dims))
     tails = np.empty(BLOCK * dims + 1, np.int64)
     for b in lanes:
-        for done in range(0, s.counts[b], BLOCK):
-            count = min(BLOCK, s.counts[b] - done)
-            skip = _fill_emission_words(s, b, done, count, dims, scratch, words)
+        for done in range(0, counts[b], BLOCK):
+            count, number = min(BLOCK, counts[b] - done), (position[b] + done) * dims
+            skip = fill_words(seed, np.uint64(index[b]), number, count * dims, _EMISSION, scratch, words)
             fill_normals(words[skip:], count * dims, tails, work, normals)
             for j in range(count):
                 row = rows[b, done + j]
@@ -160,26 +159,20 @@ def sample_gaussian(lanes, steps, rows, means, factors, symbols):
                         x[d] = value
 
 
-@inline
-def _fill_emission_words(s, b, done, count, dims, scratch, words):
-    """Put the words of `count` observations of `dims` numbers into `words`; where the first of them lies."""
-    number = (s.position[b] + done) * dims
-    return fill_words(s.seed, np.uint64(s.index[b]), number, count * dims, _EMISSION, scratch, words)
-
-
 @kernel
 def sample_penalised(lanes, steps, log_p, controls, symbols, log_drawn):
     """Draw symbols (B, N, 1) from log_p (K, V) where the controls depend on the symbols so far.
 
     `log_drawn` (B, N) gets their log-probabilities after the controls.
     """
-    s, controls = Steps(*steps), LaneControlArrays(*controls)
+    seed, counts, index, position, states = steps
+    controls = LaneControlArrays(*controls)
     scratch = draw_scratch(log_p.shape[1])
     for b in lanes:
-        for j in range(s.counts[b]):
-            number = s.position[b] + j
-            four = philox4(s.seed, np.uint64(s.index[b]), np.uint64(number // 4), _EMISSION)
-            put(log_p[s.states[b, j]], scratch.logits)
+        for j in range(counts[b]):
+            number = position[b] + j
+            four = philox4(seed, np.uint64(index[b]), np.uint64(number // 4), _EMISSION)
+            put(log_p[states[b, j]], scratch.logits)
             symbol, _, drawn = draw(scratch, controls, b, to_uniform(four[number % 4]), True)
             symbols[b, j, 0] = symbol
             log_drawn[b, j] = drawn

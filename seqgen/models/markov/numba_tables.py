@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.compile import inline, kernel, splice
 from seqgen.kernels.random import philox4, to_uniform53
 from seqgen.models.markov.automaton import Automaton
 from seqgen.rng import Purpose
@@ -79,7 +78,7 @@ def token_uniform(seed, index, position):
 
 
 # a call costs as much as a draw: the tables are many arguments
-@numba.njit(nogil=True, error_model="numpy", inline="always")
+@splice
 def step(tables, state, seed, index, position):
     """Draw the symbol at `position` of sample `index` by inverse CDF: (symbol, next state).
 

@@ -15,19 +15,23 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.engines.requirements import require_no_condition
 from seqgen.image.engine import PixelEngine
-from seqgen.image.numba_binary import fill_thresholds
+from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState, RowArrays
-from seqgen.image.numba_raster import draw_level, keep_log_probs, places
+from seqgen.image.numba_raster import keep_log_probs, places
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline, kernel, say_compiling
-from seqgen.kernels.dots import add_row
-from seqgen.kernels.draw import draw_scratch
+from seqgen.kernels.dots import add_row, dot
+from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
 from seqgen.kernels.packing import Packer, padded_vector
 from seqgen.kernels.padding import whole_vectors
+from seqgen.kernels.random import uniform
 from seqgen.kernels.words import planes
+from seqgen.rng import Purpose
 from seqgen.threads import Workers
+
+_TOKEN = int(Purpose.TOKEN)
 
 
 class Packed(NamedTuple):
@@ -113,8 +117,10 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     """
     p, pixels = Packed(*packed), PixelState(*pixels)
     controls, out = LaneControlArrays(*controls), RowArrays(*out)
-    size, units, per_row = p.size, p.units, p.per_row
-    others = p.output_bias.shape[1]
+    size, units, per_row, places = p.size, p.units, p.per_row, p.places
+    matrices, inputs_at, outputs_at, output_bias = p.matrices, p.inputs_at, p.outputs_at, p.output_bias
+    image, known, row, index = pixels
+    others = output_bias.shape[1]
     want_log_probs = out.log_probs.shape[2] > 0
     many = len(lanes)
     longest = 0
@@ -125,13 +131,14 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     thresholds = np.empty((many, longest), np.float32)
     noise, words = planes(), np.empty(4 * longest + 8, np.uint32)
     scratch = draw_scratch(others + 1)
+    logits = scratch.logits
     left = np.empty(many, np.int64)
     for m in range(many):
         lane = lanes[m]
         left[m] = rows[lane] * per_row
         if others == 1:
-            first = pixels.row[lane] * per_row
-            fill_thresholds(seed, pixels.index[lane], first, noise, words, thresholds[m, : left[m]])
+            first = row[lane] * per_row
+            fill_thresholds(seed, index[lane], first, noise, words, thresholds[m, : left[m]])
         at = m * size
         put(sums[lane], own[at : at + size])
         _activate(own[at : at + units], hidden[at : at + units])
@@ -140,32 +147,33 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
             if t >= left[m]:
                 continue
             lane, at = lanes[m], m * size
-            i = pixels.row[lane] * per_row + t
-            place = p.places[i]
-            if pixels.known[lane, place]:
-                level = np.int64(pixels.image[lane, place])
+            i = row[lane] * per_row + t
+            place = places[i]
+            if known[lane, place]:
+                level = np.int64(image[lane, place])
             else:
-                level, log_prob, log_prob_drawn = draw_level(
-                    p,
-                    hidden,
-                    at,
-                    i,
-                    thresholds[m, t],
-                    scratch,
-                    seed,
-                    pixels.index,
-                    controls,
-                    lane,
-                    want_log_probs,
-                )
+                level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
+                if others == 1:
+                    logit = output_bias[i, 0] + dot(hidden, at, matrices, outputs_at + i * size, size)
+                    logits[1] = logit
+                    if not controls.reshapes[lane] and not want_log_probs:
+                        level = decide(logit, thresholds[m, t])
+                else:
+                    for k in range(others):
+                        begin = outputs_at + (i * others + k) * size
+                        logits[k + 1] = output_bias[i, k] + dot(hidden, at, matrices, begin, size)
+                if level == UNDECIDED:
+                    logits[0] = 0.0
+                    u = uniform(seed, index[lane], np.uint64(i), _TOKEN)
+                    level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, want_log_probs)
                 if level < 0:
                     left[m] = t // per_row * per_row
                     continue
-                pixels.image[lane, place] = level
+                image[lane, place] = level
                 if want_log_probs:
                     keep_log_probs(out, lane, t, per_row, log_prob, log_prob_drawn)
             if level > 0:
-                add_row(own, at, p.matrices, p.inputs_at + (i * others + level - 1) * size, size)
+                add_row(own, at, matrices, inputs_at + (i * others + level - 1) * size, size)
                 _activate(own[at : at + units], hidden[at : at + units])
     for m in range(many):
         out.made[lanes[m]] = left[m] // per_row

@@ -84,33 +84,37 @@ def advance(packed, lanes, counts, seed, state, log_probs):
     them.
     """
     p, s = Packed(*packed), VectorState(*state)
-    size = s.sums.shape[1]
-    kinds = p.output_bias.shape[2]
+    inputs, outputs, output_bias, rescaling, location, scale = p
+    values, given, position, index, sums = s
+    size = sums.shape[1]
+    kinds = output_bias.shape[2]
     hidden = np.empty(size, np.float32)
     logits, work = np.empty(kinds), np.empty(kinds)
     means, deviations = np.empty(kinds), np.empty(kinds)
     for lane in lanes:
-        own = s.sums[lane]
+        own = sums[lane]
         for t in range(counts[lane]):
-            d = s.position[lane] + t
-            value = s.values[lane, d]
-            if d >= s.given[lane]:
+            d = position[lane] + t
+            value = values[lane, d]
+            if d >= given[lane]:
                 for j in range(size):
-                    hidden[j] = max(own[j] * p.rescaling[d], np.float32(0.0))
-                row, bias = d * 3 * kinds * size, p.output_bias[d]
+                    hidden[j] = max(own[j] * rescaling[d], np.float32(0.0))
+                row = d * 3 * kinds * size
                 for k in range(kinds):
-                    logits[k] = bias[0, k] + dot(hidden, 0, p.outputs, row + k * size, size)
-                    means[k] = bias[1, k] + dot(hidden, 0, p.outputs, row + (kinds + k) * size, size)
-                    deviations[k] = bias[2, k] + dot(hidden, 0, p.outputs, row + (2 * kinds + k) * size, size)
+                    logits[k] = output_bias[d, 0, k] + dot(hidden, 0, outputs, row + k * size, size)
+                    means[k] = output_bias[d, 1, k] + dot(hidden, 0, outputs, row + (kinds + k) * size, size)
+                    deviations[k] = output_bias[d, 2, k] + dot(
+                        hidden, 0, outputs, row + (2 * kinds + k) * size, size
+                    )
                 block, word = np.uint64(d // 4), d % 4
-                u = to_uniform(philox4(seed, s.index[lane], block, _COMPONENT)[word])
-                normal = to_normal(to_uniform(philox4(seed, s.index[lane], block, _EMISSION)[word]))
+                u = to_uniform(philox4(seed, index[lane], block, _COMPONENT)[word])
+                normal = to_normal(to_uniform(philox4(seed, index[lane], block, _EMISSION)[word]))
                 chosen = _inverse_cdf(logits, work, u)
                 if chosen < 0:
                     return False
                 z = means[chosen] + math.exp(deviations[chosen]) * normal
-                value = p.location[d] + p.scale[d] * z
-                s.values[lane, d] = value
+                value = location[d] + scale[d] * z
+                values[lane, d] = value
                 if not np.isfinite(value):
                     return False
                 if log_probs.shape[1] > 0:
@@ -119,9 +123,9 @@ def advance(packed, lanes, counts, seed, state, log_probs):
                         distance = (z - means[k]) * math.exp(-deviations[k])
                         density = -0.5 * distance * distance - deviations[k] - _HALF_LOG_2_PI
                         logits[k] = logits[k] - whole + density
-                    log_probs[lane, t] = _log_sum(logits) - math.log(p.scale[d])
-            step = np.float32((value - p.location[d]) / p.scale[d])
-            weights = p.inputs[d]
+                    log_probs[lane, t] = _log_sum(logits) - math.log(scale[d])
+            step = np.float32((value - location[d]) / scale[d])
+            weights = inputs[d]
             for j in range(size):
                 own[j] += step * weights[j]
     return True

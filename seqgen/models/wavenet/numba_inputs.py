@@ -30,42 +30,43 @@ class Cache(NamedTuple):
 
 
 @inline
-def begin_gates(s, packed, base, local, lane, place, layer, target, target_at):
-    """Biases and conditions of a layer's gates of a lane at sample `place`.
+def begin_gates(s, packed, base, frames, at, within, layer, target, target_at):
+    """Biases and conditions of a layer's gates at one step, which is sample `within` of a frame of the features.
 
     Args:
-        base: (Z,), of the lane. local: `Local`, of no lanes if there are no features.
+        base: (Z,), of the lane. frames: flat, of no numbers if there are none; the frame's columns begin at `at`.
     """
     first = layer * s.gates
-    if len(local.frames) == 0:
+    if len(frames) == 0:
         copy(base, first, target, target_at, s.gates)
         return
-    hop, columns = max(s.hop, 1), s.layers * s.gates
-    frame, within = place // hop - local.first[lane], place % hop
     one, other = packed.upsample[0, within], packed.upsample[1, within]
-    frames = local.frames.reshape(-1)
-    here = (lane * local.frames.shape[1] + frame) * columns + first
+    here = at + first
     # the nearest frame is not mixed with the next, which may not be there
-    after = here + columns if other != _ZERO else here
+    after = here + s.layers * s.gates if other != _ZERO else here
     for j in range(s.gates):
         mixed = one * frames[np.uintp(here + j)] + other * frames[np.uintp(after + j)]
         target[np.uintp(target_at + j)] = base[np.uintp(first + j)] + mixed
 
 
 @inline
-def read_past(s, packed, rings, clock, layer, target, target_at):
-    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first, from a lane's rings."""
+def read_past(s, packed, rings, at, clock, layer, target, target_at):
+    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first.
+
+    Args:
+        rings: flat; the lane's begin at `at`.
+    """
     begin, mask, dilation = packed.ring_at[layer], packed.ring_mask[layer], packed.dilations[layer]
     for j in range(s.taps - 1):
         row = (clock - (s.taps - 1 - j) * dilation) & mask
-        copy(rings, begin + row * s.channels, target, target_at + j * s.channels, s.channels)
+        copy(rings, at + begin + row * s.channels, target, target_at + j * s.channels, s.channels)
 
 
 @inline
-def keep_input(s, packed, rings, clock, layer, source, source_at):
-    """Write the input of a layer at `clock` into a lane's rings."""
+def keep_input(s, packed, rings, at, clock, layer, source, source_at):
+    """Write the input of a layer at `clock` into its ring."""
     row = clock & packed.ring_mask[layer]
-    copy(source, source_at, rings, packed.ring_at[layer] + row * s.channels, s.channels)
+    copy(source, source_at, rings, at + packed.ring_at[layer] + row * s.channels, s.channels)
 
 
 @inline

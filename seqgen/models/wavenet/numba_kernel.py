@@ -35,6 +35,11 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
     s, packed = Sizes(*model[0]), Packed(*model[1])
     sound, cache, local = SoundState(*sound), Cache(*cache), Local(*local)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
+    matrices, at_layer = packed.matrices, packed.at
+    base, history, clock, position = cache.base, sound.history, sound.clock, sound.position
+    rings, frames, first_frame = cache.rings.reshape(-1), local.frames.reshape(-1), local.first
+    hop, frame_size = max(s.hop, 1), s.layers * s.gates
+    lane_frames = local.frames.shape[1] * frame_size
     many = len(lanes)
     past = (s.taps - 1) * s.channels
     delayed = np.zeros(many * past, np.float32)
@@ -50,35 +55,36 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
         while running > 0 and counts[running - 1] <= t:
             running -= 1
         for m in range(running):
-            read_inputs(s, packed, sound.history[lanes[m]], h, m * s.channels_padded)
+            read_inputs(s, packed, history[lanes[m]], h, m * s.channels_padded)
             copy(packed.skip, 0, skipped, m * s.skip_padded, s.skip_padded)
         for layer in range(s.layers):
             for m in range(running):
                 lane = lanes[m]
-                place, now, rings = sound.position[lane] + t, sound.clock[lane] + t, cache.rings[lane]
-                begin_gates(s, packed, cache.base[lane], local, lane, place, layer, sums, m * s.gates)
-                read_past(s, packed, rings, now, layer, delayed, m * past)
-                keep_input(s, packed, rings, now, layer, h, m * s.channels_padded)
-            layer_product(s, packed, layer, running, delayed, h, sums)
+                place, now = position[lane] + t, clock[lane] + t
+                at = lane * lane_frames + (place // hop - first_frame[lane]) * frame_size
+                begin_gates(s, packed, base[lane], frames, at, place % hop, layer, sums, m * s.gates)
+                read_past(s, packed, rings, lane * s.ring, now, layer, delayed, m * past)
+                keep_input(s, packed, rings, lane * s.ring, now, layer, h, m * s.channels_padded)
+            layer_product(s, matrices, at_layer, layer, running, delayed, h, sums)
             for m in range(running):
                 gate(sums, m * s.gates, m * s.gates + s.half_padded, gated, m * s.half, s.half)
             matmul(
-                gated, 0, s.half, running, packed.matrices, packed.at[layer, SKIP], s.half, s.skip_padded, skipped,
+                gated, 0, s.half, running, matrices, at_layer[layer, SKIP], s.half, s.skip_padded, skipped,
                 s.skip_padded,
             )  # fmt: skip
             if layer + 1 < s.layers:
-                add_residual(s, packed, layer, running, gated, h)
+                add_residual(s, matrices, at_layer, packed.residual, layer, running, gated, h)
         for m in range(running):
             copy(packed.hidden, 0, hidden, m * s.skip_padded, s.skip_padded)
             copy(packed.output, 0, logits, m * s.outputs_padded, s.outputs_padded)
         relu(skipped, 0, skipped, 0, running * s.skip_padded)
         matmul(
-            skipped, 0, s.skip_padded, running, packed.matrices, packed.head_at[HIDDEN], s.skip, s.skip_padded, hidden,
+            skipped, 0, s.skip_padded, running, matrices, packed.head_at[HIDDEN], s.skip, s.skip_padded, hidden,
             s.skip_padded,
         )  # fmt: skip
         relu(hidden, 0, hidden, 0, running * s.skip_padded)
         matmul(
-            hidden, 0, s.skip_padded, running, packed.matrices, packed.head_at[OUTPUT], s.skip, s.outputs_padded,
+            hidden, 0, s.skip_padded, running, matrices, packed.head_at[OUTPUT], s.skip, s.outputs_padded,
             logits, s.outputs_padded,
         )  # fmt: skip
         for m in range(running):
@@ -91,34 +97,21 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
 
 
 @inline
-def layer_product(s, packed, layer, rows, delayed, h, sums):
+def layer_product(s, matrices, at, layer, rows, delayed, h, sums):
     """Add the products of a layer with its delayed inputs and with the present ones to the sums of its gates."""
     past = (s.taps - 1) * s.channels
-    matmul(delayed, 0, past, rows, packed.matrices, packed.at[layer, PAST], past, s.gates, sums, s.gates)
-    matmul(
-        h,
-        0,
-        s.channels_padded,
-        rows,
-        packed.matrices,
-        packed.at[layer, PRESENT],
-        s.channels,
-        s.gates,
-        sums,
-        s.gates,
-    )
+    matmul(delayed, 0, past, rows, matrices, at[layer, PAST], past, s.gates, sums, s.gates)
+    matmul(h, 0, s.channels_padded, rows, matrices, at[layer, PRESENT], s.channels, s.gates, sums, s.gates)
 
 
 @inline
-def add_residual(s, packed, layer, rows, gated, h):
+def add_residual(s, matrices, at, residual, layer, rows, gated, h):
     """Make of the inputs of a layer those of the next."""
+    width = s.channels_padded
     for m in range(rows):
         for i in range(s.channels):
-            h[m * s.channels_padded + i] += packed.residual[layer, i]
-    matmul(
-        gated, 0, s.half, rows, packed.matrices, packed.at[layer, RESIDUAL], s.half, s.channels_padded, h,
-        s.channels_padded,
-    )  # fmt: skip
+            h[m * width + i] += residual[layer, i]
+    matmul(gated, 0, s.half, rows, matrices, at[layer, RESIDUAL], s.half, width, h, width)
 
 
 @kernel
@@ -131,7 +124,7 @@ def prefill(model, cache, lane, inputs):
     """
     s, packed, cache = Sizes(*model[0]), Packed(*model[1]), Cache(*cache)
     base, rings = cache.base[lane], cache.rings[lane]
-    none = Local(np.zeros((0, 0, 0), np.float32), np.zeros(0, np.int64))
+    matrices, at_layer, none = packed.matrices, packed.at, np.zeros(0, np.float32)
     steps = len(inputs) - s.taps
     past = (s.taps - 1) * s.channels
     delayed = np.zeros(_PARALLEL * past, np.float32)
@@ -149,14 +142,14 @@ def prefill(model, cache, lane, inputs):
             for k in range(many):
                 # a row of the ring is read by the step that overwrites it, and inputs of this block are in it by then
                 begin_gates(s, packed, base, none, 0, 0, layer, sums, k * s.gates)
-                read_past(s, packed, rings, begin + k, layer, delayed, k * past)
-                keep_input(s, packed, rings, begin + k, layer, h, k * s.channels_padded)
-            layer_product(s, packed, layer, many, delayed, h, sums)
+                read_past(s, packed, rings, 0, begin + k, layer, delayed, k * past)
+                keep_input(s, packed, rings, 0, begin + k, layer, h, k * s.channels_padded)
+            layer_product(s, matrices, at_layer, layer, many, delayed, h, sums)
             if layer + 1 == s.layers:
                 continue
             for k in range(many):
                 gate(sums, k * s.gates, k * s.gates + s.half_padded, gated, k * s.half, s.half)
-            add_residual(s, packed, layer, many, gated, h)
+            add_residual(s, matrices, at_layer, packed.residual, layer, many, gated, h)
 
 
 @kernel

@@ -81,6 +81,9 @@ def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
     gated, numbers = shared.gated, shared.numbers
     base, rings, history = cache.base[lane], cache.rings[lane], sound.history[lane]
     clock, position = sound.clock[lane], sound.position[lane]
+    # of features, the lane's own frames
+    hop, frame_size, frames = max(s.hop, 1), s.layers * s.gates, local.frames.reshape(-1)
+    frames_at = (lane * local.frames.shape[1] - local.first[lane]) * frame_size
     width = (s.taps - 1) * s.channels
     delayed = np.zeros(_AHEAD * width, np.float32)
     waiting = np.zeros(s.layers * _AHEAD * s.gates, np.float32)
@@ -98,8 +101,10 @@ def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
                 continue
             own = waiting[layer * _AHEAD * s.gates : (layer + 1) * _AHEAD * s.gates]
             for k in range(ahead):
-                begin_gates(s, packed, base, local, lane, position + begin + k, layer, own, k * s.gates)
-                read_past(s, packed, rings, clock + begin + k, layer, delayed, k * width)
+                place = position + begin + k
+                at = frames_at + place // hop * frame_size
+                begin_gates(s, packed, base, frames, at, place % hop, layer, own, k * s.gates)
+                read_past(s, packed, rings, 0, clock + begin + k, layer, delayed, k * width)
             matmul(delayed, 0, width, _AHEAD, matrices, packed.at[layer, PAST], width, s.gates, own, s.gates)
         for k in range(ahead):
             t = begin + k
@@ -113,11 +118,13 @@ def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
                 if packed.dilations[layer] >= _AHEAD:
                     copy(waiting, (layer * _AHEAD + k) * s.gates, sums, 0, s.gates)
                 else:
-                    begin_gates(s, packed, base, local, lane, position + t, layer, sums, 0)
-                    read_past(s, packed, rings, clock + t, layer, delayed, 0)
+                    place = position + t
+                    at = frames_at + place // hop * frame_size
+                    begin_gates(s, packed, base, frames, at, place % hop, layer, sums, 0)
+                    read_past(s, packed, rings, 0, clock + t, layer, delayed, 0)
                     matvec(delayed, 0, matrices, packed.at[layer, PAST], width, s.gates, sums)
                 matvec(h, 0, matrices, packed.at[layer, PRESENT], s.channels, s.gates, sums)
-                keep_input(s, packed, rings, clock + t, layer, h, 0)
+                keep_input(s, packed, rings, 0, clock + t, layer, h, 0)
                 gate(sums, 0, s.half_padded, gated, layer * s.half, s.half)
                 if together:
                     store_release(numbers, LED, led + layer + 1)

@@ -19,7 +19,8 @@ from seqgen.models.hmm.numba_sampling import _draw
 @kernel
 def _draw_all(table, row, words, out):
     for k in range(len(words)):
-        out[k] = np.int64(_draw(table, np.uint64(row), words[k])) + table.offset[row]
+        place = _draw(table.thresholds, table.guide, np.uint64(table.bits), np.uint64(row), words[k])
+        out[k] = np.int64(place) + table.offset[row]
 
 
 @kernel
