@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "seqgen.neighbours", "seqgen.threads", "seqgen.stats", "seqgen.controls", "seqgen.codecs", "seqgen.checkpoint",
         "seqgen.configuration", "seqgen.fields", "seqgen.schema", "seqgen.registry", "seqgen.engine",
         "seqgen.per_index", "seqgen.stream_state", "seqgen.streaming", "seqgen.generator", "seqgen.pretrained",
-        "seqgen.torch_model",
+        "seqgen.torch_model", "seqgen.logistic",
     ),
     ("seqgen.kernels",),
     ("seqgen.engines",),
