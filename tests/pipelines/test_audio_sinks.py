@@ -350,7 +350,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
         RecordingSink(tmp_path / "a.wav", text)
     with pytest.raises(SeqgenError, match=r"\.y4m file cannot hold samples"):
         open_sink(tmp_path / "a.y4m", CODEC)
-    with pytest.raises(FileNotFoundError, match="create it first"), open_sink(tmp_path / "no" / "a.wav", CODEC):
+    with (
+        pytest.raises(FileNotFoundError, match="create it first"),
+        open_sink(tmp_path / "no" / "a.wav", CODEC),
+    ):
         pass
     stereo = next(sound_chunks(random_sound(1, 320)))._replace(data=np.zeros((5, 2), np.float32))
     with pytest.raises(TypeError, match=r"audio \(T,\)"):
