@@ -85,7 +85,9 @@ class Case:
         return self.request("varied")
 
     def request(self, kind: str) -> dict[str, Any]:
-        """A request with log-probabilities: "plain", "varied" in everything, or with varied "conditions" only."""
+        """A request with log-probabilities: "plain", "varied" in everything, with varied "conditions" only, or the
+        "same" prompt, controls and condition for all samples, which engines begin together.
+        """
         return dict(_request(self, kind))
 
 
@@ -105,6 +107,10 @@ def _request(case: Case, kind: str) -> dict[str, Any]:
         request["controls"] = lambda i: (*case.controls, case.stopping)[i % (len(case.controls) + 1)]
     if (varied and "condition" in case.required) or kind == "conditions":
         request["condition"] = lambda i: case.conditions[i % len(case.conditions)]
+    if kind == "same":
+        given = {"prompt": case.prompts, "controls": case.controls}
+        request |= {name: values[1] for name, values in given.items() if values}
+        request |= {name: case.conditions[1] for name in case.required}
     return request
 
 

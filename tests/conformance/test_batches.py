@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.running import chunks, samples
 from tests.conformance.streams import SEED, N, alone, cut, side_by_side
 
-KINDS = pytest.mark.sweep("kind", ["varied", "plain"])
+KINDS = pytest.mark.sweep("kind", ["varied", "same", "plain"])
 
 
 @KINDS
@@ -34,6 +34,9 @@ def test_indices_may_be_as_large_as_63_bits(case, engine, start):
     both = samples(case.stream(engine, 3, 5, start=start, batch=2))
     assert list(both) == [start, start + 1, start + 2]
     assert samples(case.stream(engine, 1, 5, start=start + 1)) == {start + 1: both[start + 1]}
+    if start >= 2**32:
+        low = samples(case.stream(engine, 3, 5, start=start % 2**32, batch=2))
+        assert list(low.values()) != list(both.values()), "the upper half counts"
 
 
 @pytest.mark.common
