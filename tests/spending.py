@@ -60,12 +60,13 @@ class Spending:
         self.compiled.update(getattr(node, "workeroutput", {}).get("compiled", {}))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        functions, seconds = self.compiled["functions"], self.compiled["seconds"]
+        functions, compiling, spent = self.compiled["functions"], self.compiled["seconds"], cpu_seconds()
         write = terminalreporter.write_line
         terminalreporter.section("what it took")
         write(
-            f"{cpu_seconds():.0f} CPU seconds, {seconds:.0f} of them for compiling {functions} functions that were "
-            f"not kept from before; {time.monotonic() - self.began:.0f} s by the clock. Most took, in CPU seconds:"
+            f"{spent:.0f} CPU seconds, of which {compiling:.0f} to compile {functions} functions that were not kept "
+            f"from before and {spent - compiling:.0f} to run; {time.monotonic() - self.began:.0f} s by the clock. "
+            "The most took, in CPU seconds:"
         )
         for name, spent in self.by_test.most_common(SLOWEST):
             write(f"{spent:8.1f}  {name}")
