@@ -1,10 +1,10 @@
-"""Makes .venv with everything that the Makefile needs. Safe to run again, also after an interruption.
+"""Create .venv with everything that the Makefile needs. Safe to run again, also after an interruption.
 
     python3 .ci/environment.py
 
-Runs on any Python 3: it looks for an interpreter that is new enough ($PYTHON is tried first), and says what is
-missing if there is none. The file .venv/.installed marks an environment that is whole; without it the installation
-is done again, and from scratch if what is there does not work.
+Runs on any Python 3: it searches for an interpreter that is new enough ($PYTHON first), and reports what is missing if
+there is none. The file .venv/.installed marks a complete environment; without it the installation is repeated, and from
+scratch if the existing environment does not work.
 """
 
 import glob
@@ -21,12 +21,12 @@ VENV = os.path.join(ROOT, ".venv")
 VENV_PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".installed")
 LOG = os.path.join(VENV, "install.log")
-GIGABYTES = 8  # what the installation takes at its height, the downloaded files included
+GIGABYTES = 8  # peak disk usage of the installation, including downloads
 WORKS = "import matplotlib, mypy, numba, pytest, safetensors, soundfile, torch, torchaudio, transformers"
 
 
 def output_of(*command: str) -> "str | None":
-    """What a command prints, or None if it cannot be run or fails."""
+    """Return the output of a command, or None if it cannot be run or fails."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -35,13 +35,13 @@ def output_of(*command: str) -> "str | None":
 
 
 def version_of(python: str) -> "tuple[int, ...] | None":
-    """(3, 11) for example; None if this is no working Python."""
+    """Return the version, such as (3, 11); None if the interpreter does not work."""
     text = output_of(python, "-c", "import sys; print(*sys.version_info[:2])")
     return tuple(int(part) for part in text.split()) if text else None
 
 
 def candidates() -> "list[str]":
-    """Where an interpreter may be: $PYTHON, this one, the usual names, and what pyenv has installed."""
+    """Return candidate interpreters: $PYTHON, this one, the usual names, and those of pyenv."""
     names = [os.environ.get("PYTHON", ""), sys.executable, "python3"]
     minors = range(NEWEST[1], OLDEST[1] - 1, -1)
     names += ["python3.{}".format(minor) for minor in minors] + ["python"]
@@ -55,14 +55,14 @@ def candidates() -> "list[str]":
 
 
 def newest_python() -> str:
-    """The newest usable interpreter of this machine; the first of several of one version."""
+    """Return the newest usable interpreter of this machine; the first of several of one version."""
     versions = [(version_of(name) or (0,), name) for name in candidates()]
     usable = [(version, name) for version, name in versions if OLDEST <= version <= NEWEST]
     return max(usable, key=lambda pair: pair[0])[1] if usable else find_python()
 
 
 def find_python() -> str:
-    """The first usable interpreter."""
+    """Return the first usable interpreter."""
     found = []
     for name in candidates():
         version = version_of(name)
@@ -79,7 +79,7 @@ def find_python() -> str:
 
 
 def make_venv(python: str, where: str = VENV) -> None:
-    """Create an environment with pip in it, by whichever way this machine has."""
+    """Create an environment with pip, by the first method that this machine supports."""
     name = os.path.relpath(where, ROOT)
     print("making {} with {} ({}) ...".format(name, python, output_of(python, "--version")), flush=True)
     if output_of(python, "-c", "import ensurepip, venv") is not None:
@@ -98,13 +98,13 @@ def make_venv(python: str, where: str = VENV) -> None:
 
 
 def works() -> bool:
-    """Whether .venv has an interpreter that is new enough, and pip."""
+    """Return whether .venv has an interpreter that is new enough, and pip."""
     version = version_of(VENV_PYTHON)
     return bool(version and version >= OLDEST and output_of(VENV_PYTHON, "-m", "pip", "--version"))
 
 
 def drop_halves() -> None:
-    """Forget packages whose installation was cut off, so that pip does not take them for whole."""
+    """Remove partially installed packages, which pip would consider complete."""
     text = output_of(VENV_PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     for name in os.listdir(text) if text and os.path.isdir(text) else []:
         path = os.path.join(text, name)
@@ -114,7 +114,7 @@ def drop_halves() -> None:
 
 
 def install() -> bool:
-    """Install the checkout with its tools; False if pip fails."""
+    """Install the checkout with its tools; return False if pip fails."""
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < GIGABYTES:
         print("warning: {:.1f} GB are free here, the installation wants {}".format(free, GIGABYTES))

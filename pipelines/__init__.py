@@ -1,4 +1,4 @@
-"""What one does with generators: composing, resuming, writing to files, the command line.
+"""Pipelines of generators: composing, resuming, writing to files, and the command line.
 
 >>> from pipelines import from_model
 >>> lines = from_model("weather", n=4, length=3, seed=1).map(lambda chunk: chunk.data).batch(2)
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from seqgen.lazy import lazy_names
 
-# by this mark seqgen knows that `import pipelines` found this package and not another of that name
+# seqgen checks this marker to tell this package from others named `pipelines`
 __seqgen__ = True
 
 _LOCATIONS = {

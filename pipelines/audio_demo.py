@@ -1,4 +1,4 @@
-"""The part of `make demo` that speaks: a recording, its spectrogram, and how much faster than real time it was made."""
+"""The audio part of `make demo`: a generated recording, its spectrogram, and the real-time factor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 0.1  # seconds between two lines on a terminal
 
 
 def speakers() -> dict[str, Weights]:
-    """The built-in audio models that need no condition, by name."""
+    """Return the built-in audio models that need no condition, by name."""
     found = {name: find(name) for name in names()}
     return {
         name: weights
@@ -29,11 +29,11 @@ def speakers() -> dict[str, Weights]:
 
 
 def speak(name: str | Path, folder: Path, *, seed: int, seconds: float = 10.0) -> tuple[Path, Path]:
-    """Write a recording and its spectrogram, FOLDER/NAME.wav and .png, and show the rate while they are made.
+    """Generate a recording and its spectrogram, FOLDER/NAME.wav and .png, and show the rate meanwhile.
 
     Args:
         name: a built-in model, or the path of a checkpoint.
-        folder: where to. seed: of the sample. seconds: its length.
+        folder: output folder. seed: seed of the sample. seconds: its length.
     """
     codec = codec_from_config(find(name).config["codec"])
     sample_rate = require_rate(codec)

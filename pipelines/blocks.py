@@ -1,4 +1,4 @@
-"""Pixels as text: two rows in a line of half blocks with colours, or what the terminal has of that.
+"""Rendering of pixels as text: two rows per line as coloured half blocks, or simpler styles for simpler terminals.
 
 Legend: C colours, W columns.
 """
@@ -20,15 +20,16 @@ _RESET = "\033[0m"
 
 
 class Painter:
-    """Makes lines of text of one or two rows of pixels.
+    """Renders one or two rows of pixels as a line of text.
 
     Args:
-        style: "colour" is half blocks in 24-bit colour; "256" in 256 colours; "plain" half blocks that are on from
-            half the intensity; "shades" one of five shades and "ascii" one of ten characters, two for a pixel.
+        style: "colour" is half blocks in 24-bit colour; "256" in 256 colours; "plain" half blocks with a threshold at
+            half the intensity; "shades" one of five shades and "ascii" one of ten characters, with two characters per
+            pixel.
 
     Attributes:
-        rows: rows of pixels in a line, 2 or 1.
-        width: characters for a pixel, 1 or 2.
+        rows: rows of pixels per line, 2 or 1.
+        width: characters per pixel, 1 or 2.
 
     Example:
         >>> pixels = np.array([[[255, 255, 0, 0]], [[255, 0, 255, 0]]], np.uint8)
@@ -49,11 +50,11 @@ class Painter:
         lower: np.ndarray | None = None,
         drawn: np.ndarray | None = None,
     ) -> str:
-        """A line of text.
+        """Return a line of text.
 
         Args:
-            upper, lower: (C, W) intensities uint8 of the one or two rows; no `lower` leaves its half empty.
-            drawn: (2, W) bool, which pixels there are yet; the others are left empty. None is all.
+            upper, lower: (C, W) intensities uint8 of one or two rows; without `lower`, its half is empty.
+            drawn: (2, W) bool, which pixels exist yet; the others are left empty. None is all.
         """
         width = upper.shape[1]
         there = np.ones((2, width), bool) if drawn is None else drawn.copy()
@@ -69,7 +70,7 @@ class Painter:
         return self._coloured(upper, lower, there)
 
     def _coloured(self, upper: np.ndarray, lower: np.ndarray, there: np.ndarray) -> str:
-        """Half blocks whose ink is the upper pixel and whose ground is the lower one."""
+        """Return half blocks with the upper pixel as foreground and the lower one as background colour."""
         text, now = [], ""
         for k in range(upper.shape[1]):
             above, below = there[:, k]
@@ -88,7 +89,7 @@ class Painter:
         return "".join(text) + _RESET
 
     def _code(self, kind: int, pixel: np.ndarray) -> str:
-        """The terminal's code of a colour; `kind` is 38 for ink and 48 for ground."""
+        """Return the terminal code of a colour; `kind` is 38 for foreground and 48 for background."""
         red, green, blue = (int(value) for value in (pixel if len(pixel) == 3 else np.repeat(pixel, 3)))
         if self.style == "colour":
             return f"{kind};2;{red};{green};{blue}"
@@ -96,7 +97,7 @@ class Painter:
 
 
 def terminal_style(levels: int, file: TextIO, environment: Mapping[str, str] = os.environ) -> str:
-    """The best style for a terminal, from its encoding and COLORTERM, TERM and NO_COLOR.
+    """Return the best style for a terminal, from its encoding and COLORTERM, TERM and NO_COLOR.
 
     Without colour, images of two levels are "plain" and others "shades".
     """
@@ -112,12 +113,12 @@ def terminal_style(levels: int, file: TextIO, environment: Mapping[str, str] = o
 
 
 def _grey(row: np.ndarray) -> np.ndarray:
-    """The lightness (W,) of pixels (C, W)."""
+    """Return the luminance (W,) of pixels (C, W)."""
     return row[0] if len(row) == 1 else np.rint(row.mean(0))
 
 
 def _indexed(red: int, green: int, blue: int) -> int:
-    """The nearest of the 256 colours: the 24 greys and black and white, or the cube of 6 x 6 x 6."""
+    """Return the nearest of the 256 colours: the 24 greys and black and white, or the 6 x 6 x 6 cube."""
     if max(red, green, blue) - min(red, green, blue) < 12:
         grey = (red + green + blue) // 3
         return 16 if grey < 4 else 231 if grey > 246 else 232 + min(23, max(0, (grey - 3) // 10))

@@ -1,4 +1,4 @@
-"""`make demo`: the built-in models at work, in about a minute."""
+"""`make demo`: a tour of the built-in models in about a minute."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SEED = 7
 
 
 def main() -> None:
-    """Stream Shakespeare, show a Markov and an HMM sample, draw strokes and images, speak, and print the rates."""
+    """Stream Shakespeare, show Markov and HMM samples, draw strokes and images, generate speech, and print rates."""
     extras.require("pillow", "matplotlib", "soundfile", for_what="the demo")
     console = Console(highlight=False)
     OUT.mkdir(exist_ok=True)
     rates: list[tuple[str, str, Stream]] = []
 
-    console.rule("shakespeare: an LSTM, character by character (the same seed gives the same text for ever)")
+    console.rule("shakespeare: an LSTM, character by character (the same seed always gives the same text)")
     prompt = "ROMEO:"
     stream = seqgen.stream("shakespeare", n=1, length=700, chunk=1, prompt=prompt, seed=SEED)
     sys.stdout.write(prompt)
@@ -40,7 +40,7 @@ def main() -> None:
         for chunk in stream:
             sys.stdout.write(chunk.data)
             sys.stdout.flush()
-            # a reader's pace; the model is faster
+            # slowed down to reading speed
             time.sleep(SECONDS / 700)
     print()
     rates.append(("shakespeare", "1 stream", stream))
@@ -52,7 +52,7 @@ def main() -> None:
             if chunk.last:
                 print("\n")
 
-    console.rule("weather: the three-state chain of the lecture")
+    console.rule("weather: a three-state chain from a lecture")
     for text in seqgen.load("weather").sample(3, length=10, seed=SEED):
         print(" ", text)
 
@@ -68,7 +68,7 @@ def main() -> None:
     ):
         for chunk in twos:
             sink.write(chunk)
-    print(f"  64 of them are drawn in {picture}")
+    print(f"  64 samples are drawn in {picture}")
 
     _draw_images(console)
     _speak(console)
@@ -76,7 +76,7 @@ def main() -> None:
     console.rule("measured here, now")
     _measure(console)
     live = "".join(
-        f"  .venv/bin/seqgen stream {name} --live | aplay       # in real time, for as long as you listen\n"
+        f"  .venv/bin/seqgen stream {name} --live | aplay       # in real time; Ctrl-C ends it\n"
         for name in speakers()
     )
     print(
@@ -102,14 +102,14 @@ def _draw_images(console: Console) -> None:
     draw_live(live, seed=SEED)
     page = OUT / "images.png"
     write_page(page, models, seed=SEED)
-    print(f"  samples of {', '.join(models)}, and completions of upper halves, are drawn in {page}")
+    print(f"  samples of {', '.join(models)} and completions of upper halves are drawn in {page}")
 
 
 def _speak(console: Console) -> None:
     for name in speakers():
-        console.rule(f"{name}: a WaveNet speaks for ten seconds, sample by sample")
+        console.rule(f"{name}: ten seconds of a WaveNet, sample by sample")
         sound, picture = speak(name, OUT, seed=SEED)
-        print(f"  they are in {sound}, and their spectrogram in {picture}")
+        print(f"  the recording is {sound}, its spectrogram {picture}")
 
 
 def _measure(console: Console, seconds: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""Many images as one picture.
+"""Grids of images as one picture.
 
 Legend: N images, C colours, H rows, W columns.
 """
@@ -16,7 +16,7 @@ from seqgen.errors import SeqgenError, integer
 _WIDTH, _LARGEST = (
     720,
     8,
-)  # of a picture in pixels that one can look at, and how far images are enlarged for it
+)  # minimum side in pixels of a viewable picture, and the maximum enlargement to reach it
 _GAP_GREY = 80
 _UNKNOWN_RGB = (52, 76, 120)
 
@@ -28,21 +28,21 @@ def image_grid(
     scale: int | None = None,
     gap: int = 2,
 ) -> np.ndarray:
-    """A picture of images side by side, row after row.
+    """Arrange images in a grid.
 
     Args:
-        images: N arrays (C, H, W) of levels, or of -1 where a pixel is not known, which is drawn in dark blue.
-        codec: says what the levels mean.
-        columns: images in a row; None makes the grid nearly square.
-        scale: every pixel becomes a square of so many; None enlarges small pictures so that one can look at them.
+        images: N arrays (C, H, W) of levels, with -1 for unknown pixels, which are drawn in dark blue.
+        codec: that of the images.
+        columns: images per row; None makes the grid nearly square.
+        scale: side of the square drawn for each pixel; None enlarges small pictures to a viewable size.
         gap: grey pixels between the images.
 
     Returns:
         uint8 (height, width), or (height, width, 3) for images of three colours or with unknown pixels.
 
     Raises:
-        ValueError: if there are no images, or they have other sizes or levels than the codec says.
-        SeqgenError: for images of other than 1 or 3 colours, of which there are no pictures.
+        ValueError: if there are no images, or their sizes or levels do not match the codec.
+        SeqgenError: if the images do not have 1 or 3 colours.
 
     Example:
         >>> image_grid(np.ones((4, 1, 2, 3), np.uint8), Pixels((1, 2, 3)), scale=1, gap=1).shape
@@ -72,7 +72,7 @@ def image_grid(
 
 
 def picture(image: np.ndarray, codec: Pixels) -> np.ndarray:
-    """Levels (C, H, W), or -1 for unknown, as a picture (H, W) or (H, W, 3) uint8."""
+    """Convert levels (C, H, W), or -1 for unknown, to a picture (H, W) or (H, W, 3) uint8."""
     if image.shape != codec.shape:
         raise ValueError(f"images must have the shape {codec.shape}, got {image.shape}")
     known = image != UNKNOWN
@@ -88,25 +88,25 @@ def picture(image: np.ndarray, codec: Pixels) -> np.ndarray:
 
 
 def require_picture(codec: Any) -> tuple[int, int, int]:
-    """(colours, rows, columns) of images that are grey or RGB, or SeqgenError."""
+    """Return (colours, rows, columns) of a codec of grey or RGB images, or raise SeqgenError."""
     if codec.medium != "image":
         raise SeqgenError(f"pictures are made of images, this model makes {codec.unit}")
     shape: tuple[int, int, int] = codec.shape
     if shape[0] not in (1, 3):
         raise SeqgenError(
-            f"images of {shape[0]} colours have no picture format, which knows grey (1) and RGB (3); "
+            f"images of {shape[0]} colours cannot be written as pictures, which are grey (1) or RGB (3); "
             "write .npz or .jsonl"
         )
     return shape
 
 
 def enlarge(array: np.ndarray, scale: int) -> np.ndarray:
-    """Every pixel of a picture (H, W) or (H, W, 3) as a square of `scale` pixels."""
+    """Enlarge every pixel of a picture (H, W) or (H, W, 3) to a square of `scale` by `scale` pixels."""
     return array if scale == 1 else array.repeat(scale, 0).repeat(scale, 1)
 
 
 def near_square(count: int) -> int:
-    """Columns of a grid of `count` images that is about as high as it is wide, and never higher."""
+    """Return the number of columns of a nearly square grid of `count` images that is not higher than wide."""
     across = 1
     while across * across < count:
         across += 1

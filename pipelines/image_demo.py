@@ -1,4 +1,4 @@
-"""The part of `make demo` that shows image models: one drawn live, and a page of samples and completions."""
+"""The image part of `make demo`: one image drawn live, and a page of samples and completions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ SAMPLES, COLUMNS, COMPLETED, SCALE = 40, 20, 4, 2
 
 
 def image_models() -> dict[str, Weights]:
-    """The built-in image models by name."""
+    """Return the built-in image models by name."""
     found = {name: find(name) for name in names()}
     return {name: weights for name, weights in found.items() if pixels(weights) is not None}
 
 
 def pixels(weights: Weights) -> Pixels | None:
-    """The codec of an image model, or None."""
+    """Return the codec of an image model, or None for other models."""
     codec = codec_from_config(weights.config["codec"])
     return cast(Pixels, codec) if codec.medium == "image" else None
 
 
 def draw_live(name: str, *, seed: int, seconds: float = 3.0) -> None:
-    """Draw one image on standard output row by row, at a pace that can be watched."""
+    """Draw one image on standard output row by row, slowed down for viewing."""
     with seqgen.stream(name, n=1, chunk=1, seed=seed, condition=each_class(find(name))) as stream:
         _, rows, _ = require_picture(stream.codec)
         with open_sink("-", stream.codec, kind=".txt") as sink:
@@ -46,9 +46,9 @@ def draw_live(name: str, *, seed: int, seconds: float = 3.0) -> None:
 
 
 def write_page(path: Path, models: dict[str, Weights], *, seed: int) -> None:
-    """Write a PNG with samples of every model, and with images whose upper half was kept and completed anew.
+    """Write a PNG with samples of every model, and with completions of upper halves.
 
-    The images to complete are samples themselves: their lower half is forgotten and drawn with other noise.
+    The images to complete are samples themselves: their lower half is removed and drawn with another seed.
     """
     sections = []
     for name, weights in models.items():
@@ -71,7 +71,7 @@ def write_page(path: Path, models: dict[str, Weights], *, seed: int) -> None:
 
 
 def each_class(weights: Weights) -> Callable[[int], int] | None:
-    """A condition that goes through the classes by sample index; None for a model that has none."""
+    """Return a condition that cycles through the classes by sample index; None for a model without classes."""
     classes = weights.config.get("classes")
     return None if classes is None else lambda index: index % classes
 

@@ -1,4 +1,4 @@
-"""A page of pictures under one another, each with a title."""
+"""A page of titled pictures, one below another."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PAPER, _INK = (24, 24, 24), (235, 235, 235)
 
 
 def image_page(sections: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """One picture (height, width, 3) uint8 of titled pictures.
+    """Combine titled pictures into one picture (height, width, 3) uint8.
 
     Args:
-        sections: titles and pictures, (H, W) or (H, W, 3) uint8, as `image_grid` makes them.
+        sections: titles and pictures, (H, W) or (H, W, 3) uint8, as returned by `image_grid`.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are no sections.
 
     Example:
         >>> image_page([("black", np.zeros((20, 400), np.uint8))]).shape

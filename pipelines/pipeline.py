@@ -1,4 +1,4 @@
-"""Pipelines: a stage with the operators as methods, each of which gives a longer pipeline."""
+"""Pipelines: a stage with the operators as methods, each of which returns a longer pipeline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pipeline(Generic[Item]):
     """An iterator over the items of a stage.
 
     Args:
-        stage: the last one; it names those before it.
+        stage: the last stage, which refers to those before it.
 
     Example:
         >>> from pipelines import from_model
@@ -44,19 +44,19 @@ class Pipeline(Generic[Item]):
         return Pipeline(Map(self.stage, function))
 
     def take(self, count: int) -> Pipeline[Item]:
-        """The first `count` items, counted over resumes too."""
+        """Yield the first `count` items, counting those before a resume."""
         return Pipeline(Take(self.stage, count))
 
     def batch(self, size: int, *, partial: bool = True) -> Pipeline[list[Item]]:
-        """Lists of `size` consecutive items; the last may be shorter, or is dropped with partial=False."""
+        """Yield lists of `size` consecutive items; the last may be shorter, or is dropped with partial=False."""
         return Pipeline(Batch(self.stage, size, partial=partial))
 
     def paced(self: Pipeline[Chunk], rate: float, *, lead: float = 0.2) -> Pipeline[Chunk]:
-        """Chunks in real time, `rate` symbols per second and at most `lead` seconds early; `stage` counts late ones."""
+        """Yield chunks in real time (`rate` symbols per second), at most `lead` seconds early, and count underruns."""
         return Pipeline(Paced(self.stage, rate, lead=lead))
 
     def write(self: Pipeline[Chunk], sink: Sink) -> int:
-        """Write every item, a `Chunk` each, into `sink` and commit it; returns the number of chunks."""
+        """Write every `Chunk` to `sink` and finish the file; return the number of chunks."""
         count = 0
         with sink:
             for chunk in self:
@@ -67,11 +67,11 @@ class Pipeline(Generic[Item]):
     # ---- resuming and ending ------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the pipeline stands, as JSON values: after the last item that it gave."""
+        """Return the state of the pipeline after the last item, as JSON values."""
         return self.stage.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the pipeline that gave `state` stood.
+        """Continue from `state`, which an equal pipeline returned.
 
         Raises:
             SeqgenError: if the state is of a pipeline with other stages.

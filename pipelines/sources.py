@@ -1,4 +1,4 @@
-"""Sources: where a pipeline's items come from."""
+"""Sources: the first stages of pipelines."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def from_model(
     length: int | None = None,
     **arguments: Any,
 ) -> Pipeline[Chunk]:
-    """A pipeline of the chunks that a model streams.
+    """Return a pipeline of the chunks of a stream.
 
     Args:
         model: a model, a built-in name, or the path of a checkpoint (which is streamed without torch).
-        n, length, arguments: what `Generator.stream` takes.
+        n, length, arguments: those of `Generator.stream`.
     """
     if isinstance(model, (str, os.PathLike)):
         return Pipeline(FromModel(seqgen.stream(model, n, length, **arguments)))

@@ -1,6 +1,6 @@
-"""Spectrograms: what sounds when, as a picture. Numpy and Pillow only, in memory that does not grow with the sound.
+"""Spectrograms as pictures, computed with numpy and Pillow in bounded memory.
 
-Legend: T samples of sound, W samples in a window, C columns, F = W/2 + 1 frequencies.
+Legend: T audio samples, W samples per window, C columns, F = W/2 + 1 frequencies.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from seqgen import extras
 from seqgen.errors import integer, real
 
 _WINDOW, _STEP = 0.032, 0.008  # seconds
-_MOST = 2048  # columns; where there would be more, neighbours are merged
-_RANGE = 70.0  # decibels from the loudest to the colour of silence
+_MOST = 2048  # maximum number of columns; beyond it, neighbours are merged
+_RANGE = 70.0  # dynamic range of the colours in decibels
 _LEFT, _BELOW = 44, 20  # pixels for the axes
 _PAPER, _INK = (24, 24, 24), (200, 200, 200)
 # dark to bright: black, violet, red, orange, pale yellow
@@ -23,19 +23,19 @@ _COLOURS = np.array([[0, 0, 4], [50, 12, 94], [140, 41, 99], [222, 73, 66], [251
 
 
 class Spectrogram:
-    """Gathers the power of sound over time and frequency, block by block.
+    """Accumulates the power of audio over time and frequency, block by block.
 
-    Windows of 32 ms (Hann) begin every 8 ms; the sound is taken to be silent before and after. Once there are more
-    than 2048 columns, pairs are averaged, so that an hour takes no more room than half a minute.
+    Hann windows of 32 ms start every 8 ms; the audio is zero-padded at both ends. When there are more than 2048
+    columns, pairs are averaged, so that memory is bounded.
 
     Args:
         sample_rate: samples per second.
 
     Example:
         >>> time = np.arange(16000) / 16000
-        >>> gathered = Spectrogram(16000)
-        >>> gathered.add(np.sin(2 * np.pi * 1000 * time))
-        >>> int(gathered.decibels()[:, 60].argmax() * 16000 / 512)
+        >>> spectrum = Spectrogram(16000)
+        >>> spectrum.add(np.sin(2 * np.pi * 1000 * time))
+        >>> int(spectrum.decibels()[:, 60].argmax() * 16000 / 512)
         1000
     """
 
@@ -44,24 +44,24 @@ class Spectrogram:
         self._size = max(8, round(_WINDOW * sample_rate) // 2 * 2)
         self._step = max(1, round(_STEP * sample_rate))
         self._window = np.hanning(self._size + 1)[:-1]
-        # the first window is centred at the first sample
+        # the first window is centred on the first sample
         self._held = np.zeros(self._size // 2)
         self._columns = np.zeros((_MOST, self._size // 2 + 1))
-        self._merged = 1  # windows in a column
+        self._merged = 1  # windows per column
         self._count = 0  # windows so far
         self.samples = 0
 
     def add(self, audio: np.ndarray) -> None:
-        """Take the next samples (T,) in [-1, 1]."""
+        """Add the next samples (T,) in [-1, 1]."""
         for begin in range(0, len(audio), 1 << 16):
             self._take(audio[begin : begin + (1 << 16)])
         self.samples += len(audio)
 
     def decibels(self) -> np.ndarray:
-        """Power (F, C) in decibels, 0 for a sine of full scale; frequency 0 stands first."""
+        """Return the power (F, C) in decibels, 0 for a full-scale sine; frequency 0 is first."""
         whole = copy.copy(self)
         whole._columns = self._columns.copy()
-        # the last window is centred at the end
+        # the last window is centred on the end
         whole._take(np.zeros(self._size // 2))
         count, merged = whole._count, whole._merged
         made = -(-count // merged)
@@ -69,18 +69,18 @@ class Spectrogram:
         return np.asarray(10.0 * np.log10(whole._columns[:made] / windows[:, None] + 1e-12).T)
 
     def picture(self, *, height: int = 256, range_db: float = _RANGE) -> np.ndarray:
-        """An RGB picture (height + 20, C + 44, 3) uint8 with axes in seconds and kilohertz.
+        """Return an RGB picture (height + 20, C + 44, 3) uint8 with axes in seconds and kilohertz.
 
         Args:
-            height: rows for the frequencies, at least 32.
-            range_db: decibels below the loudest that are shown as silence.
+            height: rows of the frequency axis, at least 32.
+            range_db: dynamic range: this many decibels below the maximum is black.
         """
         integer("height", height, low=32)
         real("range_db", range_db, above=0.0)
         power = self.decibels()
         rows = np.rint(np.linspace(len(power) - 1, 0, height)).astype(int)
         top = float(power.max()) if power.size else 0.0
-        # silence stays dark, whatever is the loudest in it
+        # keep silence dark, whatever its maximum
         bright = np.clip((power[rows] - max(top, -40.0)) / range_db + 1.0, 0.0, 1.0)
         return self._with_axes(_coloured(bright), height)
 
@@ -94,7 +94,7 @@ class Spectrogram:
         self._held = held[count * self._step :]
 
     def _powers(self, windows: np.ndarray) -> np.ndarray:
-        """(N, F) power of windows (N, W)."""
+        """Return the power (N, F) of windows (N, W)."""
         return np.asarray(np.abs(np.fft.rfft(windows * self._window) * (2.0 / self._window.sum())) ** 2)
 
     def _append(self, power: np.ndarray) -> None:
@@ -129,20 +129,20 @@ class Spectrogram:
 
 
 def spectrogram(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The spectrogram of audio (T,) in [-1, 1] as an RGB picture (height, width, 3) uint8, with axes."""
-    gathered = Spectrogram(sample_rate)
-    gathered.add(np.asarray(audio))
-    return gathered.picture()
+    """Return the spectrogram of audio (T,) in [-1, 1] as an RGB picture (height, width, 3) uint8, with axes."""
+    spectrum = Spectrogram(sample_rate)
+    spectrum.add(np.asarray(audio))
+    return spectrum.picture()
 
 
 def _coloured(bright: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 1 as colours (..., 3)."""
+    """Map numbers from 0 to 1 to colours (..., 3)."""
     channels = [np.interp(bright, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, -1)).astype(np.uint8)
 
 
 def _ticks(end: float, most: int) -> list[float]:
-    """Round numbers from 0 up to `end`, about `most` of them."""
+    """Return about `most` round numbers from 0 to `end`."""
     if end <= 0:
         return []
     rough = end / most

@@ -1,7 +1,7 @@
-"""The protocol of a pipeline's stages: iterators that can be closed, and resumed exactly.
+"""The protocol of pipeline stages: iterators that can be closed and resumed exactly.
 
-A stage implements three methods, `__next__`, `own_state` and `load_own_state`, and names the stage it draws from.
-Its state is what lies between what it took and what it gave, as JSON values.
+A stage implements `__next__`, `own_state` and `load_own_state`, and refers to its source stage. Its state covers the
+items that it has taken and not yet returned, as JSON values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Stage(ABC, Generic[Item]):
     """An iterator of items with `state_dict` and `close`.
 
     Attributes:
-        source: the stage that this one draws from, or None.
+        source: the source stage, or None.
     """
 
     source: Stage[Any] | None = None
@@ -28,24 +28,24 @@ class Stage(ABC, Generic[Item]):
     def __next__(self) -> Item: ...
 
     def own_state(self) -> dict[str, Any]:
-        """The state of this stage alone."""
+        """Return the state of this stage without its sources."""
         return {}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Take over an `own_state`."""
+        """Restore an `own_state`."""
 
     def __iter__(self) -> Iterator[Item]:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the pipeline stands, as JSON values: after the last item that it gave."""
+        """Return the state of the pipeline after the last item, as JSON values."""
         state: dict[str, Any] = {"stage": type(self).__name__, "own": self.own_state()}
         if self.source is not None:
             state["source"] = self.source.state_dict()
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the pipeline that gave `state` stood.
+        """Continue from `state`, which an equal pipeline returned.
 
         Raises:
             SeqgenError: if the state is of a pipeline with other stages.
@@ -54,7 +54,7 @@ class Stage(ABC, Generic[Item]):
             raise SeqgenError("this is not the state of a pipeline; give what state_dict() returned")
         if state["stage"] != type(self).__name__ or ("source" in state) != (self.source is not None):
             raise SeqgenError(
-                f"the state is of a stage {state['stage']}, here stands {type(self).__name__}; "
+                f"the state is of a stage {state['stage']}, this stage is {type(self).__name__}; "
                 "build the pipeline with the same stages"
             )
         if self.source is not None:
@@ -62,7 +62,7 @@ class Stage(ABC, Generic[Item]):
         self.load_own_state(state["own"])
 
     def close(self) -> None:
-        """Close this stage and those it draws from. May be called twice."""
+        """Close this stage and its sources. May be called twice."""
         if self.source is not None:
             self.source.close()
 

@@ -1,7 +1,7 @@
-"""GPU kernels in Triton, each with a PyTorch reference that is its specification.
+"""GPU kernels in Triton on tensors, each with a PyTorch reference that is its specification.
 
-Knows tensors, not models. Importing this package needs neither torch, Triton nor a GPU: a name is resolved when
-it is first used. Every operation takes impl="auto", "reference" or "triton"; nothing falls back silently.
+Importing this package needs neither torch, Triton nor a GPU: names are resolved on first use. Every operation takes
+impl="auto", "reference" or "triton"; nothing falls back silently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from triton_kernels.philox import Noise, philox_words, philox_words_reference, uniforms
     from triton_kernels.targets import compile_all, compile_for, shipped
 
-# other distributions ship a package of this name too: seqgen looks for this marker to tell them apart
+# seqgen checks this marker to tell this package from others named `triton_kernels`
 __seqgen__ = True
 
 _HOME = {

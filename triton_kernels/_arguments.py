@@ -1,4 +1,4 @@
-"""Checks of logits and controls, and their normal form: one value a row.
+"""Checks of logits and controls, and conversion of controls to one value per row.
 
 Shapes: B rows, V symbols.
 """
@@ -13,7 +13,7 @@ import torch
 
 
 class Controls(NamedTuple):
-    """Checked controls, None for what is off; made by `check_controls`, documented at `apply_controls`."""
+    """Validated controls, None if off; created by `check_controls`, documented at `apply_controls`."""
 
     allowed: torch.Tensor | None  # (B, V) bool
     seen: torch.Tensor | None  # (B, V) bool
@@ -37,11 +37,11 @@ def check_controls(
     min_p: float | torch.Tensor | None = None,
     typical_p: float | torch.Tensor | None = None,
 ) -> Controls:
-    """Check logits (B, V) and controls, and give every control that is on one value a row.
+    """Check logits (B, V) and controls, and convert every active control to one value per row.
 
     Raises:
-        TypeError, ValueError: naming the argument, its value and what would be right. The values within tensors on a
-            GPU are not looked at, as that would wait for it.
+        TypeError, ValueError: naming the argument, its value and the valid range. Values of tensors on a GPU are not
+            checked, because that would require synchronization.
     """
     if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
         raise TypeError(f"logits must be a floating-point tensor, got {_kind(logits)}")
@@ -65,16 +65,16 @@ def check_controls(
 
 
 def check_words(words: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """Check noise (B,) of 32-bit words for logits (B, V), and return it as contiguous int64."""
+    """Check random words (B,) for logits (B, V), and return them as contiguous int64."""
     if words.dtype not in (torch.int64, torch.uint32):
         raise TypeError(f"noise must be words of torch.int64 or torch.uint32, got {words.dtype}")
     if words.shape != logits.shape[:1] or words.device != logits.device:
         raise ValueError(
-            f"noise must be of shape ({logits.shape[0]},) on {logits.device}, one word a row, got "
+            f"noise must be of shape ({logits.shape[0]},) on {logits.device}, one word per row, got "
             f"{tuple(words.shape)} on {words.device}"
         )
     words = words.to(torch.int64)
-    # looking at values on a GPU would wait for it
+    # checking values on a GPU would require synchronization
     if words.device.type == "cpu" and words.numel() and not 0 <= int(words.min()) <= int(words.max()) < 2**32:
         raise ValueError(
             f"noise must be words of 0 to 2^32 - 1, got {int(words.min())} to {int(words.max())}"
@@ -110,7 +110,7 @@ def _per_row(
     high: float | None = None,
     whole: bool = False,
 ) -> torch.Tensor | None:
-    """One value a row (B,), int32 or float64, of a number for all rows or a tensor, within its range."""
+    """Convert a number or tensor to one value per row (B,), int32 or float64, and check its range."""
     if value is None:
         return None
     rows, symbols = logits.shape
@@ -143,7 +143,7 @@ def _number(name: str, value: Any, whole: bool, symbols: int) -> float:
     if isinstance(value, (bool, str)) or not hasattr(value, "__index__" if whole else "__float__"):
         raise TypeError(f"{name} must be {_wanted(whole)}, got {value!r}")
     if whole:
-        # more than all symbols is all of them, and less than none is none, however large the number
+        # clip large values: more than all symbols is all, less than none is none
         return max(min(operator.index(value), symbols), 0)
     try:
         return float(value)
@@ -152,7 +152,7 @@ def _number(name: str, value: Any, whole: bool, symbols: int) -> float:
 
 
 def _wanted(whole: bool) -> str:
-    return f"{'an integer' if whole else 'a number'}, or a tensor of one a row"
+    return f"{'an integer' if whole else 'a number'}, or a tensor of one per row"
 
 
 def _range(above: float | None, low: float | None, high: float | None, whole: bool) -> str:

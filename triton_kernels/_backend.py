@@ -1,5 +1,5 @@
-"""What every operation shares: Triton where it is installed, the choice of implementation, and the description of
-a kernel for the compiler. Imports no torch, so that a process that only compiles or lists does not pay for it.
+"""Common code of all operations: the optional import of Triton, the choice of implementation, and the description of
+kernels for the compiler. It does not import torch, so that processes that only compile or list kernels start fast.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ except ImportError:
     def _jit(fn: Any = None, **_: Any) -> Any:
         return _jit if fn is None else fn
 
-    # a kernel's definition needs these names; its body is never run without Triton
+    # kernel definitions need these names; their bodies never run without Triton
     triton = SimpleNamespace(jit=_jit, __version__=None)
     tl = SimpleNamespace(constexpr=lambda value: value)
 
-# Triton reads the flag when it decorates a kernel, so what counts is its value when this module is imported
+# Triton reads the flag when it decorates a kernel, so its value at the import of this module is decisive
 INTERPRET = HAS_TRITON and os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes", "y")
 
 NO_TRITON = (
@@ -41,14 +41,14 @@ NO_TRITON = (
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """One way in which a kernel is compiled for shipping.
+    """One variant of a kernel that is compiled for all targets.
 
     Attributes:
         name: unique, "kernel/variant".
         kernel: the `@triton.jit` function.
-        types: Triton type of each argument that is passed at run time, such as "*fp32" or "i64".
+        types: Triton type of each run-time argument, such as "*fp32" or "i64".
         constants: value of each compile-time argument; an argument in neither mapping is None.
-        num_warps, num_stages: as the launcher passes them.
+        num_warps, num_stages: as passed by the launcher.
     """
 
     name: str
@@ -61,16 +61,16 @@ class Configuration:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What one program of a compiled kernel takes on one target.
+    """The resources of one program of a compiled kernel on one target.
 
     Attributes:
         name: the configuration's name.
         target: "sm_90", "gfx942", …
-        shared_bytes, shared_limit: shared memory taken, and the most that the target grants.
-        stack_bytes: local memory a thread; above zero means that registers were spilled.
-        registers: vector registers a thread.
+        shared_bytes, shared_limit: shared memory used, and the limit of the target.
+        stack_bytes: local memory per thread; above zero means that registers were spilled.
+        registers: vector registers per thread.
         instructions: lines of machine code (PTX or AMDGCN), a measure of its size.
-        seconds: what compiling took.
+        seconds: compile time.
     """
 
     name: str
@@ -86,8 +86,8 @@ class Resources:
 def choose(impl: str, device: torch.device) -> str:
     """Return "reference" or "triton" for data on `device`.
 
-    "auto" is "triton" on a GPU and "reference" elsewhere. Raises ValueError for an unknown name and for
-    impl="triton" on a device that Triton cannot run on, ImportError where Triton is wanted and not installed.
+    "auto" is "triton" on a GPU and "reference" elsewhere. Raises ValueError for an unknown name and for impl="triton"
+    on a device that Triton does not support, ImportError if Triton is required and not installed.
     """
     if impl not in ("auto", "reference", "triton"):
         raise ValueError(f"impl must be 'auto', 'reference' or 'triton', got {impl!r}")
@@ -104,7 +104,7 @@ def choose(impl: str, device: torch.device) -> str:
 
 
 def on_device(device: torch.device) -> AbstractContextManager[None]:
-    """Make `device` the current one while a kernel is launched: Triton launches on the current device."""
+    """Make `device` the current device, on which Triton launches kernels."""
     if device.type != "cuda":
         return nullcontext()
     import torch
@@ -113,5 +113,5 @@ def on_device(device: torch.device) -> AbstractContextManager[None]:
 
 
 def power_of_two(n: int) -> int:
-    """The smallest power of two that is at least `n`."""
+    """Return the smallest power of two that is at least `n`."""
     return 1 << max(n - 1, 0).bit_length()

@@ -1,8 +1,8 @@
-"""A categorical draw from a row of logits by inverse CDF, with controls.
+"""Categorical draws from rows of logits by inverse CDF, with controls.
 
-One 32-bit word w a row gives the uniform u = (w + 1/2) / 2^32; the draw is the first symbol whose cumulative weight
-exceeds u times the total, which is the last of the same cumulative sums. A symbol of weight zero is never drawn.
-Shapes: B rows, V symbols; in kernels BB rows a program and BV, the power of two that holds V.
+One 32-bit word w per row defines the uniform u = (w + 1/2) / 2^32; the draw is the first symbol whose cumulative weight
+exceeds u times the total, which is the last of the same cumulative sums. A symbol with weight zero is never drawn.
+Shapes: B rows, V symbols; in kernels BB rows per program and BV, the smallest power of two >= V.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ MAX_SYMBOLS = 4096
 
 
 class Draw(NamedTuple):
-    """What was drawn from each row.
+    """The result of a draw from each row.
 
     Attributes:
-        symbol: (B,) int64; -1 where a row leaves nothing to draw: every symbol is out, or a logit is NaN or +inf.
-        log_prob: (B,) log-probability of the symbol as drawn, after the controls; NaN where symbol is -1.
-        model_log_prob: (B,) its log-probability under the logits as given, before the controls; NaN likewise.
+        symbol: (B,) int64; -1 if no symbol can be drawn: all symbols are excluded, or a logit is NaN or +inf.
+        log_prob: (B,) log-probability of the symbol after the controls; NaN if symbol is -1.
+        model_log_prob: (B,) log-probability of the symbol before the controls; NaN if symbol is -1.
     """
 
     symbol: torch.Tensor
@@ -58,10 +58,10 @@ def draw_categorical(
 ) -> Draw:
     """Draw one symbol from each row of logits.
 
-    The noise of the two implementations is identical. The kernel rounds logits to float32, computes exponentials in
-    float32 and sums them as integers. For logits of up to 100 in size its symbols are those of the reference except
-    where u, or a limit of top-p, min-p or typical, falls within 1e-5 of a boundary, and its log-probabilities
-    (float32, the reference's are float64) agree to 1e-5 plus 1e-6 times their size.
+    Both implementations use the same random numbers. The kernel rounds logits to float32, computes exponentials in
+    float32 and sums them as integers. For logits of magnitude up to 100, its symbols equal those of the reference
+    unless u, or a limit of top-p, min-p or typical, is within 1e-5 of a boundary; its log-probabilities (float32;
+    float64 in the reference) agree to 1e-5 plus 1e-6 times their magnitude.
 
     Args:
         logits: (B, V), any floating-point type; -inf is probability zero. The kernel takes V up to 4096.
@@ -70,8 +70,8 @@ def draw_categorical(
         impl: "auto" (Triton on a GPU, else the reference), "reference" or "triton".
 
     Raises:
-        TypeError, ValueError: naming the argument, its value and what would be right.
-        ImportError: where Triton is wanted and not installed.
+        TypeError, ValueError: naming the argument, its value and the valid range.
+        ImportError: if Triton is required and not installed.
 
     Example:
         >>> logits = torch.log(torch.tensor([[0.5, 0.25, 0.0, 0.25]]))
@@ -102,7 +102,7 @@ def draw_categorical(
 
 
 def _reference(logits: torch.Tensor, noise: torch.Tensor | Noise, controls: Controls) -> Draw:
-    """The specification: PyTorch and float64, on any device."""
+    """The reference implementation in PyTorch and float64, on any device."""
     words = philox_words_reference(noise)[..., 0] if isinstance(noise, Noise) else noise
     x = controlled_logits(logits, controls)
     weights = relative_weights(x)
@@ -121,10 +121,10 @@ def _reference(logits: torch.Tensor, noise: torch.Tensor | Noise, controls: Cont
 
 @triton.jit
 def draw_block(b_w, b_word):
-    """Draw from integer weights [BB, BV] by uint32 words [BB]; BV where a row has no weight.
+    """Draw from integer weights [BB, BV] by uint32 words [BB]; return BV for a row of zero weights.
 
-    u times the total, rounded down, is the upper half of the product of the total and (2 word + 1) 2^31, both 64
-    bits wide: no bit of the word is lost, and an integer exceeds the one just when it exceeds the other.
+    u times the total, rounded down, is the upper half of the 128-bit product of the total and (2 word + 1) 2^31: no bit
+    of the word is lost, and an integer exceeds u times the total if and only if it exceeds its floor.
     """
     b_total = tl.sum(b_w, axis=1)
     b_point = tl.umulhi(b_total.to(tl.uint64), (b_word.to(tl.uint64) * 2 + 1) << 31).to(tl.int64)
@@ -133,7 +133,7 @@ def draw_block(b_w, b_word):
 
 @triton.jit
 def log_total(b_w, SCALE: tl.constexpr):
-    """The log of the row's total weight in units of the largest logit's; log(1 / SCALE) where there is none."""
+    """Return the log of a row's total weight relative to that of the largest logit; log(1 / SCALE) for zero weights."""
     return tl.log(tl.maximum(tl.sum(b_w, axis=1), 1).to(tl.float32) / SCALE)
 
 
@@ -172,7 +172,7 @@ def categorical_fwd_kernel(
     b_x = tl.load(logits + o_b[:, None] * s_logits + o_v[None, :], mask=m_v, other=float("-inf")).to(
         tl.float32
     )
-    # a row with NaN or +inf becomes one with nothing to draw
+    # a row with NaN or +inf becomes a row without drawable symbols
     b_bad = tl.max(((b_x != b_x) | (b_x == float("inf"))).to(tl.int32), axis=1)
     b_x = tl.where(b_bad[:, None] != 0, float("-inf"), b_x)
 
@@ -216,10 +216,10 @@ def categorical_fwd_kernel(
 
 
 def _constants(symbols: int) -> tuple[dict[str, Any], int]:
-    """Compile-time arguments and number of warps for rows of so many symbols."""
+    """Return the compile-time arguments and the number of warps for rows of `symbols` symbols."""
     width = max(16, power_of_two(symbols))
     rows = max(1, 128 // width)
-    # 8 symbols a thread stay in registers with all controls on
+    # 8 symbols per thread fit into registers with all controls on
     warps = min(max(rows * width // 256, 1), 16)
     return {"V": symbols, "BB": rows, "BV": width, "SCALE": 2.0**62 / width}, warps
 

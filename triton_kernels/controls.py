@@ -1,9 +1,9 @@
-"""What changes a distribution before it is drawn from, in one fixed order: allowed symbols, repetition penalty,
-temperature, top-k, top-p, min-p, typical. Each step works on the renormalised outcome of the one before.
+"""Sampling controls, applied to logits in a fixed order: allowed symbols, repetition penalty, temperature, top-k,
+top-p, min-p, typical. Each step operates on the renormalised result of the previous one.
 
-The semantics are those of the warpers of Hugging Face's `transformers`. Here are the reference in float64, which is the
-specification, and the same steps for kernels, on a block of rows held in registers.
-Shapes: B rows, V symbols; in kernels BB rows a program and BV, the power of two that holds V.
+The semantics are those of the logits warpers of Hugging Face's `transformers`. This module has the reference in
+float64, which is the specification, and the same steps for kernels, on a block of rows in registers. Shapes: B rows, V
+symbols; in kernels BB rows per program and BV, the smallest power of two >= V.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ def apply_controls(
     min_p: float | torch.Tensor | None = None,
     typical_p: float | torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return the log-probabilities under the controls, (B, V) float64, -inf for symbols that are out.
+    """Return the log-probabilities under the controls, (B, V) float64, -inf for excluded symbols.
 
-    Every control is None (off), one value for all rows, or a tensor (B,); in such a tensor a row is left alone by the
-    value in brackets. There is no temperature 0: the greedy choice is top_k=1, which keeps all symbols that tie.
+    Every control is None (off), one value for all rows, or a tensor (B,), in which the value in brackets turns the
+    control off for a row. Temperature 0 is not allowed: greedy decoding is top_k=1, which keeps all tied symbols.
 
     Args:
         logits: (B, V), any floating-point type; -inf is probability zero.
-        allowed: (V,) or (B, V) bool; False takes a symbol out.
-        seen: (B, V) bool, the symbols that repetition_penalty acts on.
+        allowed: (V,) or (B, V) bool; False excludes a symbol.
+        seen: (B, V) bool, the symbols that repetition_penalty applies to.
         repetition_penalty: above 0 (1): positive logits of seen symbols are divided by it, negative ones multiplied.
         temperature: above 0 (1), divides the logits.
-        top_k: at least 1 (V): keeps the k most likely, and all that tie with the k-th.
-        top_p: in (0, 1] (1): keeps the fewest most likely symbols that reach this probability; that is, a symbol stays
-            while the probability before it is below top_p. Of symbols that tie, lower ids come first.
-        min_p: in [0, 1] (0): keeps what is at least min_p times as likely as the most likely.
-        typical_p: in (0, 1] (1): like top_p in the order of |-log p - entropy|, smallest first, and with all symbols
-            that tie with the last (Meister et al., "Locally typical sampling", 2022).
+        top_k: at least 1 (V): keeps the k most probable symbols, and all tied with the k-th.
+        top_p: in (0, 1] (1): keeps the fewest most probable symbols with at least this total probability; that is, a
+            symbol is kept while the preceding probability is below top_p. Among tied symbols, lower ids come first.
+        min_p: in [0, 1] (0): keeps symbols with at least min_p times the highest probability.
+        typical_p: in (0, 1] (1): like top_p in ascending order of |-log p - entropy|, keeping all symbols tied with the
+            last (Meister et al., "Locally typical sampling", 2022).
 
     Raises:
-        TypeError, ValueError: naming the argument, its value and what would be right.
+        TypeError, ValueError: naming the argument, its value and the valid range.
 
     Example:
         >>> logits = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125]]))
@@ -67,7 +67,7 @@ def apply_controls(
 
 
 def controlled_logits(logits: torch.Tensor, controls: Controls) -> torch.Tensor:
-    """The logits after the controls, (B, V) float64, not normalised, -inf for symbols that are out."""
+    """Return the logits after the controls, (B, V) float64, not normalised, -inf for excluded symbols."""
     x = logits.to(torch.float64)
     if controls.allowed is not None:
         x = x.masked_fill(~controls.allowed, -torch.inf)
@@ -75,7 +75,7 @@ def controlled_logits(logits: torch.Tensor, controls: Controls) -> torch.Tensor:
         penalty = controls.repetition_penalty[:, None]
         x = torch.where(controls.seen, torch.where(x > 0, x / penalty, x * penalty), x)
     if controls.temperature is not None:
-        # relative to the largest first: a small temperature then cannot overflow
+        # subtract the maximum first, so that a small temperature cannot overflow
         x = _below_max(x) / controls.temperature[:, None]
     if controls.top_k is not None:
         kth = controls.top_k.clamp(max=x.shape[1]).to(torch.int64) - 1
@@ -94,7 +94,7 @@ def controlled_logits(logits: torch.Tensor, controls: Controls) -> torch.Tensor:
 
 
 def relative_weights(x: torch.Tensor) -> torch.Tensor:
-    """Probabilities relative to the row's most likely, so that equal logits weigh exactly 1 and add up exactly."""
+    """Return probabilities relative to the row's maximum, so that tied maxima weigh exactly 1 and sum exactly."""
     return torch.exp(_below_max(x))
 
 
@@ -106,7 +106,7 @@ def _below_max(x: torch.Tensor) -> torch.Tensor:
 def _keep(
     x: torch.Tensor, order: torch.Tensor, mass: torch.Tensor, *, ties: torch.Tensor | None
 ) -> torch.Tensor:
-    """Keep symbols in `order` while the probability before them is below `mass`, and those that tie with the last."""
+    """Keep symbols in `order` while the preceding probability is below `mass`, and those tied with the last."""
     weights = relative_weights(x).gather(-1, order)
     cumulative = torch.cumsum(weights, -1)
     before = torch.nn.functional.pad(cumulative[:, :-1], (1, 0))
@@ -119,24 +119,24 @@ def _keep(
     return x.masked_fill(~keep, -torch.inf)
 
 
-# ---- the same steps on a block of rows in a kernel ------------------------------------------------------
-# Weights are integers, exp(y - max y) in units of 1 / SCALE. Sums of integers do not depend on the order of summation,
-# so what is kept and drawn does not depend on the layout of threads, cumulative sums never decrease and the last one
-# is the total. SCALE = 2^62 / BV keeps every sum within int64 and 46 bits or more below the largest weight.
+# ---- the same steps on a block of rows in a kernel ------------------------------------------------------ Weights are
+# integers, exp(y - max y) in units of 1 / SCALE. Integer sums do not depend on the order of summation, so the result
+# does not depend on the thread layout, cumulative sums never decrease, and the last one is the total. SCALE = 2^62 / BV
+# keeps every sum within int64 and at least 46 bits below the largest weight.
 
 
 @triton.jit
 def order_key(b_y):
-    """Map float32 to uint32 in the same order, both zeros to one value, and nothing to 0 but a negative NaN."""
+    """Map float32 to uint32 monotonically, with equal values for both zeros, and 0 only for a negative NaN."""
     b_bits = tl.where(b_y == 0.0, 0.0, b_y).to(tl.uint32, bitcast=True)
     return tl.where(b_bits >= 0x80000000, b_bits ^ 0xFFFFFFFF, b_bits | 0x80000000)
 
 
 @triton.jit
 def threshold(b_key, b_mass, b_target):
-    """The largest c (uint32, [BB]) for which the mass of the keys >= c reaches the target; 0 if none does.
+    """Return the largest c (uint32, [BB]) for which the mass of the keys >= c reaches the target; 0 if none does.
 
-    Bisection on the bits of c: 32 sums, and no sorting.
+    Method: bisection on the bits of c, with 32 sums and no sorting.
     """
     b_c = (b_target * 0).to(tl.uint32)
     b_bit = b_c + 0x80000000
@@ -150,20 +150,20 @@ def threshold(b_key, b_mass, b_target):
 
 @triton.jit
 def below_max(b_y):
-    """y - max y for each row; a row of -inf stays as it is."""
+    """Return y - max y for each row; a row of -inf is unchanged."""
     b_max = tl.max(b_y, axis=1)
     return b_y - tl.where(b_max == float("-inf"), 0.0, b_max)[:, None]
 
 
 @triton.jit
 def integer_weights(b_d, SCALE: tl.constexpr):
-    """exp(d) for d = y - max y, in units of 1 / SCALE, as int64."""
+    """Return exp(d) for d = y - max y, in units of 1 / SCALE, as int64."""
     return (tl.exp(b_d) * SCALE).to(tl.int64)
 
 
 @triton.jit
 def mass_target(b_p, b_w):
-    """The integer mass that a fraction p of the row's weights comes to, rounded up."""
+    """Return a fraction p of the row's total weight as an integer, rounded up."""
     b_total = tl.sum(b_w, axis=1)
     b_target = tl.ceil(b_p.to(tl.float64) * b_total.to(tl.float64)).to(tl.int64)
     return tl.where(b_p >= 1.0, b_total, b_target)
@@ -183,10 +183,10 @@ def controlled_weights(
     b_typical_p,
     SCALE: tl.constexpr,
 ):
-    """Apply the controls to float32 logits [BB, BV], -inf where m_v is False; a control that is off is None.
+    """Apply the controls to float32 logits [BB, BV], which are -inf where m_v is False; None for controls that are off.
 
     Returns d = y - max y of the logits y after penalty and temperature, [BB, BV] float32, and the integer weights after
-    all controls, 0 for what is out, [BB, BV] int64.
+    all controls, [BB, BV] int64, 0 for excluded symbols.
     """
     b_y = b_x
     if b_allowed is not None:
@@ -194,7 +194,7 @@ def controlled_weights(
     if b_penalty is not None:
         b_r = b_penalty.to(tl.float32)[:, None]
         b_y = tl.where(b_seen != 0, tl.where(b_y > 0, b_y / b_r, b_y * b_r), b_y)
-    # no temperature changes the order, and dividing could make neighbours equal
+    # use the logits before the temperature, which keeps their order but could round neighbours to equal values
     b_key = tl.where(m_v, order_key(b_y), 0)
     b_d = below_max(b_y)
     if b_temperature is not None:
@@ -207,7 +207,7 @@ def controlled_weights(
         b_target = mass_target(b_top_p, b_w)
         b_last = threshold(b_key, b_w, b_target)
         b_above = tl.sum(tl.where(b_key > b_last[:, None], b_w, 0), axis=1)
-        # of the symbols that tie at the threshold, all of one weight, the lower ids go first
+        # among the symbols tied at the threshold, which have equal weights, lower ids come first
         b_tie = (b_key == b_last[:, None]).to(tl.int32)
         b_before = b_above[:, None] + (tl.cumsum(b_tie, axis=1) - b_tie).to(tl.int64) * b_w
         b_w = tl.where((b_key > b_last[:, None]) | ((b_tie != 0) & (b_before < b_target[:, None])), b_w, 0)

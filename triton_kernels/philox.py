@@ -1,9 +1,8 @@
-"""Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the source of all noise.
+"""Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), the random number generator.
 
 Key = (seed mod 2^32, seed div 2^32); counter = (t mod 2^32, i mod 2^32, i div 2^32, purpose 2^24 + t div 2^32), with
-the sample's index i and the position t in it. Four 32-bit words a counter, held in int64: torch's uint32 has
-little arithmetic. A draw that takes one word takes the first.
-Shapes: N counters.
+the sample index i and the position t in the sample. Each counter yields four 32-bit words, stored in int64, because
+torch supports little arithmetic on uint32. A draw that needs one word uses the first. Shapes: N counters.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ _BLOCK = 256
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Noise:
-    """Names the words of Philox that a kernel computes for itself.
+    """The address of Philox words that a kernel computes itself.
 
     Attributes:
         seed: 0 to 2^64 - 1.
-        index: the sample's index, an int from 0 to 2^64 - 1 or an int64 tensor (an index from 2^63 up is held
-            there as its two's complement).
+        index: the sample index, an int from 0 to 2^64 - 1 or an int64 tensor (indices from 2^63 up as two's
+            complement).
         position: the position in the sample, an int from 0 to 2^56 - 1 or an int64 tensor. Index and position
             broadcast against each other.
-        purpose: a small number that tells draws for different purposes apart, 0 to 255.
+        purpose: number of the purpose of the draw, 0 to 255.
     """
 
     seed: int
@@ -54,7 +53,7 @@ class Noise:
     def counters(
         self, shape: tuple[int, ...] | None = None, device: torch.device | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Index and position as int64 tensors of one shape (by default that to which they broadcast) on one device."""
+        """Return index and position as int64 tensors of one shape (by default their broadcast shape) on one device."""
         tensors = [x for x in (self.index, self.position) if isinstance(x, torch.Tensor)]
         device = device or (tensors[0].device if tensors else torch.device("cpu"))
         index, position = (
@@ -76,18 +75,18 @@ class Noise:
 
 
 def philox_words(noise: Noise, *, impl: Implementation = "auto") -> torch.Tensor:
-    """The four words of each (index, position).
+    """Return the four words of each (index, position).
 
     Args:
         noise: seed, index, position and purpose; index and position broadcast to (...).
         impl: "auto" (Triton on a GPU, else the reference), "reference" or "triton".
 
     Returns:
-        (..., 4) int64, each in 0 to 2^32 - 1, on the device of index and position (the CPU where both are ints).
+        (..., 4) int64, each in 0 to 2^32 - 1, on the device of index and position (the CPU if both are ints).
 
     Raises:
-        ValueError, TypeError: for a number out of range, or impl="triton" on a device that cannot run it.
-        ImportError: where Triton is wanted and not installed.
+        ValueError, TypeError: if a number is out of range, or impl="triton" on a device that Triton does not support.
+        ImportError: if Triton is required and not installed.
     """
     index, position = noise.counters()
     if choose(impl, index.device) == "reference":
@@ -110,7 +109,7 @@ def philox_words(noise: Noise, *, impl: Implementation = "auto") -> torch.Tensor
 
 
 def philox_words_reference(noise: Noise) -> torch.Tensor:
-    """`philox_words` in PyTorch on any device: the specification.
+    """Compute `philox_words` in PyTorch on any device: the specification.
 
     Example:
         >>> words = philox_words_reference(Noise(seed=0, index=0, position=0, purpose=0))
@@ -122,7 +121,7 @@ def philox_words_reference(noise: Noise) -> torch.Tensor:
     c2, c3 = (index >> 32) & _MASK, (noise.purpose << 24) + (position >> 32)
     k0, k1 = noise.seed & _MASK, noise.seed >> 32
     for _ in range(10):
-        # the products wrap modulo 2^64, which leaves the bits of the unsigned product
+        # the products wrap modulo 2^64, which keeps the bits of the unsigned product
         p0, p1 = c0 * _M0, c2 * _M1
         c0, c2 = ((p1 >> 32) & _MASK) ^ c1 ^ k0, ((p0 >> 32) & _MASK) ^ c3 ^ k1
         c1, c3 = p1 & _MASK, p0 & _MASK
@@ -131,7 +130,7 @@ def philox_words_reference(noise: Noise) -> torch.Tensor:
 
 
 def uniforms(words: torch.Tensor) -> torch.Tensor:
-    """Map words to (word + 1/2) / 2^32, float64 in the open interval (0, 1), all 32 bits kept.
+    """Map words to (word + 1/2) / 2^32, float64 in the open interval (0, 1), keeping all 32 bits.
 
     Kernels do not use this: float32 would drop 8 bits. They multiply integer weights by the odd 33-bit integer
     2 word + 1 and shift, which is the same uniform without rounding (`triton_kernels.categorical`).
@@ -141,7 +140,7 @@ def uniforms(words: torch.Tensor) -> torch.Tensor:
 
 @triton.jit
 def philox_block(seed, b_index, b_position, purpose):
-    """Four blocks of uint32 words for blocks of int64 indices and positions of one shape."""
+    """Return four blocks of uint32 words for blocks of int64 indices and positions of one shape."""
     b_c3 = (b_position >> 32).to(tl.uint32) + (tl.to_tensor(purpose).to(tl.uint32) << 24)
     return tl.philox(
         seed, b_position.to(tl.uint32), b_index.to(tl.uint32), (b_index >> 32).to(tl.uint32), b_c3
@@ -177,7 +176,7 @@ def _integer(name: str, value: object, bits: int) -> int:
 def _check_tensor(name: str, value: torch.Tensor, bits: int) -> None:
     if value.dtype != torch.int64:
         raise TypeError(f"{name} must be an int or an int64 tensor, got a tensor of {value.dtype}")
-    # looking at values on a GPU would wait for it
+    # checking values on a GPU would require synchronization
     if bits < 63 and value.device.type == "cpu" and value.numel():
         low, high = int(value.min()), int(value.max())
         if low < 0 or high >= 2**bits:

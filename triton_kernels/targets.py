@@ -1,7 +1,7 @@
-"""Compile every shipped kernel for GPUs that this machine need not have, and say what each takes of them.
+"""Compile every kernel configuration for GPUs that this machine need not have, and report the resources of each.
 
-`python -m triton_kernels.targets [--json]` prints the table. Triton's compiler cannot share a process with its
-interpreter, so the functions here run that command in a process of its own.
+`python -m triton_kernels.targets [--json]` prints the table. Triton's compiler and interpreter cannot be used in one
+process, so the functions here run that command in a subprocess.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from triton_kernels._backend import HAS_TRITON, INTERPRET, NO_TRITON, Configurat
 
 @dataclass(frozen=True)
 class Target:
-    """A GPU architecture as Triton names it, and the most shared memory that one program may take there."""
+    """A GPU architecture by its name in Triton, and the shared memory limit of one program."""
 
     backend: str
     arch: int | str
@@ -45,27 +45,27 @@ _MODULES = ("philox", "categorical")
 
 
 def shipped() -> tuple[str, ...]:
-    """The names, "kernel/variant", of all configurations that are shipped. Works without Triton."""
+    """Return the names, "kernel/variant", of all configurations. Works without Triton."""
     return tuple(configuration.name for configuration in _configurations())
 
 
 def compile_for(name: str, target: str) -> Resources:
-    """Compile one shipped configuration for one target, in a process of its own.
+    """Compile one configuration for one target, in a subprocess.
 
     Args:
         name: one of `shipped()`.
         target: "sm_80" (A100), "sm_90" (H100), "sm_100" (B200) or "gfx942" (MI300).
 
     Raises:
-        ValueError: for a name or target that there is not.
-        ImportError: where Triton is not installed.
-        RuntimeError: with the compiler's message, where the kernel does not compile.
+        ValueError: if the name or target is unknown.
+        ImportError: if Triton is not installed.
+        RuntimeError: with the compiler's message, if the kernel does not compile.
     """
     return compile_all([name], [target])[0]
 
 
 def compile_all(names: Sequence[str] | None = None, targets: Sequence[str] | None = None) -> list[Resources]:
-    """Compile configurations (all by default) for targets (all by default), in one process; see `compile_for`."""
+    """Compile configurations (default: all) for targets (default: all), in one subprocess; see `compile_for`."""
     names = list(shipped() if names is None else names)
     targets = list(TARGETS if targets is None else targets)
     _check_known("name", names, shipped())
@@ -86,7 +86,7 @@ def compile_all(names: Sequence[str] | None = None, targets: Sequence[str] | Non
 
 
 def compile_here(configuration: Configuration, target_name: str) -> Resources:
-    """`compile_for` in this process, which must not have been started with TRITON_INTERPRET=1."""
+    """Do `compile_for` in this process, which must not have been started with TRITON_INTERPRET=1."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
@@ -100,7 +100,7 @@ def compile_here(configuration: Configuration, target_name: str) -> Resources:
             for argument, type_ in signature.items()
             if type_ == "constexpr"
         },
-        # PyTorch's allocations are aligned, which the launcher finds out and loads need to be vectorised
+        # mark pointers as aligned, as PyTorch's allocations are, so that loads are vectorised
         attrs={
             (k,): [["tt.divisibility", 16]] for k, type_ in enumerate(signature.values()) if type_[0] == "*"
         },
@@ -156,17 +156,13 @@ def _hip_usage(compiled: Any) -> tuple[int, int, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compile, print and return 0; 1 where the table has a kernel that does not fit; 2 without a compiler."""
+    """Compile and print the table; return 0, or 1 if a kernel does not fit, or 2 if there is no compiler."""
     parser = argparse.ArgumentParser(
         prog="python -m triton_kernels.targets", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument(
-        "--name", action="append", metavar="NAME", help="a configuration; all where not given"
-    )
-    parser.add_argument(
-        "--target", action="append", choices=list(TARGETS), help="a target; all where not given"
-    )
-    parser.add_argument("--json", action="store_true", help="print an object instead of a table")
+    parser.add_argument("--name", action="append", metavar="NAME", help="a configuration (default: all)")
+    parser.add_argument("--target", action="append", choices=list(TARGETS), help="a target (default: all)")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     chosen = parser.parse_args(arguments)
     if not HAS_TRITON or INTERPRET:
         reason = "TRITON_INTERPRET is set; unset it to compile" if INTERPRET else NO_TRITON

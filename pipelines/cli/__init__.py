@@ -1,5 +1,7 @@
-"""The command line `seqgen`. Data go to standard output, all messages to standard error. Exit codes: 0 success, 1
-failure, 2 wrong usage, 130 interrupted (output so far is kept).
+"""The command line `seqgen`.
+
+Data go to standard output, all messages to standard error. Exit codes: 0 success, 1 failure, 2 wrong usage, 130
+interrupted (output so far is kept).
 """
 
 from __future__ import annotations

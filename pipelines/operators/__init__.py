@@ -1,4 +1,4 @@
-"""Operators: stages that change the items of another stage, a file each."""
+"""Operators: stages that transform the items of another stage, one per file."""
 
 from pipelines.operators.batch import Batch
 from pipelines.operators.map import Map

@@ -1,4 +1,4 @@
-"""Gathering consecutive items into lists."""
+"""The operator `Batch`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Batch(Stage[list[Item]]):
-    """Gathers consecutive items into lists."""
+    """Collects consecutive items into lists."""
 
     def __init__(self, source: Stage[Item], size: int, *, partial: bool = True) -> None:
         self.source = source

@@ -1,4 +1,4 @@
-"""Applying a function to every item."""
+"""The operator `Map`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real time: chunks of audio are given no faster than a player takes them, and late ones are counted."""
+"""The operator `Paced`: deliver audio chunks in real time, and count underruns."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from seqgen.streaming import Chunk
 
 
 class Paced(Stage[Chunk]):
-    """Gives chunks at most `lead` seconds before their time, as a player that began with the first would need them.
+    """Delivers chunks at most `lead` seconds ahead of a player that starts with the first chunk.
 
-    A chunk that is computed too late makes the player wait: an underrun. From then on its clock runs that much
-    later. Time that the consumer spends between two chunks, such as in a full pipe, is not the source's fault and
-    moves the clock too, uncounted. The clock starts with the first chunk, and anew after a resume.
+    A chunk computed after its playback time makes the player wait (an underrun) and delays the playback clock by that
+    time. Delays caused by the consumer between two chunks, such as a full pipe, also delay the clock, but are not
+    counted. The clock starts with the first chunk, and again after a resume.
 
     Args:
-        source: of chunks of one sample after another.
+        source: yields the chunks of one sample after another.
         rate: symbols per second.
-        lead: how many seconds a chunk may end before its time; a longer chunk is given when the one before ends.
-        clock, sleep: for tests; like time.monotonic and time.sleep.
+        lead: maximum lead in seconds of the end of a chunk; a chunk longer than that is delivered when the previous one
+            ends.
+        clock, sleep: replacements of time.monotonic and time.sleep for tests.
 
     Attributes:
-        symbols: given so far. underruns: how often the player had to wait, and `starved`, how many seconds in all.
+        symbols: symbols delivered. underruns: number of underruns. starved: total seconds of underruns.
     """
 
     def __init__(
@@ -43,10 +44,10 @@ class Paced(Stage[Chunk]):
         self._clock, self._sleep = clock, sleep
         self.symbols, self.underruns = 0, 0
         self.starved = 0.0
-        self._end: float | None = None  # when the player will have played all that it was given
+        self._end: float | None = None  # when playback of the delivered chunks ends
 
     def __next__(self) -> Chunk:
-        # a consumer that comes late has kept its player waiting itself
+        # a late request is a delay of the consumer, not of the source
         excused = self._end is None or self._clock() > self._end
         chunk = next(self.source)
         duration = len(chunk.data) / self._rate

@@ -1,4 +1,4 @@
-"""Ending after a number of items."""
+"""The operator `Take`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sinks: where chunks go. `open_sink` chooses one from the table of formats by the suffix of the file."""
+"""Sinks, which write chunks to files. `open_sink` selects one from the table of formats by the file's suffix."""
 
 from __future__ import annotations
 
@@ -24,25 +24,24 @@ def open_sink(
     kind: str | None = None,
     options: dict[str, Any] | None = None,
 ) -> Sink:
-    """The sink for a file name; `pipelines.sinks.formats` is the table of what there is.
+    """Return the sink for a file name, from the table `pipelines.sinks.formats`.
 
-    "-" is standard output: text, images as .pnm, audio as .wav. A name of a picture or a recording with the index
-    in braces, as in digit-{index:05d}.png, makes a file for each sample; a recording of any other name holds one.
-    Nothing is written or made yet, but what can be refused is refused here.
+    "-" is standard output: text, images as .pnm, audio as .wav. For a picture or recording whose name contains the
+    index in braces, as in digit-{index:05d}.png, each sample is written to its own file; a recording of any other name
+    holds one sample. Invalid requests are refused here, before anything is written.
 
     Args:
         path: the file.
-        codec: of the model whose chunks come.
-        prompt: a text or audio (T,) that is written before every sample; a text also as an entry of every JSON line.
+        codec: that of the model.
+        prompt: a text or audio (T,) to write before every sample; a text is also an entry of every JSON line.
         fixed: entries of every JSON line.
-        kind: a suffix to use instead of that of the name, and for standard output.
-        options: keywords of sinks such as `scale`, `fps`, `style` and `encoding`; those that this one does not know
-            do nothing, and None is left out.
+        kind: a suffix that overrides that of the name, and is used for standard output.
+        options: options of sinks such as `scale`, `fps`, `style` and `encoding`; options that this sink does not have,
+            and None, are ignored.
 
     Raises:
-        SeqgenError: if the suffix is unknown or cannot hold what the model makes, or a package that writes it is
-            not installed.
-        ValueError: for an option that no sink knows, and for standard output if the format can only be a file.
+        SeqgenError: if the suffix is unknown or cannot store the model's data, or a required package is not installed.
+        ValueError: if no sink has an option, or the format cannot be written to standard output.
     """
     suffix = kind or (codec.default_suffix if str(path) == STANDARD_OUTPUT else Path(path).suffix.lower())
     entry = find_format(suffix, codec, path)

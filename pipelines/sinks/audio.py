@@ -1,4 +1,4 @@
-"""Audio as files: a recording for each sample. Legend: T samples of sound."""
+"""Audio files: one recording per sample. Legend: T audio samples."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from seqgen.streaming import Chunk
 
 
 class RecordingSink(Sink):
-    """Writes each sample to a recording: .wav, .flac, .ogg, .rf64, .s16le or .f32le.
+    """Writes each sample to its own recording: .wav, .flac, .ogg, .rf64, .s16le or .f32le.
 
-    What was produced is kept and is a valid file also when an error ends the stream: a full disk, features that
-    end early. A recording of which nothing was written does not appear, and an older file of its name stays.
+    The output so far is kept as a valid file also when an error ends the stream, such as a full disk or features that
+    end early. A recording without any samples is not created, and an existing file of its name is kept.
 
     Args:
         path: the file of the only sample; or a name with the index in braces, such as "voice-{index:05d}.wav".
-        codec: of the model; it has a `sample_rate`.
-        suffix: which format; None is that of the name.
-        encoding: "pcm16", "pcm24" or "float32", if the format can hold it; None is its usual one.
-        prefix: audio (T,) that is written before every sample, such as a prompt.
+        codec: that of the model, which has a `sample_rate`.
+        suffix: suffix of the format; None is that of the name.
+        encoding: "pcm16", "pcm24" or "float32", if the format supports it; None is the format's default.
+        prefix: audio (T,) to write before every sample, such as a prompt.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RecordingSink(Sink):
     def write(self, chunk: Chunk) -> None:
         recording = self._open_now.get(chunk.index) or self._begin(chunk.index)
         recording.write(samples_of(chunk.data))
-        # a single file appears only when the sink is closed, as that of other sinks
+        # a single file gets its name when the sink is closed, as with other sinks
         if chunk.last and self._many:
             self._open_now.pop(chunk.index).close()
 
@@ -73,7 +73,7 @@ class RecordingSink(Sink):
     def _begin(self, index: int) -> RecordingFile:
         if self._only not in (None, index) and not self._many:
             raise SeqgenError(
-                f"{self.path} holds one sample, and there are more; give a name with the index in braces, such as "
+                f"{self.path} can hold only one sample; give a name with the index in braces, such as "
                 f"{as_pattern(self.path).name}"
             )
         self._only = index
@@ -85,6 +85,6 @@ class RecordingSink(Sink):
         return recording
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # each recording has its own file
+    def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # one file per recording
         require_folder(indexed_name(self.path, 0) if self._many else Path(self.path))
         yield None

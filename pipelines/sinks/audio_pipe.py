@@ -1,4 +1,4 @@
-"""Audio on standard output, as players read it. Legend: T samples of sound."""
+"""Audio on standard output for players. Legend: T audio samples."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PIPES = (".wav", ".s16le", ".f32le")
 
 
 class AudioPipeSink(InOrderSink):
-    """Writes samples one after another as a player reads them from a pipe, each block at once.
+    """Writes samples one after another to a pipe, flushing each block.
 
-    A ".wav" stream has a header that leaves the length open (0xFFFFFFFF), as ffmpeg, sox and aplay understand it.
+    The header of a ".wav" stream has unknown length (0xFFFFFFFF), which ffmpeg, sox and aplay accept.
 
     Args:
         path: "-", standard output.
-        codec: of the model; it has a `sample_rate`.
+        codec: that of the model, which has a `sample_rate`.
         kind: ".wav", ".s16le" or ".f32le".
-        encoding: of ".wav": "pcm16" (also if None), "pcm24" or "float32".
-        prefix: audio (T,) that is written before every sample.
+        encoding: encoding of ".wav": "pcm16" (default), "pcm24" or "float32".
+        prefix: audio (T,) to write before every sample.
     """
 
     binary = True
@@ -68,7 +68,7 @@ class AudioPipeSink(InOrderSink):
 
 
 def packed(audio: np.ndarray, encoding: str) -> bytes:
-    """Audio (T,) as little-endian bytes."""
+    """Encode audio (T,) as little-endian bytes."""
     values = encoded(audio, encoding)
     if encoding == "pcm24":
         return values.astype("<i4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
@@ -76,7 +76,7 @@ def packed(audio: np.ndarray, encoding: str) -> bytes:
 
 
 def endless_header(sample_rate: int, encoding: str) -> bytes:
-    """The first 44 bytes of a mono WAV whose length is not known."""
+    """Return the 44-byte header of a mono WAV of unknown length."""
     width = WIDTHS[encoding]
     kind = 3 if encoding == "float32" else 1
     shape = struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width)

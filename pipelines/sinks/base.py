@@ -1,4 +1,4 @@
-"""The sink contract: chunks in, one whole file out."""
+"""The sink interface: receive chunks and write one file atomically."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from seqgen.streaming import Chunk
 
 @dataclass(frozen=True)
 class SinkRequest:
-    """What `open_sink` was asked for.
+    """The arguments of `open_sink`.
 
     Attributes:
-        path: the file, or "-" for standard output. codec: of the model whose chunks come.
-        suffix: of the format, whatever the name of the file. prompt: what stands before every sample, or None.
-        fixed: entries of every JSON line. options: those that the table of formats lists for the sink, where given.
+        path: the file, or "-" for standard output. codec: that of the model.
+        suffix: suffix of the format, which may differ from that of the name. prompt: data to write before every sample,
+            or None.
+        fixed: entries of every JSON line. options: the given options that the table of formats lists for the sink.
     """
 
     path: str | Path
@@ -34,14 +35,14 @@ class SinkRequest:
 
 
 class Sink(ABC):
-    """Writes the chunks of a stream to a file, which appears under its name when the sink is closed.
+    """Writes the chunks of a stream to a file, which gets its name when the sink is closed.
 
-    Used as a context manager. A clean exit and Ctrl-C finish the file, which is then valid and holds what was
-    written; any other error removes it, and an older file of that name stays.
+    A sink is a context manager. A clean exit and Ctrl-C complete the file, which is then valid and contains the output
+    so far; any other error removes it, and an existing file of that name is kept.
 
     Args:
         path: the file, or "-" for standard output.
-        codec: of the model whose chunks come.
+        codec: that of the model.
     """
 
     binary = False
@@ -53,21 +54,21 @@ class Sink(ABC):
 
     @classmethod
     def for_request(cls, request: SinkRequest) -> Sink:
-        """The sink that `open_sink` was asked for; a sink that wants more than the options defines this anew."""
+        """Create the sink for a request of `open_sink`; a sink that needs more than the options overrides this."""
         return cls(request.path, request.codec, **request.options)
 
     @property
     def file(self) -> Any:
-        """The open file, of text or, where `binary`, of bytes."""
+        """The open file: text, or bytes if `binary`."""
         assert self._file is not None, "use the sink in a with statement"
         return self._file
 
     @abstractmethod
     def write(self, chunk: Chunk) -> None:
-        """Take the next chunk."""
+        """Write the next chunk."""
 
-    def finish(self) -> None:  # noqa: B027 (a sink that holds nothing back need not define it)
-        """Write what is still held back; called once, at the end."""
+    def finish(self) -> None:  # noqa: B027 (optional: not every sink buffers output)
+        """Write buffered output; called once, at the end."""
 
     def __enter__(self) -> Self:
         self._file = self._exit.enter_context(self._open())

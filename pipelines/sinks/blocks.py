@@ -1,4 +1,4 @@
-"""Images as text, row by row: the live view of the terminal, and .txt files."""
+"""Images as text, row by row, live on a terminal or to a .txt file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from seqgen.streaming import Chunk
 
 
 class BlocksSink(ImageSink):
-    """Draws images as half blocks while they are made; one after another, or several side by side.
+    """Draws images as half blocks during generation, one after another or several side by side.
 
-    A line is finished when its rows are, and is never touched again; on a terminal, the line in the making is
-    drawn over. Images that stand side by side appear together.
+    A line is final once its rows are complete; on a terminal, the incomplete line is redrawn. Images side by side are
+    drawn together.
 
     Args:
         path: the file, or "-" for standard output.
-        codec: of the model.
-        style: of `pipelines.blocks.Painter`; None is what the terminal can show, and no colour in a file.
-        side_by_side: images in a line at most. count: images that will come, if that is known.
-        columns: characters that fit in a line of the terminal; None is any number.
+        codec: that of the model.
+        style: style of `pipelines.blocks.Painter`; None is the best that the terminal supports, and no colour in a
+            file.
+        side_by_side: maximum number of images side by side. count: total number of images, if known.
+        columns: characters per line of the terminal; None is unlimited.
     """
 
     binary = False
@@ -44,7 +45,7 @@ class BlocksSink(ImageSink):
         self._ready: dict[int, int] = {}
         self._images: dict[int, np.ndarray] = {}
         self._line = 0
-        self._making: str | None = None  # the line in the making
+        self._incomplete: str | None = None  # the incomplete line
         self._written = False
 
     def __enter__(self) -> BlocksSink:
@@ -87,7 +88,7 @@ class BlocksSink(ImageSink):
                 self._end()
 
     def _begin(self, first: int) -> None:
-        """Start the group of images that stand beside each other, with what is there of them already."""
+        """Start the next group of images side by side, with the rows received so far."""
         assert self._first is not None
         left = self._beside if self._count is None else self._count - (first - self._first)
         self._group = list(range(first, first + max(1, min(self._beside, left))))
@@ -97,7 +98,7 @@ class BlocksSink(ImageSink):
                 self._take(index, self.pending[index], self.heights[index])
 
     def _take(self, index: int, image: np.ndarray, rows: int) -> None:
-        """Note that an image has so many rows, and write what can be written."""
+        """Record the rows of an image, and write the lines that are complete."""
         self._images[index], self._ready[index] = image, rows
         whole, per_line = self.codec.shape[1], self._painter.rows
         common = min(self._ready.get(other, 0) for other in self._group)
@@ -106,18 +107,18 @@ class BlocksSink(ImageSink):
             self._put(self._text(self._line), end="")
 
     def _draw_to(self, rows: int) -> None:
-        """Write the finished lines above row `rows`."""
+        """Write the complete lines above row `rows`."""
         while self._line < rows:
             self._put(self._text(self._line), end="\n")
             self._line += self._painter.rows
 
     def _put(self, text: str, *, end: str) -> None:
-        if self._line == 0 and self._making is None and self._written:
+        if self._line == 0 and self._incomplete is None and self._written:
             self.file.write("\n")
         self._written = True
-        if text != self._making:
-            self.file.write(text if self._making is None else "\r" + text)
-        self._making = None if end else text
+        if text != self._incomplete:
+            self.file.write(text if self._incomplete is None else "\r" + text)
+        self._incomplete = None if end else text
         self.file.write(end)
         if str(self.path) == "-":
             self.file.flush()
@@ -136,8 +137,8 @@ class BlocksSink(ImageSink):
         return self._painter.line(grey[:, 0], grey[:, 1], drawn)
 
     def _end(self) -> None:
-        """Finish the line in the making, and forget the images."""
-        if self._making is not None:
+        """Complete the last line, and discard the images."""
+        if self._incomplete is not None:
             self.file.write("\n")
-            self._making = None
+            self._incomplete = None
         self._images, self._ready = {}, {}

@@ -1,4 +1,4 @@
-"""Images as a NumPy archive of levels."""
+"""Images as levels in a NumPy archive."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from seqgen.streaming import Chunk
 
 
 class ImageNPZSink(ImageSink):
-    """Writes "data" (N, C, H, W) uint8 levels, "levels", "index" (N,), and "length" (N,), the rows that are drawn.
+    """Writes "data" (N, C, H, W) uint8 levels, "levels", "index" (N,), and "length" (N,), the number of drawn rows.
 
-    Extra arrays such as "log_prob" come as (N, C, H, W); rows that Ctrl-C left out are 0. Everything is held in
-    memory until the end. `seqgen.data.images.read_images` reads such a file.
+    Extra arrays such as "log_prob" have shape (N, C, H, W); rows not drawn because of Ctrl-C are 0. All data are kept
+    in memory until the end. `seqgen.data.images.read_images` reads such a file.
     """
 
     def __init__(self, path: str | Path, codec: Codec) -> None:

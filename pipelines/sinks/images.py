@@ -1,4 +1,4 @@
-"""What the sinks of images share: rows are put together into images, which come out in the order of their indices."""
+"""The base of image sinks, which assembles rows into images and passes these on in index order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from seqgen.streaming import Chunk
 
 
 class ImageSink(Sink):
-    """Base of the image sinks. A format implements `image`, and may look at every chunk in `rows`.
+    """Base class of image sinks. A format implements `image`, and may process every chunk in `rows`.
 
     Args:
         path: the file, or "-" for standard output.
-        codec: of the model, `Pixels`.
+        codec: that of the model, `Pixels`.
     """
 
     binary = True
@@ -36,10 +36,10 @@ class ImageSink(Sink):
 
     @abstractmethod
     def image(self, index: int, image: np.ndarray, rows: int) -> None:
-        """Take the next whole image: levels (C, H, W) int16, -1 in what lies below its `rows` rows."""
+        """Write the next complete image: levels (C, H, W) int16, with -1 below its `rows` rows."""
 
     def rows(self, chunk: Chunk) -> None:
-        """Take new rows, which have been put into `pending`."""
+        """Process new rows, which are already in `pending`."""
 
     def write(self, chunk: Chunk) -> None:
         index = chunk.index
@@ -60,5 +60,5 @@ class ImageSink(Sink):
             self.next += 1
 
     def unfinished(self) -> list[tuple[int, np.ndarray, int]]:
-        """(index, image, rows) of what has been begun and not been handed to `image`, in order."""
+        """Return (index, image, rows) of the incomplete images, in index order."""
         return [(index, self.pending[index], self.heights[index]) for index in sorted(self.pending)]

@@ -1,4 +1,4 @@
-"""Samples one after another: what chunks of several lanes, which come in turns, are written as."""
+"""The base of sinks that write samples one after another although the chunks of several lanes alternate."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from seqgen.streaming import Chunk
 
 
 class InOrderSink(Sink):
-    """Base of sinks of one endless file: the sample with the lowest index is written as it comes, and chunks of later
-    ones wait in memory for their turn. A sink implements `begin`, `put` and `end`.
+    """Base class of sinks for a single file; a subclass implements `begin`, `put` and `end`.
+
+    Chunks of the sample with the lowest index are written immediately; chunks of later samples are buffered in memory.
     """
 
     def __init__(self, path: str | Path, codec: Codec) -> None:
@@ -23,13 +24,13 @@ class InOrderSink(Sink):
 
     @abstractmethod
     def put(self, chunk: Chunk) -> None:
-        """Write a chunk of the present sample."""
+        """Write a chunk of the current sample."""
 
     def begin(self) -> None:
-        """Write what stands before a sample."""
+        """Write the start of a sample."""
 
     def end(self) -> None:
-        """Write what stands after a sample, whole or not."""
+        """Write the end of a sample, complete or not."""
 
     def write(self, chunk: Chunk) -> None:
         if self._next is None:
@@ -39,14 +40,14 @@ class InOrderSink(Sink):
             self._next += 1
 
     def finish(self) -> None:
-        """Write what waits: parts of samples, each ended."""
+        """Write the buffered samples, each with its end."""
         self._end()
         for index in sorted(self._waiting):
             self._write_out(self._waiting[index])
             self._end()
 
     def _write_out(self, chunks: list[Chunk]) -> bool:
-        """Write chunks of one sample; whether it is complete."""
+        """Write chunks of one sample, and return whether it is complete."""
         for chunk in chunks:
             if not self._open_sample:
                 self._open_sample = True

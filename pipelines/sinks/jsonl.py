@@ -1,4 +1,4 @@
-"""JSON Lines: one object a sample, in the order of their indices."""
+"""JSON Lines: one object per sample, in index order."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from seqgen.streaming import Chunk
 
 
 class JSONLSink(Sink):
-    """Writes {"index", "text" or "data", "reason", …} when a sample is complete.
+    """Writes {"index", "text" or "data", "reason", …} for each complete sample.
 
-    `fixed` entries (a prompt, a seed) are added to every line. Samples that were cut off by Ctrl-C are written
-    with the reason "interrupted".
+    The entries of `fixed` (a prompt, a seed) are added to every line. Samples interrupted by Ctrl-C are written with
+    the reason "interrupted".
     """
 
     def __init__(self, path: str | Path, codec: Codec, *, fixed: dict[str, Any] | None = None) -> None:
@@ -67,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    # -inf is the log-probability of the impossible, which JSON cannot say
+    # -inf, the log-probability of an impossible symbol, is not a JSON number
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Names of files: patterns with the index of a sample in braces."""
+"""File names with the index of a sample in braces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Whether a name has a field in braces."""
+    """Return whether a name has a field in braces."""
     try:
         return any(field is not None for _, field, _, _ in string.Formatter().parse(str(path)))
     except ValueError:
@@ -15,7 +15,7 @@ def is_pattern(path: str | Path) -> bool:
 
 
 def as_pattern(path: str | Path) -> Path:
-    """A plain name with the index put before the suffix.
+    """Insert an index field before the suffix of a plain name.
 
     Example:
         >>> as_pattern("sound/voice.wav").as_posix()
@@ -26,16 +26,17 @@ def as_pattern(path: str | Path) -> Path:
 
 
 def indexed_name(path: str | Path, index: int) -> Path:
-    """A pattern with the index put in, or ValueError."""
+    """Format a pattern with the index, or raise ValueError."""
     try:
         return Path(str(path).format(index=index))
     except (ValueError, LookupError) as error:
         raise ValueError(
-            f"the name {str(path)!r} is no pattern: {error}; write for example sample-{{index:05d}}{Path(path).suffix}"
+            f"the name {str(path)!r} is not a valid pattern: {error}; write for example "
+            f"sample-{{index:05d}}{Path(path).suffix}"
         ) from None
 
 
 def require_pattern(path: str | Path) -> None:
-    """Raise ValueError unless a pattern gives every sample a name of its own."""
+    """Raise ValueError unless a pattern gives every sample a different name."""
     if indexed_name(path, 0) == indexed_name(path, 1):
         raise ValueError(f"the name {str(path)!r} must contain {{index}}")

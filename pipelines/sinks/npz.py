@@ -1,4 +1,4 @@
-"""NumPy archives: the samples' data and indices, for numeric models."""
+"""NumPy archives with data and indices of samples, for numeric models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from seqgen.streaming import Chunk
 
 
 class NPZSink(Sink):
-    """Writes arrays "index" (n,), "length" (n,) and "data": all samples' vectors one after another, and the
-    same for every extra array such as "states". Everything is held in memory until the end.
+    """Writes arrays "index" (n,), "length" (n,) and "data", the concatenated vectors of all samples, and likewise every
+    extra array such as "states". All data are kept in memory until the end.
     """
 
     binary = True

@@ -1,4 +1,4 @@
-"""PNG pictures: a page with all images, or a file for each."""
+"""PNG pictures: one page with all images, or one file per image."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def write_png(pixels: np.ndarray, file: Any) -> None:
 
 
 class PNGGridSink(ImageSink):
-    """Gathers all images and writes them as one page at the end (`pipelines.grids`).
+    """Collects all images and writes them as one page at the end (`pipelines.grids`).
 
-    What Ctrl-C left undrawn of an image is dark blue.
+    Pixels not drawn because of Ctrl-C are dark blue.
     """
 
     def __init__(self, path: str | Path, codec: Codec, *, scale: int | None = None) -> None:
@@ -39,7 +39,7 @@ class PNGGridSink(ImageSink):
 
     @classmethod
     def for_request(cls, request: SinkRequest) -> ImageSink:
-        """A page, or a file for each image if the name is a pattern."""
+        """Create a sink for one page, or for one file per image if the name is a pattern."""
         kind = PNGFilesSink if is_pattern(request.path) else PNGGridSink
         return kind(request.path, request.codec, **request.options)
 
@@ -54,12 +54,12 @@ class PNGGridSink(ImageSink):
 
 
 class PNGFilesSink(ImageSink):
-    """Writes every image to a file of its own, as soon as it is whole; unfinished ones are left out.
+    """Writes every image to its own file as soon as it is complete; incomplete images are not written.
 
     Args:
         path: a name with the index in braces, such as "digit-{index:05d}.png".
-        codec: of the model.
-        scale: every pixel becomes a square of so many; None is 1.
+        codec: that of the model.
+        scale: side of the square drawn for each pixel; None is 1.
     """
 
     def __init__(self, path: str | Path, codec: Codec, *, scale: int | None = None) -> None:
@@ -74,6 +74,6 @@ class PNGFilesSink(ImageSink):
             write_png(enlarge(whole, self._scale), file)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # there is no single file
+    def _open(self) -> Iterator[IO[Any] | None]:  # type: ignore[override]  # one file per image
         require_folder(indexed_name(self.path, 0))
         yield None

@@ -1,4 +1,4 @@
-"""Portable graymaps and pixmaps (PGM, PPM): images one after another, as netpbm, ffmpeg and others read them."""
+"""Portable graymaps and pixmaps (PGM, PPM): concatenated images, as read by netpbm, ffmpeg and others."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seqgen.errors import SeqgenError
 
 
 class PNMSink(ImageSink):
-    """Writes each image, when it is whole, as "P5" (grey) or "P6" (RGB) with 8 bits per colour, back to back.
+    """Writes each complete image as "P5" (grey) or "P6" (RGB) with 8 bits per colour, concatenated.
 
-    Unfinished images are left out, so that a stream of them can be cut anywhere between two.
+    Incomplete images are not written.
 
     Args:
         path: the file, or "-" for standard output.
-        codec: of the model.
+        codec: that of the model.
         suffix: ".pgm" for grey, ".ppm" for RGB, or ".pnm" for both; None is that of the name.
     """
 

@@ -1,6 +1,6 @@
-"""One recording on disk, written block by block with libsndfile, that stays valid whatever ends it.
+"""A recording on disk, written block by block with libsndfile, that remains valid if writing is interrupted.
 
-Legend: T samples of sound.
+Legend: T audio samples.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from seqgen.errors import SeqgenError, choice, integer
 from seqgen.files import replace_whole
 
 ENCODINGS = ("pcm16", "pcm24", "float32")
-_ROOM = 1 << 18  # bytes on disk that are ours before the encoder asks for them
-_BLOCK = 1 << 14  # samples given to the encoder at once, so that a block always fits into the room
-_HEADERS = 1 << 12  # what the chunks beside the data may take of a WAV's 4 GiB
+_RESERVE = 1 << 18  # bytes of disk space reserved ahead of the encoder
+_BLOCK = 1 << 14  # samples per call of the encoder, so that a block always fits into the reserved space
+_HEADERS = 1 << 12  # bytes of a WAV's 4 GiB kept for the chunks other than the data
 
 
 class _Kind(NamedTuple):
-    """libsndfile's name of a format, its names of the encodings, the usual one first, and the most bytes of a file."""
+    """libsndfile's names of a format and of its encodings, default first, and the maximum file size in bytes."""
 
     format: str
     subtypes: dict[str, str]
@@ -39,17 +39,17 @@ KINDS = {
     ".s16le": _Kind("RAW", {"pcm16": "PCM_16"}),
     ".f32le": _Kind("RAW", {"float32": "FLOAT"}),
 }
-"""File formats by suffix. The last two have no header: they are little-endian samples and nothing else."""
+"""File formats by suffix. The last two are little-endian samples without a header."""
 
 WIDTHS = {"pcm16": 2, "pcm24": 3, "float32": 4}
-"""Bytes of a sample."""
+"""Bytes per sample."""
 
 
 def encoded(audio: np.ndarray, encoding: str) -> np.ndarray:
-    """Audio (T,) in [-1, 1] as int16, as int32 whose upper 24 bits count, or as float32.
+    """Convert audio (T,) in [-1, 1] to int16, to int32 whose upper 24 bits are used, or to float32.
 
-    Full scale is 2^15 (2^23), as readers divide by it, so that symbols of 16 bits come back exactly; 1 itself
-    becomes the largest integer.
+    Full scale is 2^15 (2^23), by which readers divide, so that 16-bit symbols are recovered exactly; 1 becomes the
+    largest integer.
 
     Example:
         >>> encoded(np.array([-1.0, 0.5, 1.0], np.float32), "pcm16").tolist()
@@ -64,7 +64,7 @@ def encoded(audio: np.ndarray, encoding: str) -> np.ndarray:
 
 
 def require_encoding(suffix: str, encoding: str | None) -> str:
-    """The encoding that a format uses if none is asked for, or the one that is, or an error that lists them."""
+    """Return the requested encoding, or the format's default if None; raise SeqgenError if it is not supported."""
     known = KINDS[suffix].subtypes
     if encoding is None:
         return next(iter(known))
@@ -75,24 +75,24 @@ def require_encoding(suffix: str, encoding: str | None) -> str:
 
 
 def require_rate(codec: Codec) -> int:
-    """Samples a second of an audio codec, or an error."""
+    """Return the sample rate of an audio codec, or raise SeqgenError."""
     if codec.sample_rate is None:
         raise SeqgenError(f"this format holds audio, the model makes {codec.unit}")
     return codec.sample_rate
 
 
 class RecordingFile:
-    """A mono recording that appears under its name when it is closed, however little it holds.
+    """A mono recording that gets its name when it is closed, even if it is short.
 
-    Room is made on disk ahead of the encoder. When there is none left, `write` raises before the encoder has seen
-    the block; the room is given back, and closing still finds the space that it needs. The same sound gives the same
-    bytes, but for Ogg, which numbers its streams at random.
+    Disk space is reserved ahead of the encoder. If the disk is full, `write` raises before the encoder receives the
+    block; the reserved space is released, so that closing has the space it needs. Equal audio gives equal bytes, except
+    for Ogg, whose stream numbers are random.
 
     Args:
         path: the file.
         sample_rate: samples per second.
-        suffix: which format, one of `KINDS`; None is the suffix of the name.
-        encoding: "pcm16", "pcm24" or "float32", if the format can hold it; None is its usual one.
+        suffix: suffix of the format, one of `KINDS`; None is that of the name.
+        encoding: "pcm16", "pcm24" or "float32", if the format supports it; None is the format's default.
 
     Attributes:
         frames: samples written.
@@ -115,17 +115,17 @@ class RecordingFile:
         self._exit = contextlib.ExitStack()
         temporary = self._exit.enter_context(replace_whole(self.path))
         try:
-            # a descriptor, because Ctrl-C would be lost in the callbacks of a file object
+            # a file descriptor, because the callbacks of a file object would swallow Ctrl-C
             self._descriptor = os.open(temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
             self._exit.callback(os.close, self._descriptor)
-            self._room = 0
-            self._make_room()
+            self._reserved = 0
+            self._reserve()
             format_ = KINDS[self._suffix]
             self._file = soundfile.SoundFile(
                 self._descriptor, "w", self._rate, 1, format_.subtypes[self._encoding], format=format_.format,
                 endian="LITTLE" if format_.format == "RAW" else "FILE", closefd=False,
             )  # fmt: skip
-            self._exit.callback(self._forget_time)
+            self._exit.callback(self._zero_time)
             self._exit.callback(self._file.close)
         except BaseException as error:
             self._exit.__exit__(type(error), error, error.__traceback__)
@@ -133,26 +133,26 @@ class RecordingFile:
 
     @property
     def seconds(self) -> float:
-        """How long the recording is."""
+        """The duration of the recording in seconds."""
         return self.frames / self._rate
 
     def write(self, audio: np.ndarray) -> None:
         """Append audio (T,) in [-1, 1].
 
         Raises:
-            OSError: if the disk is full or the file may not grow; what was written before can still be closed.
+            OSError: if the disk is full or the file cannot grow; the recording so far can still be closed.
             SeqgenError: if a WAV would exceed 4 GiB.
         """
         for begin in range(0, len(audio), _BLOCK):
             block = audio[begin : begin + _BLOCK]
             self._require_size(len(block))
-            self._make_room()
+            self._reserve()
             self._file.write(encoded(block, self._encoding))
             self.frames += len(block)
 
     def close(self) -> None:
-        """Finish the file, and let it appear under its name."""
-        # what lies behind the data is room that was not used; formats say in their header how long a file is
+        """Complete the file and rename it to its final name."""
+        # remove the unused part of the reserved space
         try:
             os.ftruncate(self._descriptor, os.lseek(self._descriptor, 0, os.SEEK_CUR))
         except BaseException as error:
@@ -161,33 +161,33 @@ class RecordingFile:
         self._exit.__exit__(None, None, None)
 
     def discard(self, error: BaseException) -> None:
-        """Remove the file; an older one of that name stays."""
+        """Remove the file; an existing one of that name is kept."""
         self._exit.__exit__(type(error), error, error.__traceback__)
 
-    def _forget_time(self) -> None:
-        """Zero the time of writing that libsndfile puts beside the peak of a float WAV: id, size, version, time."""
+    def _zero_time(self) -> None:
+        """Zero the time stamp in the PEAK chunk of a float WAV (id, size, version, time)."""
         if not hasattr(os, "pread") or self._suffix != ".wav":
             return
         at = os.pread(self._descriptor, _HEADERS, 0).find(b"PEAK")
         if self._encoding == "float32" and at >= 0:
             os.pwrite(self._descriptor, bytes(4), at + 12)
 
-    def _make_room(self) -> None:
-        """See to it that `_ROOM` bytes after the present end can be written."""
+    def _reserve(self) -> None:
+        """Reserve at least `_RESERVE` bytes after the current end of the file."""
         if not hasattr(os, "pwrite"):
             return
         end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-        if end + _ROOM <= self._room:
+        if end + _RESERVE <= self._reserved:
             return
-        self._room = max(self._room, end)
+        self._reserved = max(self._reserved, end)
         try:
-            while self._room < end + 2 * _ROOM:
-                missing = end + 2 * _ROOM - self._room
-                self._room += os.pwrite(self._descriptor, bytes(missing), self._room)
+            while self._reserved < end + 2 * _RESERVE:
+                missing = end + 2 * _RESERVE - self._reserved
+                self._reserved += os.pwrite(self._descriptor, bytes(missing), self._reserved)
         except OSError as error:
-            if self._room >= end + _ROOM:
+            if self._reserved >= end + _RESERVE:
                 return
-            self._room = end
+            self._reserved = end
             os.ftruncate(self._descriptor, end)
             kept = f"after {self.seconds:.1f} s of audio, which are kept"
             why = f"{error.strerror} {kept if self.frames else 'before there was any audio'}"
@@ -204,7 +204,7 @@ class RecordingFile:
 
 
 def samples_of(data: Any) -> np.ndarray:
-    """A chunk's data as audio (T,), or TypeError."""
+    """Return a chunk's data as audio (T,), or raise TypeError."""
     audio = np.asarray(data)
     if audio.ndim != 1 or audio.dtype.kind != "f":
         raise TypeError(f"expected audio (T,) of floats, got {audio.dtype} of shape {audio.shape}")

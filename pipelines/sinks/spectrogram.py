@@ -1,4 +1,4 @@
-"""Audio as a picture: a page with the spectrogram of every sample."""
+"""Spectrograms of all samples on one page, as PNG."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from seqgen.streaming import Chunk
 
 
 class SpectrogramSink(Sink):
-    """Gathers the power of all samples, in memory that does not grow with their length, and draws it at the end.
+    """Accumulates the power spectra of all samples in bounded memory per sample, and draws them at the end.
 
-    One sample is drawn alone, several under one another with their indices.
+    Several samples are drawn one below another, with their indices.
 
     Args:
         path: the .png file.
-        codec: of the model; it has a `sample_rate`.
-        prefix: audio (T,) that stands before every sample.
+        codec: that of the model, which has a `sample_rate`.
+        prefix: audio (T,) before every sample.
     """
 
     binary = True
@@ -52,7 +52,7 @@ class SpectrogramSink(Sink):
             index: gathered.picture() for index, gathered in self._gathered.items() if gathered.samples
         }
         if not pictures:
-            raise SeqgenError(f"there is no sound to draw in {self.path}")
+            raise SeqgenError(f"there is no audio to draw in {self.path}")
         if len(pictures) == 1:
             write_png(next(iter(pictures.values())), self.file)
             return

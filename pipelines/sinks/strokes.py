@@ -1,4 +1,4 @@
-"""Pen strokes as a picture: a grid with one drawing a sample."""
+"""Pen strokes as a PNG: a grid with one drawing per sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqgen.streaming import Chunk
 
 
 class StrokesSink(Sink):
-    """Gathers the samples of a stroke model and draws them into a PNG at the end."""
+    """Collects the samples of a stroke model and draws them as PNG at the end."""
 
     binary = True
 

@@ -1,4 +1,4 @@
-"""Plain text: samples in the order of their indices, each ended by a newline."""
+"""Plain text: samples in index order, each followed by a newline."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seqgen.streaming import Chunk
 
 
 class TextSink(InOrderSink):
-    """Writes text as it comes; numbers one vector a line, lists one item a line.
+    """Writes text unchanged, numbers with one vector per line, and lists with one item per line.
 
-    `prefix` is put before every sample (a prompt); `flush` sends every chunk on at once.
+    `prefix` (a prompt) is written before every sample; `flush` flushes after every chunk.
     """
 
     def __init__(self, path: str | Path, codec: Codec, *, prefix: str = "", flush: bool = False) -> None:
@@ -45,7 +45,7 @@ class TextSink(InOrderSink):
 
 
 def as_text(data: Any) -> str:
-    """Data of any codec as text: strings as they are, arrays a line for each vector, lists by spaces."""
+    """Format data of any codec as text: strings unchanged, arrays with one vector per line, lists joined by spaces."""
     if isinstance(data, str):
         return data
     if isinstance(data, np.ndarray):

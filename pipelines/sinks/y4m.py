@@ -1,4 +1,4 @@
-"""YUV4MPEG2 video: the images as they are drawn row by row, or one after another; ffmpeg, mpv and others play it."""
+"""YUV4MPEG2 video of images, row by row as drawn or one per frame, for ffmpeg, mpv and others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqgen.errors import choice, integer, optional_integer
 from seqgen.streaming import Chunk
 
 _WIDTH = 224
-_UNKNOWN = 48  # the grey of what is not drawn yet
+_UNKNOWN = 48  # grey of pixels that are not drawn yet
 # ITU-R BT.601, full range: rows Y, Cb, Cr
 _YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
@@ -24,10 +24,10 @@ class Y4MSink(ImageSink):
 
     Args:
         path: the file, or "-" for standard output.
-        codec: of the model.
-        scale: every pixel becomes a square of so many; None makes a frame at least 224 pixels wide.
+        codec: that of the model.
+        scale: side of the square drawn for each pixel; None makes frames at least 224 pixels wide.
         fps: frames per second.
-        frames: "rows" gives a frame for every row of every image, as it is drawn; "images" one an image.
+        frames: "rows" writes a frame after every row of every image; "images" one frame per image.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Y4MSink(ImageSink):
                 self.image(index, image, rows)
 
     def _show(self, image: np.ndarray, rows: int) -> None:
-        """The frames up to that with `rows` rows: one a row, whatever the chunks and the batch."""
+        """Write the frames up to that with `rows` rows: one per row, independently of chunks and batch."""
         for row in range(self._shown, rows):
             so_far = image.copy()
             so_far[:, row + 1 :] = UNKNOWN

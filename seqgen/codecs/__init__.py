@@ -1,6 +1,8 @@
-"""Codecs: conversion between data and symbols (usually small integers). A codec encodes user data as symbol arrays and
-decodes the symbols of an engine to chunks of data. Decoding may need state (half a UTF-8 character, whether a word is
-the first): each lane has a `Decoder`, whose state is a JSON value, so that a stream can be resumed at any chunk.
+"""Codecs: conversion between data and symbols (usually small integers).
+
+A codec encodes user data as symbol arrays and decodes the symbols of an engine to chunks of data. Decoding may need
+state (half a UTF-8 character, whether a word is the first): each lane has a `Decoder`, whose state is a JSON value, so
+that a stream can be resumed at any chunk.
 """
 
 from __future__ import annotations

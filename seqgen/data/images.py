@@ -1,5 +1,7 @@
-"""Image data sets: read files, split them, and convert intensities to levels. Readers return an `ImageSet` of
-intensities from 0 to 255; `to_levels` and `binarize` convert them to the levels of models.
+"""Image data sets: read files, split them, and convert intensities to levels.
+
+Readers return an `ImageSet` of intensities from 0 to 255; `to_levels` and `binarize` convert them to the levels of
+models.
 """
 
 from __future__ import annotations

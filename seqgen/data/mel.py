@@ -1,6 +1,7 @@
-"""Log-mel features of a recording, with a fixed normalisation that does not depend on data. A frame is the mel-weighted
-magnitude spectrum of a Hann window of four hops. Frame i is centred on sample i hop (with zero padding at both ends),
-and T samples have F = ⌈T / hop⌉ frames.
+"""Log-mel features of a recording, with a fixed normalisation that does not depend on data.
+
+A frame is the mel-weighted magnitude spectrum of a Hann window of four hops. Frame i is centred on sample i hop (with
+zero padding at both ends), and T samples have F = ⌈T / hop⌉ frames.
 """
 
 from __future__ import annotations

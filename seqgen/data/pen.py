@@ -1,4 +1,5 @@
 """Estimate the path of the pen that drew a picture: the lowest-cost walk through its skeleton that covers every line.
+
 The walk starts at the end nearest to the upper left. The cost penalizes turns at joints, lines covered twice, and an
 end far from the lower right.
 """

@@ -1,6 +1,7 @@
-"""Trace pen strokes from pictures of digits, and draw strokes. In place of recorded pen trajectories, the skeleton of a
-digit image is converted to a pen path (`seqgen.data.pen`), smoothed, and divided into segments of equal length, each a
-direction of `seqgen.codecs.Strokes`.
+"""Trace pen strokes from pictures of digits, and draw strokes.
+
+In place of recorded pen trajectories, the skeleton of a digit image is converted to a pen path (`seqgen.data.pen`),
+smoothed, and divided into segments of equal length, each a direction of `seqgen.codecs.Strokes`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Exact sampling of any image model by fixed-point (Jacobi) iteration, which draws all pixels in parallel. Random
-numbers are addressed by pixel, so each pixel is a deterministic function of the pixels before it, and the sample is the
-unique fixed point of drawing every pixel from the current image. A sweep draws all pixels from the image of the
+"""Exact sampling of any image model by fixed-point (Jacobi) iteration, which draws all pixels in parallel.
+
+Random numbers are addressed by pixel, so each pixel is a deterministic function of the pixels before it, and the sample
+is the unique fixed point of drawing every pixel from the current image. A sweep draws all pixels from the image of the
 previous sweep by one parallel pass. A pixel is final once all pixels before it are, so the iteration ends after at most
 as many sweeps as there are pixels, usually after a small fraction of them (Song et al. 2021, arXiv 2002.03629; Wiggers
 and Hoogeboom 2020, arXiv 2002.09928). A sweep costs a full pass, so the method pays off only where a pass over all

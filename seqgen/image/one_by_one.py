@@ -1,7 +1,8 @@
-"""The base of the reference engines of FVSBN, NADE and EoNADE, which draw one dimension after another, in numpy. They
-run in the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes are
-therefore computed one by one, so that samples are identical in any batch; in float32 they are computed together, and
-samples are identical up to rounding. Legend: B lanes, L levels, D dimensions.
+"""The base of the reference engines of FVSBN, NADE and EoNADE, which draw one dimension after another, in numpy.
+
+They run in the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes
+are therefore computed one by one, so that samples are identical in any batch; in float32 they are computed together,
+and samples are identical up to rounding. Legend: B lanes, L levels, D dimensions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Schema parts shared by image families: codec, conditions, and the state of `PixelEngine`. Legend: B lanes, N rows per
-chunk, C colours, H rows, W columns, L levels, F channels, K features of the condition, D = C·H·W dimensions, m
-bottleneck.
+"""Schema parts shared by image families: codec, conditions, and the state of `PixelEngine`.
+
+Legend: B lanes, N rows per chunk, C colours, H rows, W columns, L levels, F channels, K features of the condition, D =
+C·H·W dimensions, m bottleneck.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The training loop of likelihood models: AdamW, warm-up and cosine schedule, clipping, an exponential moving average
-of the weights (EMA), validation, and a state on disk from which a run resumes bit for bit. All randomness is a function
-of (seed, step), so the state consists of the step, the weights, the optimizer's moments, the EMA and the objective's
-carry (an RNN's hidden state between windows).
+of the weights (EMA), validation, and a state on disk from which a run resumes bit for bit.
+
+All randomness is a function of (seed, step), so the state consists of the step, the weights, the optimizer's moments,
+the EMA and the objective's carry (an RNN's hidden state between windows).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 """Mixed-precision training: each module is tried once under autocast, and runs in float32 if bfloat16 is unsupported.
+
 Support for bfloat16 in PyTorch depends on the CPU: without AVX-512, oneDNN has no bfloat16 LSTM and raises "could not
 create a primitive descriptor", while linear layers and convolutions work. A list of such cases would become outdated,
 hence the trial.

@@ -1,6 +1,7 @@
-"""Training recipes: the data, settings and presets of a family, and its function that prepares the training. A module
-that defines a recipe imports nothing slow, because the command line's help reads all recipes; torch and the model are
-imported in the recipe's `prepare`.
+"""Training recipes: the data, settings and presets of a family, and its function that prepares the training.
+
+A module that defines a recipe imports nothing slow, because the command line's help reads all recipes; torch and the
+model are imported in the recipe's `prepare`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_a_page_of_spectrograms(tmp_path, count, height):
 
 
 def test_a_page_without_sound_is_an_error(tmp_path):
-    with pytest.raises(SeqgenError, match="no sound to draw"), open_sink(tmp_path / "a.png", CODEC):
+    with pytest.raises(SeqgenError, match="no audio to draw"), open_sink(tmp_path / "a.png", CODEC):
         pass
     assert list(tmp_path.iterdir()) == []
 

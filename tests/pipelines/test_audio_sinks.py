@@ -117,12 +117,12 @@ def test_a_pattern_makes_a_file_for_each_sample(tmp_path, batch):
 
 def test_a_plain_name_holds_one_sample(tmp_path):
     sounds = random_sound(2, 1000)
-    with pytest.raises(SeqgenError, match=r"holds one sample.*a-\{index:05d\}\.wav"):
+    with pytest.raises(SeqgenError, match=r"can hold only one sample.*a-\{index:05d\}\.wav"):
         write(tmp_path / "a.wav", sound_chunks(sounds))
     np.testing.assert_array_equal(read(tmp_path / "a.wav"), sounds[0])
     with pytest.raises(ValueError, match=r"must contain \{index\}"):
         open_sink(tmp_path / "a{index!r:.0}.wav", CODEC)
-    with pytest.raises(ValueError, match="is no pattern"):
+    with pytest.raises(ValueError, match="is not a valid pattern"):
         open_sink(tmp_path / "a{number}.wav", CODEC)
 
 

@@ -178,7 +178,7 @@ def test_completion_from_files(binary_checkpoint, binary, tmp_path, seqgen_comma
         (["--condition", "0", "-o", "x.wav"], 1, ".y4m"),
         (["--condition", "0", "-o", "x.png", "--fps", "3"], 2, "--fps is not for .png but for .y4m"),
         (["--condition", "0", "--scale", "3"], 2, "--scale is not for .pnm"),
-        (["--condition", "0", "-o", "x{number}.png"], 2, "is no pattern"),
+        (["--condition", "0", "-o", "x{number}.png"], 2, "is not a valid pattern"),
         (["--condition", "0", "-o", "no/x{index}.png"], 1, "create it first"),
     ],
 )

@@ -62,7 +62,7 @@ def test_bad_grids_are_named():
         image_grid(np.full((1, 1, 5, 4), 4), GREY)
     with pytest.raises(ValueError, match="scale must be at least 1"):
         image_grid(random_images(GREY, 1), GREY, scale=0)
-    with pytest.raises(SeqgenError, match=r"2 colours have no picture format.*\.npz or \.jsonl"):
+    with pytest.raises(SeqgenError, match=r"2 colours cannot be written as pictures.*\.npz or \.jsonl"):
         image_grid(np.zeros((1, 2, 5, 4), np.uint8), Pixels((2, 5, 4)))
     with pytest.raises(SeqgenError, match="this model makes characters"):
         image_grid(random_images(GREY, 1), Characters("ab"))  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def test_a_pattern_gives_a_file_for_each(tmp_path, codec):
     "name", ["{}.png", "{name}.png", "{index:05z}.png", "{index.png", "a{index!r:.0}.png"]
 )
 def test_bad_patterns_are_named(tmp_path, name):
-    with pytest.raises(ValueError, match=r"the name .* (is no pattern|must contain)"):
+    with pytest.raises(ValueError, match=r"the name .* (is not a valid pattern|must contain)"):
         open_sink(tmp_path / name, GREY)
 
 
@@ -130,7 +130,7 @@ def test_an_interrupt_leaves_only_whole_single_files(tmp_path):
 
 
 def test_names_and_colours_that_do_not_fit_are_refused(tmp_path):
-    with pytest.raises(SeqgenError, match="2 colours have no picture format"):
+    with pytest.raises(SeqgenError, match="2 colours cannot be written as pictures"):
         open_sink(tmp_path / "a.png", Pixels((2, 5, 4)))
     with (
         pytest.raises(FileNotFoundError, match="create it first"),

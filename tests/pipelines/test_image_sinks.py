@@ -156,5 +156,5 @@ def test_bad_options_are_named(tmp_path):
     for options, words in (({"fps": 0}, "fps"), ({"scale": -1}, "scale"), ({"frames": "all"}, "frames")):
         with pytest.raises(ValueError, match=words):
             open_sink(tmp_path / "a.y4m", GREY, options=options)
-    with pytest.raises(SeqgenError, match="2 colours have no picture format"):
+    with pytest.raises(SeqgenError, match="2 colours cannot be written as pictures"):
         open_sink(tmp_path / "a.y4m", Pixels((2, 5, 4)))

@@ -129,14 +129,14 @@ def test_what_is_no_number_is_refused_by_both(name, value):
     ours, theirs = refusal(of_seqgen, **{name: value}), refusal(of_kernels, **{name: value})
     assert ours[0] is theirs[0] is TypeError
     # the kernels also take a tensor
-    assert theirs[1].replace(", or a tensor of one a row", "") == ours[1]
+    assert theirs[1].replace(", or a tensor of one per row", "") == ours[1]
 
 
 @pytest.mark.parametrize("value", [1.5, 2.0, "3"])
 def test_top_k_is_a_whole_number_in_both(value):
     ours, theirs = refusal(of_seqgen, top_k=value), refusal(of_kernels, top_k=value)
     assert ours[0] is theirs[0] is TypeError
-    assert theirs[1].replace(", or a tensor of one a row", "") == ours[1]
+    assert theirs[1].replace(", or a tensor of one per row", "") == ours[1]
 
 
 def test_allowed_means_the_same():
