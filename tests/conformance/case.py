@@ -110,7 +110,8 @@ def _request(case: Case, kind: str) -> dict[str, Any]:
     if kind == "same":
         given = {"prompt": case.prompts, "controls": case.controls}
         request |= {name: values[1] for name, values in given.items() if values}
-        request |= dict.fromkeys(case.required, case.conditions[1])
+        if case.required:
+            request |= dict.fromkeys(case.required, case.conditions[1])
     return request
 
 
