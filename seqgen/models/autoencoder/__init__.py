@@ -1,4 +1,4 @@
-"""The plain auto-encoder: a code and the mean image that comes back from it."""
+"""The plain auto-encoder, trained with the squared error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The plain auto-encoder, trained with the squared error: what the PixelCNN auto-encoder is compared with (van den Oord
-et al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models").
-Shapes: B batch, C colours, H rows, W columns, m bottleneck.
+"""The plain auto-encoder, trained with the squared error: the baseline of the PixelCNN auto-encoder (van den Oord et
+al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models"). Shapes: B batch, C colours, H rows, W columns, m
+bottleneck.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _BLOCK = 256
 
 
 class AutoEncoder(NamedArrays):
-    """A convolutional encoder to m numbers and a deconvolutional decoder to the mean image.
+    """A convolutional encoder to m numbers and a transposed-convolution decoder to the mean image.
 
-    It is no generator: it has no likelihood and nothing to sample, so it does not stream and is loaded with
-    `AutoEncoder.load`, not with `seqgen.load`. Where the code leaves something open, the image of least squared
-    error is the mean of what may be there: blurred.
+    It is not a generator: it has no likelihood and cannot be sampled, so it does not stream, and it is loaded with
+    `AutoEncoder.load`, not with `seqgen.load`. The image that minimises the squared error is the mean of the images
+    with the same code, which is blurred.
 
     Args:
         shape: (colours, rows, columns) of the images.
         levels: values a pixel of the images may take, 2 to 256; level l has the intensity l / (levels - 1).
         bottleneck: m, the length of the code.
-        channels: of the encoder's first layer.
-        seed: of the initial weights.
+        channels: channels of the encoder's first layer.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = AutoEncoder((1, 4, 4), bottleneck=3, channels=4)
@@ -68,21 +68,21 @@ class AutoEncoder(NamedArrays):
             self.decoder = ImageDecoder(self.codec, self.channels, self.bottleneck)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The intensities (B, C, H, W), not yet cut to 0 to 1, that come back from images (B, C, H, W) of levels."""
+        """Reconstruct images (B, C, H, W) of levels as intensities (B, C, H, W), not clipped to [0, 1]."""
         intensities: Tensor = self.decoder(self.encoder(x))
         return intensities
 
     @torch.no_grad()
     def encode(self, images: Any) -> np.ndarray:
-        """The codes (B, m) float32 of images of levels (B, C, H, W)."""
+        """Return the codes (B, m) float32 of images (B, C, H, W) of levels."""
         return self._in_blocks(self.encoder, self.codec.images(images))
 
     @torch.no_grad()
     def decode(self, codes: Any) -> np.ndarray:
-        """The intensities (B, C, H, W) float32 from 0 to 1 of codes (B, m).
+        """Decode codes (B, m) to intensities (B, C, H, W) float32 from 0 to 1.
 
         Raises:
-            TypeError: if the codes are no numbers. ValueError: if they have another length or are not finite.
+            TypeError: if the codes are not numbers. ValueError: if they have the wrong length or are not finite.
         """
         array = as_array("codes", codes)
         if array.dtype.kind not in "fiu":
@@ -96,15 +96,15 @@ class AutoEncoder(NamedArrays):
         return self._in_blocks(self.decoder, given).clip(0.0, 1.0)
 
     def reconstruct(self, images: Any) -> np.ndarray:
-        """The intensities (B, C, H, W) float32 from 0 to 1 that come back from images of levels."""
+        """Encode and decode images of levels; return intensities (B, C, H, W) float32 from 0 to 1."""
         return self.decode(self.encode(images))
 
     def training_loss(
         self, levels: np.ndarray, *, condition: Any = None, dropout_generator: torch.Generator | None = None
     ) -> Tensor:
-        """The mean squared error of intensities over images (B, C, H, W) and pixels; differentiable.
+        """Return the mean squared error of intensities over images (B, C, H, W) and pixels; differentiable.
 
-        The model takes neither a condition nor dropout; the arguments are those that training gives to all models.
+        The model uses neither a condition nor dropout; the signature is that of all image models.
         """
         if condition is not None:
             raise SeqgenError("an auto-encoder takes no condition; leave `conditional` out")
@@ -114,7 +114,7 @@ class AutoEncoder(NamedArrays):
 
     @torch.no_grad()
     def score(self, images: Any, condition: Any = None) -> float:
-        """The mean squared error of intensities of held-out images."""
+        """Return the mean squared error of intensities of held-out images."""
         levels = self.codec.images(images)
         return float(np.mean((self.reconstruct(levels) - levels / (self.codec.levels - 1)) ** 2))
 
@@ -129,12 +129,12 @@ class AutoEncoder(NamedArrays):
     # ---- as a checkpoint --------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {"codec": self.codec.config(), "bottleneck": self.bottleneck, "channels": self.channels}
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
         config = dict(weights.config)
         codec = config.pop("codec")
         model = cls(codec["shape"], codec["levels"], **config)
@@ -144,15 +144,15 @@ class AutoEncoder(NamedArrays):
     def save(
         self, path: str | os.PathLike[str], *, precision: str = "auto", card: dict[str, Any] | None = None
     ) -> None:
-        """Write the model to one .safetensors file; the arguments are those of `Generator.save`."""
+        """Write the model to one .safetensors file; arguments as in `Generator.save`."""
         weights = Weights(self.family, self.config(), self.arrays(), card or {})
         save_weights(weights, path, precision=precision)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """The model in a file that `save` wrote.
+        """Load a model from a file written by `save`.
 
         Raises:
-            SeqgenError: if there is no such file, or it holds another kind of model.
+            SeqgenError: if the file does not exist or contains another kind of model.
         """
         return cls.from_weights(find_family(path, cls.family))

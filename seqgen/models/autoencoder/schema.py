@@ -1,4 +1,4 @@
-"""What an auto-encoder's configuration says of its arrays."""
+"""The schema of an auto-encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONFIGURATION = Configuration("autoencoder", CODECS, {"bottleneck": Integer(), "
 
 
 def schema(config: Any) -> Schema:
-    """The schema of an `AutoEncoder`, which does not stream."""
+    """Return the schema of an `AutoEncoder`, which does not stream."""
     codec, given = CONFIGURATION.read(config)
     sizes = (pixels_of(codec), given["channels"], given["bottleneck"])
 

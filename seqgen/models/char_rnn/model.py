@@ -1,8 +1,8 @@
 """Character RNN: h = cell(one_hot(x), h), logits = W h + b (Zhou, lecture 22, "RNN: Recurrent Neural Networks").
 
-The cells are the lecture's tanh recurrence, the GRU and the LSTM, at any depth. The first symbol of a sample is
-predicted from a zero input and a zero state, which is also what training starts from.
-Shapes: B batch, T time, V vocabulary, H hidden size, L layers.
+The cell is the lecture's tanh recurrence, a GRU or an LSTM, at any depth. The first symbol of a sample is predicted
+from a zero input and a zero state, in training as in sampling. Shapes: B batch, T time, V vocabulary, H hidden size, L
+layers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_LOGITS = 1 << 22
 
 
 class CharRNN(NamedArrays, Generator):
-    """A recurrent character model with an exact likelihood, a parallel pass and cached stepping.
+    """A recurrent character model with an exact likelihood, a parallel pass and incremental sampling.
 
     Args:
         vocabulary: the characters, as a string or a sequence of one-character strings, or "bytes" for the
@@ -37,9 +37,9 @@ class CharRNN(NamedArrays, Generator):
         cell: "tanh" (the lecture's recurrence), "gru" or "lstm".
         hidden_size: width H of every layer.
         layers: depth L.
-        dropout: probability of dropping an activation between layers and before the output, in training only.
-        bias: False gives the lecture's equations, which have none.
-        seed: of the initial weights.
+        dropout: dropout probability between layers and before the output, in training only.
+        bias: whether there are biases; the lecture's equations have none.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = CharRNN(vocabulary="helo", cell="tanh", hidden_size=8, layers=1)
@@ -81,7 +81,7 @@ class CharRNN(NamedArrays, Generator):
             if self.cell == "lstm" and self.bias:
                 for layer in self.layers:
                     assert isinstance(layer.bias_hh_l0, Tensor)
-                    # an open forget gate at the start carries gradients further (Jozefowicz et al. 2015)
+                    # an initially open forget gate propagates gradients further (Jozefowicz et al. 2015)
                     nn.init.constant_(layer.bias_hh_l0[self.hidden_size : 2 * self.hidden_size], 1.0)
 
     # ---- computing ------------------------------------------------------------------------------------
@@ -89,15 +89,15 @@ class CharRNN(NamedArrays, Generator):
     def forward(
         self, inputs: Tensor, state: State | None = None, *, dropout_generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        """Logits of the next symbol after every input, and the state after the last.
+        """Return the logits of the symbol after every input, and the state after the last.
 
         Args:
-            inputs: (B, T) symbols; -1 is the start, whose one-hot vector is all zeros.
-            state: what an earlier call returned; None is the zero state.
-            dropout_generator: random source of the dropout masks; None turns dropout off.
+            inputs: (B, T) symbols; -1 is the start, encoded as the zero vector.
+            state: the state returned by an earlier call; None is the zero state.
+            dropout_generator: source of random numbers for dropout; None disables dropout.
 
         Returns:
-            logits (B, T, V) and the state, one tuple of (1, B, H) tensors per layer.
+            Logits (B, T, V) and the state, one tuple of (1, B, H) tensors per layer.
         """
         symbols = self.codec.size
         hidden = nn.functional.one_hot(inputs + 1, symbols + 1)[..., 1:].to(self.head.weight.dtype)
@@ -117,12 +117,12 @@ class CharRNN(NamedArrays, Generator):
         return hidden * (keep / (1 - self.dropout)).to(hidden.dtype)
 
     def log_prob(self, x: Any, *, prompt: Any = None, grad: bool = False) -> Tensor:
-        """Exact log-probability of each sequence in nats, (B,) float64, by one parallel pass.
+        """Return the exact log-probability of each sequence in nats, (B,) float64, by a parallel pass.
 
         Args:
             x: a string, a list of strings, or an integer array (T,) or (B, T) of symbols.
-            prompt: what stands before every sequence and is not scored.
-            grad: whether the result can be differentiated with respect to the parameters.
+            prompt: data that precede every sequence and are not scored.
+            grad: whether the result is differentiable with respect to the parameters.
         """
         given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
         rows = self.codec.encode_batch(x)
@@ -139,7 +139,7 @@ class CharRNN(NamedArrays, Generator):
         return scores
 
     def _score(self, given: np.ndarray, rows: np.ndarray) -> Tensor:
-        """Log-probabilities (B,) of `rows` (B, T), each after `given`; in blocks, so that memory is bounded."""
+        """Return log-probabilities (B,) of `rows` (B, T), each after `given`, in blocks to bound the memory."""
         block = max(64, _MOST_LOGITS // (len(rows) * self.codec.size))
         device = self.head.weight.device
         start = np.full((len(rows), 1), -1)
@@ -155,14 +155,14 @@ class CharRNN(NamedArrays, Generator):
             total = total + scores[:, unscored:].sum(1)
         return total
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     @property
     def ends(self) -> bool:
         return False
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(),
             "cell": self.cell,
@@ -174,7 +174,7 @@ class CharRNN(NamedArrays, Generator):
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
         config: Mapping[str, Any] = weights.config
         codec = codec_from_config(config["codec"])
         vocabulary = codec.vocabulary or "bytes"

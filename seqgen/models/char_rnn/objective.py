@@ -1,8 +1,8 @@
-"""The likelihood objective for text: nats per character over windows that follow on from each other.
+"""The likelihood objective for text: nats per character over consecutive windows (truncated BPTT).
 
-The text is cut into B rows that are read side by side, T characters per step; the hidden state is carried from
-window to window (truncated back-propagation through time). Each pass over the text begins at another offset with
-the zero state and the start symbol, as sampling does. Legend: B rows, T window.
+The text is divided into B rows that are read in parallel, T characters per step; the hidden state is carried from
+window to window (truncated back-propagation through time). Each pass over the text starts at a new random offset with
+the zero state and the start symbol, as in sampling. Legend: B rows, T window.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from seqgen.models.char_rnn.model import CharRNN, State
 
 
 class TextObjective:
-    """Windows of one long text for `CharRNN`.
+    """Training windows of one long text for `CharRNN`.
 
     Args:
-        train: symbols to learn from, (N,). held_out: symbols to validate on, (M,).
-        batch: rows B. window: characters T of each row in a step. seed: of offsets and dropout.
+        train: training symbols, (N,). held_out: validation symbols, (M,).
+        batch: rows B. window: characters T per row and step. seed: seed of offsets and dropout.
     """
 
     unit = "nats/character"
@@ -46,7 +46,7 @@ class TextObjective:
         self.steps_per_pass = max(1, (self._row - 1) // window)
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean nats per character of step `step`, and the hidden state for the next."""
+        """Return the mean nats per character of a step, and the hidden state for the next step."""
         assert isinstance(model, CharRNN)
         number, within = divmod(step, self.steps_per_pass)
         shift = int(rng.uniforms(self._seed, number, 0, rng.Purpose.SHUFFLE) * len(self._train))
@@ -65,7 +65,7 @@ class TextObjective:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> float:
-        """Exact nats per character of the held-out text, read as one sequence."""
+        """Return the exact nats per character of the held-out text, as one sequence."""
         assert isinstance(model, CharRNN)
         return -float(model.log_prob(self._held_out)) / len(self._held_out)
 

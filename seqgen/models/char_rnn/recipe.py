@@ -1,4 +1,4 @@
-"""The recipe of `seqgen train char-rnn`: a text, whose last tenth is held out for the score."""
+"""The recipe of `seqgen train char-rnn`: trains on a text, whose last tenth is held out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from seqgen.training.request import TrainingRequest
 
 
 def prepare(request: TrainingRequest) -> Training:
-    """Read the text, and make the model and its objective."""
+    """Read the text and create the model and its objective."""
     from seqgen.data.text import read_text, split_text
     from seqgen.models.char_rnn.model import CharRNN
     from seqgen.models.char_rnn.objective import TextObjective

@@ -1,4 +1,4 @@
-"""What a recurrent network's configuration says of its arrays.
+"""The schema of a recurrent network.
 
 Legend: B lanes, N symbols, V vocabulary, H hidden size, L layers.
 """
@@ -24,7 +24,7 @@ from seqgen.schema import (
 )
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
-"""Cells, and how many gates' weights PyTorch stacks for each."""
+"""Cell -> number of gates whose weights PyTorch stacks."""
 
 CONFIGURATION = Configuration(
     "char-rnn",
@@ -40,7 +40,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `CharRNN`."""
+    """Return the schema of a `CharRNN`."""
     codec, given = CONFIGURATION.read(config)
     symbols, hidden, layers, bias = codec.size, given["hidden_size"], given["layers"], given["bias"]
     parts = 2 if given["cell"] == "lstm" else 1

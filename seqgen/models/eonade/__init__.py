@@ -1,4 +1,4 @@
-"""EoNADE: one network for every order of the dimensions."""
+"""EoNADE: an order-agnostic NADE, one network for all orders of the dimensions."""
 
 from __future__ import annotations
 

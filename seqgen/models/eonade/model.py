@@ -1,13 +1,13 @@
-"""EoNADE, the orderless and deep NADE (Uria, Murray and Larochelle 2014, "A deep and tractable density estimator",
+"""EoNADE, the order-agnostic deep NADE (Uria, Murray and Larochelle 2014, "A deep and tractable density estimator",
 arXiv 1310.1757; Zhou, lecture 22, for NADE): one network for the factors of all orders of the dimensions,
 
     h_1 = relu(c + Σ_{j known} (u_j + w_j x_j)),   h_k = relu(H_k h_{k-1} + c_k),
     p(x_i = 1 | known) = sigmoid(v_i · h + b_i),
 
-whose inputs are the known values and the mask that says which are known. It is trained on random subsets of known
-dimensions of random orders. Under any one order it is an exact density, so that it can be sampled in any order and
-completes any set of known pixels; different orders are different densities, which an ensemble averages. Levels beyond
-two are as in `nade`. Shapes: B batch, C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.
+whose inputs are the known values and their mask. It is trained on random subsets of known dimensions. For each order it
+defines an exact density, so it can be sampled in any order and completes any set of known pixels; different orders
+define different densities, which an ensemble averages. More than two levels are handled as in `nade`. Shapes: B batch,
+C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _MOST_UNITS = 1 << 24
 
 
 class EoNADE(ImageModel):
-    """An orderless NADE of images, with one or more hidden layers.
+    """An order-agnostic NADE over images, with one or more hidden layers.
 
-    A sample's `condition` is the order in which its dimensions are drawn, a permutation of their numbers in raster
-    order as an array or tuple; None is raster order. Known pixels come first, whatever the order.
+    The `condition` of a sample is its drawing order, a permutation of the dimensions' numbers in raster order as an
+    array or tuple; None is raster order. Known pixels come first in any order.
 
     Args:
         dimensions: D, pixels times colours.
-        hidden_size: F, units of every hidden layer.
+        hidden_size: F, units per hidden layer.
         layers: number of hidden layers.
         levels: values a pixel may take, 0 to levels - 1; 2 to 256.
-        shape: (colours, rows, columns); None is a square of one colour, or one row where D is no square.
-        seed: of the initial weights.
+        shape: (colours, rows, columns); None is a square of one colour, or one row if D is not a square number.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = EoNADE(4, 8)
@@ -85,19 +85,19 @@ class EoNADE(ImageModel):
     # ---- computing ------------------------------------------------------------------------------------
 
     def top(self, sums: Tensor) -> Tensor:
-        """The last hidden layer (..., F) from the sums of the first."""
+        """Return the last hidden layer (..., F), given the sums of the first."""
         hidden = relu(sums)
         for weight, bias in zip(self.deeper, self.deeper_bias, strict=True):
             hidden = relu(linear(hidden, weight, bias))
         return hidden
 
     def columns(self, dimensions: Tensor, levels: Tensor) -> Tensor:
-        """What known dimensions of these levels add to the first sums, (..., F)."""
+        """Return the contribution (..., F) of known dimensions with these levels to the sums of the first layer."""
         values = pad(self.input, (0, 0, 1, 0))
         return self.mask[dimensions] + values[dimensions, levels]
 
     def given(self, x: Tensor, known: Tensor) -> Tensor:
-        """Logits (B, D, L) of all dimensions given the known ones.
+        """Return the logits (B, D, L) of all dimensions given the known ones.
 
         Args:
             x: (B, D) levels. known: (B, D) bool.
@@ -112,7 +112,7 @@ class EoNADE(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it in its image's order.
+        """Return the logits (B, C, L, H, W) of every pixel given those before it in the order of its image.
 
         Args:
             x: (B, C, H, W) levels.
@@ -137,12 +137,12 @@ class EoNADE(ImageModel):
         return to_images(pad(in_place, (1, 0)), self.codec.shape)
 
     def log_prob(self, x: Any, *, condition: Any = None, grad: bool = False) -> Tensor:
-        """Exact log-probability under an order of each image in nats, (B,) float64.
+        """Return the exact log-probability of each image under an order in nats, (B,) float64.
 
         Args:
             x: one image (C, H, W) or images (B, C, H, W) of integers from 0 to levels - 1.
-            condition: the order of all, or a list or array (B, D) with one for each; None is raster order.
-            grad: whether the result can be differentiated with respect to the parameters.
+            condition: one order for all, or a list or array (B, D) with one per image; None is raster order.
+            grad: whether the result is differentiable with respect to the parameters.
         """
         images = self.codec.images(x)
         device = self.mask.device
@@ -158,10 +158,10 @@ class EoNADE(ImageModel):
         return torch.cat(parts)
 
     def ensemble_log_prob(self, x: Any, orders: Sequence[Any]) -> Tensor:
-        """Log-probability (B,) under the mixture of the densities of several orders, in equal parts.
+        """Return the log-probability (B,) under the uniform mixture of the densities of several orders.
 
         Args:
-            x: as for `log_prob`. orders: a list of at least one order, None being raster order.
+            x: as in `log_prob`. orders: a non-empty list of orders; None is raster order.
         """
         if not isinstance(orders, (list, tuple, np.ndarray)):
             raise TypeError(f"orders must be a list of orders, got {orders!r}")
@@ -173,14 +173,14 @@ class EoNADE(ImageModel):
     def training_loss(
         self, levels: np.ndarray, *, condition: Any = None, dropout_generator: torch.Generator | None = None
     ) -> Tensor:
-        """Mean nats per dimension over all orders, an unbiased estimate; differentiable.
+        """Return an unbiased estimate of the mean nats per dimension over all orders; differentiable.
 
         For each image a random subset of d - 1 known dimensions is drawn, d uniform from 1 to D; the mean over the
-        others, each of which may come next, stands for the d-th factor (equations 8 and 9 of the paper).
+        other dimensions, each of which may be next, estimates the d-th factor (equations 8 and 9 of the paper).
 
         Args:
-            levels: (B, C, H, W). condition: must be None, as all orders are learnt.
-            dropout_generator: source of the subsets; None takes the same ones in every call.
+            levels: (B, C, H, W). condition: must be None, because all orders are trained.
+            dropout_generator: source of random numbers for the subsets; None uses the same subsets in every call.
         """
         if condition is not None:
             raise ValueError(f"condition must be None, the loss is over all orders, got {condition!r}")
@@ -194,10 +194,10 @@ class EoNADE(ImageModel):
         share = ~known / (size - count.to(device))
         return -(log_probs * share).sum(1).mean()
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
             "layers": len(self.deeper) + 1,

@@ -1,4 +1,4 @@
-"""Orders in which the dimensions of an image are drawn: permutations of their numbers in raster order."""
+"""Drawing orders of the dimensions of an image: permutations of their numbers in raster order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seqgen.arrays import as_array
 
 
 def checked_order(order: Any, dimensions: int) -> np.ndarray:
-    """One order as (D,) int64; None is raster order.
+    """Return one order as (D,) int64; None is raster order.
 
     Raises:
-        TypeError, ValueError: if `order` is no permutation of 0 to D - 1.
+        TypeError, ValueError: if `order` is not a permutation of 0 to D - 1.
 
     Example:
         >>> checked_order((2, 0, 1), 3).tolist()
@@ -35,7 +35,7 @@ def checked_order(order: Any, dimensions: int) -> np.ndarray:
 
 
 def checked_orders(condition: Any, count: int, dimensions: int) -> np.ndarray:
-    """The orders of `count` images: (1, D) if they share one, else (count, D)."""
+    """Return the orders of `count` images: (1, D) if they share one, else (count, D)."""
     several = condition if isinstance(condition, list) else None
     if several is None and condition is not None and as_array("condition", condition).ndim == 2:
         several = list(condition)
@@ -47,7 +47,7 @@ def checked_orders(condition: Any, count: int, dimensions: int) -> np.ndarray:
 
 
 def known_first(order: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The order with the known dimensions, (D,) bool in raster order, before all others.
+    """Move the known dimensions, (D,) bool in raster order, to the front of an order.
 
     Example:
         >>> known_first(np.array([3, 2, 1, 0]), np.array([True, False, True, False])).tolist()

@@ -1,4 +1,4 @@
-"""What an EoNADE's configuration says of its arrays. Legend: B lanes, D dimensions, F hidden units, L levels."""
+"""The schema of an EoNADE. Legend: B lanes, D dimensions, F hidden units, L levels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of an `EoNADE`."""
+    """Return the schema of an `EoNADE`."""
     codec, given = CONFIGURATION.read(config)
     pixels, size, hidden = pixels_of(codec), given["dimensions"], given["hidden_size"]
     colours, rows, columns = pixels.shape

@@ -1,10 +1,10 @@
-"""FVSBN, the fully visible sigmoid belief network (Frey, Hinton and Dayan 1996; Zhou, lecture 22,
-"Autoregressive generative model"): every pixel by logistic regression from the pixels before it,
+"""FVSBN, the fully visible sigmoid belief network (Frey, Hinton and Dayan 1996; Zhou, lecture 22, "Autoregressive
+generative model"): logistic regression of every pixel on the pixels before it,
 
     p(x_i = 1 | x_<i) = sigmoid(α_i0 + Σ_{j<i} α_ij x_j).
 
-The seed writes "logit" where it means its inverse, the sigmoid. Shapes: B batch, C colours, H rows, W columns,
-L = 2 levels, D = C·H·W dimensions.
+The lecture writes "logit" for its inverse, the sigmoid. Shapes: B batch, C colours, H rows, W columns, L = 2 levels, D
+= C·H·W dimensions.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class FVSBN(ImageModel):
 
     Args:
         dimensions: D, pixels times colours.
-        shape: (colours, rows, columns); None is a square of one colour, or one row where D is no square.
-        seed: of the initial weights.
+        shape: (colours, rows, columns); None is a square of one colour, or one row if D is not a square number.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = FVSBN(16)
@@ -55,7 +55,7 @@ class FVSBN(ImageModel):
         self.register_buffer("before", torch.ones(size, size).tril(-1).bool(), persistent=False)
 
     def matrix(self) -> Tensor:
-        """The weights α_ij as a strictly lower triangular matrix (D, D)."""
+        """Return the weights α_ij as a strictly lower triangular matrix (D, D)."""
         assert isinstance(self.before, Tensor)
         return torch.zeros_like(self.before, dtype=self.weight.dtype).masked_scatter(self.before, self.weight)
 
@@ -63,13 +63,13 @@ class FVSBN(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it; those of level 0 are 0."""
+        """Return the logits (B, C, L, H, W) of every pixel given those before it; those of level 0 are 0."""
         with torch.autocast(x.device.type, enabled=False):
             logits = to_vectors(x).to(self.bias.dtype) @ self.matrix().T + self.bias
         return to_images(pad(logits[:, :, None], (1, 0)), self.codec.shape)
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {"codec": self.codec.config(), "dimensions": self.dimensions}
 
     @classmethod

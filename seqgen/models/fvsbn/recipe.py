@@ -8,7 +8,7 @@ from seqgen.image.recipe import image_recipe, refuse_classes
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """An `FVSBN` for images of this shape, which takes no classes and two levels."""
+    """Create an `FVSBN` for images of this shape, which takes no classes and two levels."""
     import math
 
     from seqgen.models.fvsbn.model import FVSBN

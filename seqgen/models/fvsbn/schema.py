@@ -1,4 +1,4 @@
-"""What an FVSBN's configuration says of its arrays. Legend: B lanes, D dimensions."""
+"""The schema of an FVSBN. Legend: B lanes, D dimensions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIGURATION = Configuration("fvsbn", CODECS, {"dimensions": Integer()}, _rule)
 
 
 def schema(config: Any) -> Schema:
-    """The schema of an `FVSBN`."""
+    """Return the schema of an `FVSBN`."""
     codec, given = CONFIGURATION.read(config)
     pixels, size = pixels_of(codec), given["dimensions"]
 

@@ -15,7 +15,7 @@ from seqgen.models.hmm.emission import Emission, Likelihood, kept_where_empty
 
 
 class Categorical(Emission):
-    """Symbols 0 to V - 1 with a distribution of their own in each state.
+    """Symbols 0 to V - 1 with a categorical distribution per state.
 
     Args:
         probabilities: (K, V), rows sum to one.
@@ -67,12 +67,12 @@ class Categorical(Emission):
         return {"probabilities": self.probabilities}
 
     def rows(self) -> tuple[list[np.ndarray], list[int]]:
-        """The distribution in each state: its weights, and the symbol that the first is for."""
+        """Return the weights of each state's distribution, and the symbol of its first weight."""
         return list(self.probabilities), [0] * self.states
 
 
 class Poisson(Emission):
-    """Counts, independent of each other given the state.
+    """Poisson counts, independent given the state.
 
     Args:
         rates: (K,) for observations (T,), or (K, D) for observations (T, D); at least 0.
@@ -124,7 +124,7 @@ class Poisson(Emission):
         return {"rates": self.rates}
 
     def rows(self) -> tuple[list[np.ndarray], list[int]]:
-        """The distribution of each count in each state, (K D) of them: weights, and what the first is for."""
+        """Return the weights of the K D distributions of counts, and the count of each one's first weight."""
         from seqgen.models.hmm.inverse_cdf import poisson_rows
 
         firsts, weights = poisson_rows(self.rates.ravel().tolist())

@@ -1,6 +1,6 @@
-"""What an emission is: the distribution of an observation given the hidden state of an HMM.
+"""The interface of emissions: distributions of an observation given the hidden state of an HMM.
 
-Legend: K states, T observations, D dimensions of an observation (0 where it is one number).
+Legend: K states, T observations, D dimensions of an observation (0 if it is a scalar).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from seqgen.codecs import Codec
 
 
 class Likelihood(NamedTuple):
-    """Densities of T observations in K states: that of observation t is row n = rows[t] of the tables.
+    """Densities of T observations in K states: those of observation t are row n = rows[t] of the tables.
 
-    exp(log[n]) = relative[n] * exp(shift[n]). Equal observations may share a row, so that the densities of a
-    sequence of symbols take no memory.
+    exp(log[n]) = relative[n] * exp(shift[n]). Equal observations may share a row, so that the densities of a symbol
+    sequence take little memory.
 
     Attributes:
         log: (N, K) log-densities in nats.
-        relative: (N, K) densities, divided by the largest of their row.
-        shift: (N,) logarithm of that largest one, or 0 where all are zero.
+        relative: (N, K) densities, divided by the maximum of their row.
+        shift: (N,) logarithm of the maximum, or 0 if all are zero.
         rows: (T,) int64.
     """
 
@@ -34,7 +34,7 @@ class Likelihood(NamedTuple):
 
     @classmethod
     def of(cls, log: np.ndarray, rows: np.ndarray | None = None) -> Likelihood:
-        """From log-densities (N, K), and `rows` unless there is one for each observation."""
+        """Create from log-densities (N, K), and `rows` unless there is one row per observation."""
         shift = log.max(-1)
         shift = np.where(np.isneginf(shift), 0.0, shift)
         relative = np.ascontiguousarray(np.exp(log - shift[:, None]))
@@ -42,13 +42,13 @@ class Likelihood(NamedTuple):
 
 
 class Emission(ABC):
-    """Base of all emissions. They are values: nothing changes one after it is made.
+    """Base class of all emissions, which are immutable.
 
     Attributes:
-        name: as stored in checkpoints.
+        name: name in checkpoints.
         discrete: whether observations are integers.
         states: number of hidden states K.
-        dimensions: D, or 0 where an observation is one number.
+        dimensions: D, or 0 if an observation is a scalar.
     """
 
     name: ClassVar[str]
@@ -58,60 +58,60 @@ class Emission(ABC):
 
     @abstractmethod
     def default_codec(self) -> Codec:
-        """The codec of the observations, unless the HMM is given another."""
+        """Return the default codec of the observations."""
 
     @abstractmethod
     def check(self, x: Any) -> np.ndarray:
-        """Observations as an int64 or float64 array (T,) or (T, D).
+        """Convert observations to an int64 or float64 array (T,) or (T, D).
 
         Raises:
-            ValueError, TypeError: for a wrong shape, a value that is not finite or one that cannot occur.
+            ValueError, TypeError: if the shape is wrong, or a value is not finite or cannot occur.
         """
 
     @abstractmethod
     def log_likelihood(self, x: Any) -> np.ndarray:
-        """Log-density of each observation in each state, (T, K) in nats; -inf where it cannot occur.
+        """Return the log-density of each observation in each state, (T, K) in nats; -inf if it cannot occur.
 
-        A row depends on its own observation alone, bit for bit.
+        Each row depends only on its observation, bit for bit.
         """
 
     @abstractmethod
     def refit(self, x: Any, posteriors: np.ndarray, *, smoothing: float, regularisation: float) -> Self:
-        """The M-step: the emission that is most likely given the posteriors of the states.
+        """Perform the M-step: return the emission of maximum likelihood given the posteriors of the states.
 
-        A state (or component) that no observation belongs to keeps its parameters.
+        A state (or component) without posterior mass keeps its parameters.
 
         Args:
             x: T observations.
             posteriors: (T, K) probability of each state at each observation.
-            smoothing: added to the expected count of every symbol, in categorical emissions.
-            regularisation: this fraction of the observations' variance is added to every variance, in
-                Gaussian emissions.
+            smoothing: added to the expected count of every symbol of categorical emissions.
+            regularisation: this fraction of the observations' variance is added to every variance of Gaussian
+                emissions.
         """
 
     @abstractmethod
     def expectation(self) -> np.ndarray:
-        """Mean observation in each state, (K,) or (K, D); for symbols their probabilities (K, V)."""
+        """Return the mean observation in each state, (K,) or (K, D); for symbols their probabilities (K, V)."""
 
     @abstractmethod
     def free_parameters(self) -> int:
-        """Number of parameters that can vary freely, for AIC and BIC."""
+        """Return the number of free parameters, for AIC and BIC."""
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """The parameters by the names of the constructor's arguments."""
+        """Return the parameters by the names of the constructor's arguments."""
 
     def config(self) -> dict[str, Any]:
-        """What else the constructor needs, as JSON values, and the name."""
+        """Return the name and the other arguments of the constructor as JSON values."""
         return {"name": self.name}
 
     @classmethod
     def from_arrays(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """The inverse of `config` and `arrays`."""
+        """Create an emission from the results of `config` and `arrays`."""
         return cls(**arrays, **{key: value for key, value in config.items() if key != "name"})
 
     def likelihood(self, x: Any) -> Likelihood:
-        """The densities of T observations in the form that inference works with."""
+        """Return the densities of T observations in the form that inference uses."""
         return Likelihood.of(self.log_likelihood(x))
 
     def __repr__(self) -> str:
@@ -120,6 +120,6 @@ class Emission(ABC):
 
 
 def kept_where_empty(new: np.ndarray, old: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """`new`, but `old` in the rows whose `mass` (leading axes) is nothing."""
+    """Return `new`, with `old` in the rows whose `mass` (leading axes) is zero."""
     empty = (mass <= 1e-10).reshape(mass.shape + (1,) * (new.ndim - mass.ndim))
     return np.where(empty, old, new)

@@ -1,4 +1,4 @@
-"""The emissions by name, and how an HMM is read from a checkpoint."""
+"""The emissions by name, and the parts of an HMM in a checkpoint."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PREFIX = "emission."
 
 
 def emission_from(config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Emission:
-    """The emission that `Emission.config` and `Emission.arrays` describe."""
+    """Return the emission that `Emission.config` and `Emission.arrays` describe."""
     name = config.get("name")
     if name not in EMISSIONS:
         raise SeqgenError(f"unknown emission {name!r}; this version knows {', '.join(EMISSIONS)}")
@@ -41,9 +41,9 @@ def emission_from(config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
 
 
 def parts(weights: Weights) -> tuple[np.ndarray, np.ndarray, Emission]:
-    """Start (K,), transition (K, K) and emission of an HMM; a plain mixture is one with a single state.
+    """Return start (K,), transition (K, K) and emission of an HMM; a plain mixture has a single state.
 
-    Probabilities that were rounded to bfloat16 are made to sum to one again.
+    Probabilities that were rounded to bfloat16 are normalised to sum to one.
     """
     arrays = {
         name: renormalised(array) if name.split(".")[-1] in _PROBABILITIES else array

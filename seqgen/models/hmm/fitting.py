@@ -1,6 +1,6 @@
-"""Fitting HMMs: the parameters to begin with, and Baum-Welch (EM; Baum et al. 1970).
+"""Fitting of HMMs: initialisation, and Baum-Welch (EM; Baum et al. 1970).
 
-Legend: K states, S sequences, N observations of all sequences together.
+Legend: K states, S sequences, N observations of all sequences in total.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def baum_welch(
     progress: Progress | None,
     **options: Any,
 ) -> FitHistory:
-    """Run EM; `HMM.fit` explains the arguments. `update` is given the parameters after every iteration."""
+    """Run EM; arguments as in `HMM.fit`. `update` receives the parameters after every iteration."""
     if not params or set(params) - set("ste"):
         raise ValueError(f'params must be made of the letters "s", "t" and "e", got {params!r}')
     chosen = FitOptions(**options)
@@ -90,22 +90,22 @@ def initial_parts(
     covariance_type: str = "diag",
     components: int = 2,
 ) -> Parts:
-    """Parameters from which a fit can begin; a function of the data, the options and the seed.
+    """Return initial parameters of a fit, as a function of the data, the options and the seed.
 
-    Dense: every start and transition is equally likely, and states differ by their emissions, which come from a
-    k-means clustering of the observations (for symbols: from random posteriors). Left-to-right: the chain begins
-    in state 0 and stays or advances by one, and the emissions come from cutting each sequence into K equal parts.
+    Dense: start and transition probabilities are uniform, and states differ by their emissions, which are estimated
+    from a k-means clustering of the observations (for symbols: from random posteriors). Left-to-right: the chain starts
+    in state 0 and stays or advances by one, and emissions are estimated from each sequence divided into K equal parts.
 
     Args:
         states: K.
-        data: one sequence or a list of them, numeric, or what `codec` encodes.
+        data: one sequence or a list of them, numeric or in the format of `codec`.
         emission: "categorical", "poisson", "gaussian" or "gaussian-mixture".
-        seed: of everything random.
+        seed: seed of all randomness.
         structure: "dense" or "left-to-right".
-        codec: of the symbols of a categorical emission; None is the integers.
-        symbols: number of symbols V; None is the codec's, or the largest in the data plus one.
-        covariance_type: of Gaussian emissions.
-        components: of Gaussian mixtures.
+        codec: codec of the symbols of a categorical emission; None is `Integers`.
+        symbols: number of symbols V; None is that of the codec, or the maximum in the data plus one.
+        covariance_type: that of Gaussian emissions.
+        components: number of components of Gaussian mixtures.
     """
     states = integer("states", states, low=1)
     choice("emission", emission, EMISSIONS)
@@ -150,7 +150,7 @@ def _codec(data: Any, emission: str, symbols: int | None) -> Codec:
 
 
 def _left_to_right(states: int, length: float) -> tuple[np.ndarray, np.ndarray]:
-    """Begin in state 0; stay, or advance by one, so that a sequence of `length` takes all states in turn."""
+    """Return start and transition of a chain from state 0 that visits all states in a sequence of `length`."""
     advance = min(0.5, states / length)
     transition = np.diag(np.full(states, 1.0 - advance)) + np.diag(np.full(states - 1, advance), 1)
     transition[-1, -1] = 1.0
@@ -171,7 +171,7 @@ def _emission(
     components: int,
     seed: int,
 ) -> Emission:
-    """The emission of that kind that suits the posteriors `given` (N, K), smoothed so that nothing is impossible."""
+    """Return an emission estimated from the posteriors `given` (N, K), smoothed so that nothing is impossible."""
     states = given.shape[1]
     if kind == "categorical":
         flat = Categorical(np.full((states, symbols), 1.0 / symbols))

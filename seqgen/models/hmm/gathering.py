@@ -1,4 +1,4 @@
-"""Putting the chunks of samples together as they come, without a second copy of them."""
+"""Assembly of the chunks of samples without a second copy of the data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 class Gathered:
-    """The chunks of n samples; numeric ones go straight to their place in one array.
+    """The chunks of n samples; numeric chunks are copied directly to their position in one array.
 
     Args:
         n: number of samples. first: index of the first.
-        length: of a sample, or None if that is not known before.
-        join: makes a sample's data from that of its chunks, for data that are no arrays.
+        length: length of a sample, or None if unknown.
+        join: concatenates the data of a sample's chunks, for data that are not arrays.
     """
 
     def __init__(self, n: int, length: int | None, first: int, join: Callable[[list[Any]], Any]) -> None:
@@ -24,7 +24,7 @@ class Gathered:
         self._array: np.ndarray | None = None
 
     def add(self, index: int, offset: int, part: Any) -> None:
-        """Put in a chunk of the sample with that index."""
+        """Add a chunk of the sample with that index."""
         row = index - self._first
         if self._length is None or not isinstance(part, np.ndarray):
             self._parts[row].append(part)
@@ -35,7 +35,7 @@ class Gathered:
         self._array[row, offset : offset + len(part)] = part
 
     def whole(self) -> Any:
-        """One array (n, length, ...), or a list where lengths differ or data are no arrays."""
+        """Return one array (n, length, ...), or a list if lengths differ or data are not arrays."""
         if self._array is None:
             samples = [self._join(parts) for parts in self._parts]
             same = isinstance(samples[0], np.ndarray) and len({sample.shape for sample in samples}) == 1

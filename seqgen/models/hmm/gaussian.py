@@ -1,4 +1,4 @@
-"""Gaussian emissions, and what they share with Gaussian mixtures.
+"""Gaussian emissions, and functions shared with Gaussian mixtures.
 
 Legend: K states, T observations, D dimensions, R rows of parameters (states, or states times components).
 """
@@ -16,13 +16,13 @@ from seqgen.models.hmm.schema import COVARIANCE
 
 
 class Gaussian(Emission):
-    """Normally distributed vectors with a mean and a covariance of their own in each state.
+    """Normally distributed vectors with a mean and a covariance per state.
 
     Args:
         means: (K, D).
-        covariances: for "diag" the variances (K, D), for "full" the matrices (K, D, D), for "spherical" one
-            variance a state (K,); positive definite.
-        covariance_type: which of these.
+        covariances: for "diag" the variances (K, D), for "full" the matrices (K, D, D), for "spherical" one variance
+            per state (K,); positive definite.
+        covariance_type: "diag", "full" or "spherical".
     """
 
     name = "gaussian"
@@ -64,7 +64,7 @@ class Gaussian(Emission):
         regularisation: float,
         empty: tuple[np.ndarray, np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted means (R, D) and covariances; rows without weight take those of `empty`.
+        """Return weighted means (R, D) and covariances; rows without weight take those of `empty`.
 
         Args:
             x: (T, D). posteriors: (T, R) weights.
@@ -104,7 +104,7 @@ class Gaussian(Emission):
         return {"name": self.name, "covariance_type": self.covariance_type}
 
     def components(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights (K, 1), means (K, D) and factors (K, D, 1 or D), as those of a mixture of one component."""
+        """Return weights (K, 1), means (K, D) and factors (K, D, 1 or D), as of a mixture with one component."""
         return np.ones((self.states, 1)), self.means, self.factors
 
 
@@ -114,7 +114,7 @@ def covariances_and_factors(
     """Check covariances against means of `shape` (..., D).
 
     Returns:
-        the covariances, and factors (R, D, 1) standard deviations or (R, D, D) lower Cholesky factors.
+        The covariances, and factors: (R, D, 1) standard deviations or (R, D, D) lower Cholesky factors.
 
     Raises:
         ValueError: if one is not symmetric or not positive definite; `axes` name the leading axes.
@@ -154,7 +154,7 @@ def covariances_and_factors(
 
 
 def log_density(x: np.ndarray, means: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Log-densities (T, R) of vectors x (T, D) under the normals with means (R, D) and `factors`."""
+    """Return log-densities (T, R) of vectors x (T, D) under the normals with means (R, D) and `factors`."""
     from seqgen.models.hmm.numba_densities import gaussian_log_density
 
     out = np.empty((len(x), len(means)))
@@ -163,13 +163,13 @@ def log_density(x: np.ndarray, means: np.ndarray, factors: np.ndarray) -> np.nda
 
 
 def covariance_parameters(covariance_type: str, rows: int, dimensions: int) -> int:
-    """Free parameters of the covariances of `rows` normals."""
+    """Return the number of free parameters of the covariances of `rows` normals."""
     each = {"diag": dimensions, "full": dimensions * (dimensions + 1) // 2, "spherical": 1}
     return rows * each[covariance_type]
 
 
 def finite_vectors(codec: Codec, x: Any) -> np.ndarray:
-    """Observations (T, D) that are checked to be finite."""
+    """Return observations (T, D) after checking that they are finite."""
     vectors = codec.encode(x)
     if not np.isfinite(vectors).all():
         t, d = np.argwhere(~np.isfinite(vectors))[0]

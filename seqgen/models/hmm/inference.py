@@ -1,7 +1,7 @@
-"""Inference in HMMs, in blocks so that memory stays bounded, with the kernels of `numba_inference`.
+"""Inference in HMMs, in blocks to bound the memory, with the kernels of `numba_inference`.
 
-Every function first tries the fast kernels and, where a sequence underflows them, does it in logarithms.
-Legend: K states, T observations, S sequences that lie one after another.
+Every function first uses the fast kernels, and computes in logarithms if a sequence underflows. Legend: K states, T
+observations, S concatenated sequences.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Chain(NamedTuple):
 
 
 class Filtered(NamedTuple):
-    """What `filtered` finds: the log-filter (T, K) or its last row (1, K), and the log-probability of x."""
+    """The result of `filtered`: the log-filter (T, K) or its last row (1, K), and the log-probability of x."""
 
     log_states: np.ndarray
     log_prob: float
@@ -47,11 +47,11 @@ def filtered(chain: Chain, emission: Emission, x: np.ndarray, *, keep: bool) -> 
     """Run the filter over x.
 
     Args:
-        keep: whether to keep log p(state | observations so far) of every step, or of the last one only.
+        keep: whether to return log p(state | observations so far) of every step, or of the last one only.
 
     Returns:
-        the filter in logarithms. If x is impossible its log-probability is -inf and the filter ends before the
-        first observation that is.
+        The log-filter. If x is impossible, its log-probability is -inf and the filter ends before the first impossible
+            observation.
     """
     found = _filtered(chain, emission, x, keep)
     return _log_filtered(chain, emission, x, keep) if found is None else found
@@ -96,7 +96,7 @@ def _log_filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -
 
 
 def need_possible(found: Filtered, name: str, keep: bool = True) -> Filtered:
-    """`found`, or an error that says where the observations became impossible."""
+    """Return `found`, or raise SeqgenError naming the first impossible observation."""
     if found.log_prob == -np.inf:
         where = f": none of the states that can be reached allows observation {len(found.log_states)}"
         raise SeqgenError(f"{name} has probability 0 under the model{where if keep else ''}")
@@ -104,7 +104,7 @@ def need_possible(found: Filtered, name: str, keep: bool = True) -> Filtered:
 
 
 def last_filtered(chain: Chain, emission: Emission, x: np.ndarray, name: str) -> np.ndarray:
-    """p(state at the last observation | x), (K,).
+    """Return p(state at the last observation | x), (K,).
 
     Raises:
         SeqgenError: if x is impossible.
@@ -116,10 +116,10 @@ def last_filtered(chain: Chain, emission: Emission, x: np.ndarray, name: str) ->
 def expectation(
     chain: Chain, density: Likelihood, bounds: np.ndarray, *, memory: np.ndarray | None = None
 ) -> Expectation:
-    """The E-step over S sequences; sequence s is observations bounds[s] to bounds[s + 1] - 1.
+    """Perform the E-step over S sequences; sequence s is observations bounds[s] to bounds[s + 1] - 1.
 
     Args:
-        memory: (T, K) for the posteriors to lie in; None takes new memory.
+        memory: (T, K) buffer for the posteriors; None allocates one.
     """
     from seqgen.models.hmm.numba_inference import forward_backward
     from seqgen.models.hmm.numba_square import padded
@@ -155,7 +155,7 @@ def _log_expectation(
 
 
 def most_likely_path(chain: Chain, density: Likelihood) -> tuple[np.ndarray, float]:
-    """The Viterbi path (T,) and its log-probability with the observations."""
+    """Return the Viterbi path (T,) and its joint log-probability with the observations."""
     from seqgen.models.hmm.numba_inference import viterbi
     from seqgen.models.hmm.numba_square import padded
 

@@ -1,8 +1,8 @@
 """Inverse-CDF tables: a draw is the first symbol whose cumulative probability exceeds the uniform.
 
-`cumulative` is the definition. `GuideTable` gives the same draw from the 32-bit word behind the uniform, in a few
-operations: cumulative sums as integer thresholds, and an index of where to begin looking (Chen and Asau, "On
-generating random variates from an empirical distribution", AIIE Transactions 6, 1974). Legend: R rows.
+`cumulative` is the definition. `GuideTable` computes the same draw from the 32-bit word of the uniform in a few
+operations, with integer thresholds and a guide table of starting positions (Chen and Asau, "On generating random
+variates from an empirical distribution", AIIE Transactions 6, 1974). Legend: R rows.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _MOST_WEIGHTS = 2**22
 
 
 def cumulative(probabilities: np.ndarray) -> np.ndarray:
-    """Cumulative sums (..., V) of non-negative weights, divided by their total.
+    """Return cumulative sums (..., V) of non-negative weights, divided by their total.
 
-    The draw for a uniform u is the number of entries that are <= u. Since the entry of the last symbol that has
-    a positive weight is exactly 1, a symbol of weight zero is never drawn.
+    The draw for a uniform u is the number of entries <= u. Because the entry of the last symbol with a positive weight
+    is exactly 1, a symbol with weight zero is never drawn.
     """
     sums = np.cumsum(np.asarray(probabilities, np.float64), axis=-1)
     return sums / sums[..., -1:]
 
 
 def poisson_rows(rates: Sequence[float]) -> tuple[list[int], list[np.ndarray]]:
-    """`poisson_row` of several rates: their first counts, and their probabilities.
+    """Return the first counts and the probabilities of several rates (see `poisson_row`).
 
     Raises:
-        SeqgenError: if a rate is above `LARGEST_RATE`, or all tables together would take too much memory.
+        SeqgenError: if a rate is above `LARGEST_RATE`, or the tables would take too much memory in total.
     """
     if sum(16.0 * math.sqrt(min(rate, LARGEST_RATE)) + 81.0 for rate in rates) > _MOST_WEIGHTS:
         raise SeqgenError(
@@ -47,11 +47,11 @@ def poisson_rows(rates: Sequence[float]) -> tuple[list[int], list[np.ndarray]]:
 
 
 def poisson_row(rate: float) -> tuple[int, np.ndarray]:
-    """The first count and the probabilities of those that follow it, for a Poisson distribution.
+    """Return the first count and the probabilities from it on, for a Poisson distribution.
 
-    Only a window around the mean is kept, outside of which there is less than 1e-15 of the mass, far below the
-    2^-33 that a 32-bit uniform can resolve. Probabilities come from the ratio of neighbours, beginning at the
-    mode, which leaves a relative error of about 1e-12 at the largest rate.
+    The table is truncated to a window around the mean; the probability outside is below 1e-15, far less than the 2^-33
+    that a 32-bit uniform resolves. Probabilities are computed from ratios of neighbours, starting at the mode, with a
+    relative error of about 1e-12 at the largest rate.
 
     Raises:
         SeqgenError: if the rate is above `LARGEST_RATE`.
@@ -70,15 +70,14 @@ def poisson_row(rate: float) -> tuple[int, np.ndarray]:
 
 
 class GuideTable(NamedTuple):
-    """Rows of an inverse CDF for draws from 32-bit words.
+    """Inverse-CDF tables for draws from 32-bit words.
 
     Attributes:
-        thresholds: (N,) uint32, all rows one after another: symbol k is passed over while the threshold is
-            below the word.
-        guide: (R << bits,) uint32, for each row and each value of a word's first `bits` bits the place in
-            `thresholds` to begin at.
-        offset: (R,) int64, what to add to a place in `thresholds` to get the symbol.
-        bits: of a word that index the guide.
+        thresholds: (N,) uint32, the concatenated rows: a symbol is skipped while its threshold is below the word.
+        guide: (R << bits,) uint32, for each row and each value of a word's first `bits` bits the starting position in
+            `thresholds`.
+        offset: (R,) int64, added to a position in `thresholds` to get the symbol.
+        bits: number of leading bits of a word that index the guide.
     """
 
     thresholds: np.ndarray
@@ -88,11 +87,11 @@ class GuideTable(NamedTuple):
 
 
 def guide_table(rows: Sequence[np.ndarray] | np.ndarray, first: Sequence[int] | None = None) -> GuideTable:
-    """Build the table.
+    """Build the guide tables.
 
     Args:
         rows: R arrays of non-negative weights.
-        first: the symbol that the first weight of each row is for; None is 0.
+        first: the symbol of the first weight of each row; None is 0.
     """
     longest = max(len(row) for row in rows)
     bits = min(max(4, math.ceil(math.log2(16 * longest))), 16)
@@ -101,7 +100,7 @@ def guide_table(rows: Sequence[np.ndarray] | np.ndarray, first: Sequence[int] | 
     begins = np.arange(1 << bits) << (32 - bits)
     thresholds, guides, offset, place = [], [], [], 0
     for r, row in enumerate(rows):
-        # cdf <= (word + 1/2) / 2^32 exactly when passed <= word: both steps are exact in float64
+        # cdf <= (word + 1/2) / 2^32 if and only if passed <= word: both steps are exact in float64
         passed = np.ceil(cumulative(row) * _WORDS - 0.5).astype(np.int64)
         guides.append(place + np.searchsorted(passed, begins, side="right"))
         thresholds.append(np.maximum(passed - 1, 0))

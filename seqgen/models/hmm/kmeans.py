@@ -1,4 +1,4 @@
-"""k-means with k-means++ seeding (Arthur and Vassilvitskii 2007): where fits of mixtures begin.
+"""k-means with k-means++ seeding (Arthur and Vassilvitskii 2007), for the initialisation of fits.
 
 Legend: N points, D dimensions, K clusters.
 """
@@ -12,10 +12,10 @@ from seqgen.errors import SeqgenError
 
 
 def assignments(x: np.ndarray, clusters: int, *, seed: int, iterations: int = 30) -> np.ndarray:
-    """The cluster (N,) of each point (N, D); a function of the points and the seed, every cluster has a point.
+    """Return the cluster (N,) of each point (N, D), as a function of points and seed; no cluster is empty.
 
     Raises:
-        SeqgenError: if there are fewer different points than clusters.
+        SeqgenError: if there are fewer distinct points than clusters.
     """
     centres = _seeds(x, clusters, seed)
     labels = np.full(len(x), -1)
@@ -24,7 +24,7 @@ def assignments(x: np.ndarray, clusters: int, *, seed: int, iterations: int = 30
         new = np.argmin(distances, -1)
         counts = np.bincount(new, minlength=clusters)
         for empty in np.flatnonzero(counts == 0):
-            # the farthest point whose cluster can spare it
+            # move the farthest point of a cluster that has other points
             far = np.where(counts[new] > 1, distances[np.arange(len(x)), new], -1.0).argmax()
             counts[new[far]] -= 1
             new[far], counts[empty] = empty, 1
@@ -37,7 +37,7 @@ def assignments(x: np.ndarray, clusters: int, *, seed: int, iterations: int = 30
 
 
 def _seeds(x: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """Points (K, D), each new one drawn with probability in proportion to its squared distance from the others."""
+    """Return points (K, D), each drawn with probability proportional to its squared distance from the others."""
     draws = rng.uniforms(seed, 0, np.arange(clusters), rng.Purpose.SHUFFLE)
     chosen = [int(draws[0] * len(x))]
     distance = np.sum((x - x[chosen[0]]) ** 2, -1)

@@ -1,4 +1,4 @@
-"""Gaussian mixtures: an emission of HMMs, and a model of independent vectors on its own.
+"""Gaussian mixtures, as an emission of HMMs and as a model of independent vectors.
 
 p(x) = sum_m w_m N(x; mu_m, Sigma_m) (Zhou, lecture 22); fitted by EM (Dempster, Laird and Rubin 1977).
 Legend: K states, M components, T observations, D dimensions.
@@ -29,17 +29,17 @@ from seqgen.models.hmm.kmeans import assignments
 
 
 class GaussianMixture(Emission, Generator):
-    """A mixture of normals.
+    """A mixture of Gaussians.
 
-    With weights (M,) it is a model: its sequences are independent draws, a chunk's extra["components"] says
-    which component each came from. With weights (K, M) it is an emission of an HMM with K states.
+    With weights (M,) it is a model whose sequences are independent draws; extra["components"] of a chunk holds their
+    components. With weights (K, M) it is an emission of an HMM with K states.
 
     Args:
-        weights: (M,) or (K, M); the last axis sums to one. Kept as the attribute `mixing`.
+        weights: (M,) or (K, M); the last axis sums to one. Stored as the attribute `mixing`.
         means: (M, D) or (K, M, D).
         covariances: for "diag" variances of the shape of `means`, for "full" matrices (…, M, D, D), for
-            "spherical" one variance a component, of the shape of `weights`; positive definite.
-        covariance_type: which of these.
+            "spherical" one variance per component, of the shape of `weights`; positive definite.
+            covariance_type: "diag", "full" or "spherical".
 
     Example:
         >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [10.0]], [[1.0], [1.0]])
@@ -74,7 +74,7 @@ class GaussianMixture(Emission, Generator):
     def initialise(
         cls, components: int, data: Any, *, covariance_type: str = "diag", seed: int = 0
     ) -> GaussianMixture:
-        """A plain mixture to begin a fit with, from a k-means clustering of `data`, points (T, D) or several such."""
+        """Initialise a plain mixture from a k-means clustering of `data`, points (T, D) or a list of such arrays."""
         components = integer("components", components, low=1)
         x = _points(data)
         labels = assignments(x, components, seed=seed)
@@ -89,10 +89,10 @@ class GaussianMixture(Emission, Generator):
         regularisation: float = 1e-6,
         progress: Progress | None = None,
     ) -> Self:
-        """Fit a plain mixture by EM from the present parameters; `HMM.fit` explains the arguments.
+        """Fit a plain mixture by EM from the current parameters; arguments as in `HMM.fit`.
 
         Returns:
-            self; `history` has the log-likelihoods.
+            The mixture itself; `history` has the log-likelihoods.
         """
         self._need_plain("fit")
         x = self.check(_points(data))
@@ -110,31 +110,31 @@ class GaussianMixture(Emission, Generator):
         )
         return self
 
-    # ---- a model of its own -----------------------------------------------------------------------------
+    # ---- as a model -------------------------------------------------------------------------------------
 
     def log_prob(self, x: Any) -> np.ndarray:
-        """Log-probability of each of B sequences of independent points, (B,) nats; x is (T, D) or (B, T, D)."""
+        """Return the log-probability of B sequences of independent points, (B,) nats; x is (T, D) or (B, T, D)."""
         self._need_plain("log_prob")
         return np.array([self.score_samples(row).sum() for row in self.codec.encode_batch(x)])
 
     def score_samples(self, x: Any) -> np.ndarray:
-        """Log-density of each point, (T,) nats."""
+        """Return the log-density of each point, (T,) nats."""
         self._need_plain("score_samples")
         return self.log_likelihood(x)[:, 0]
 
     def posterior(self, x: Any) -> np.ndarray:
-        """Probability of each component given each point: (T, M), or (T, K, M) for an emission of K states."""
+        """Return the probability of each component given each point: (T, M), or (T, K, M) for K states."""
         parts = self._parts(self.check(x)) + self._log_mixing
         total = self.log_likelihood(x)[..., None]
         given = np.exp(parts - np.where(np.isneginf(total), 0.0, total))
         return given[:, 0] if self.mixing.ndim == 1 else given
 
     def aic(self, x: Any) -> float:
-        """Akaike's criterion, lower is better; x as for `fit`."""
+        """Return Akaike's information criterion, lower is better; x as in `fit`."""
         return 2.0 * self.free_parameters() - 2.0 * float(self.score_samples(_points(x)).sum())
 
     def bic(self, x: Any) -> float:
-        """Schwarz's criterion, lower is better; x as for `fit`."""
+        """Return the Bayesian information criterion, lower is better; x as in `fit`."""
         points = _points(x)
         return float(np.log(len(points))) * self.free_parameters() - 2.0 * float(
             self.score_samples(points).sum()
@@ -145,13 +145,13 @@ class GaussianMixture(Emission, Generator):
         return False
 
     def weights(self, card: dict[str, Any] | None = None) -> Weights:
-        """The model as data; the mixture weights are the attribute `mixing`."""
+        """Return the model as plain data; the mixture weights are the attribute `mixing`."""
         self._need_plain("stream or save")
         return super().weights(card)
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
         arrays = {**weights.arrays, "weights": checks.renormalised(weights.arrays["weights"])}
         return cls(**arrays, covariance_type=weights.config["covariance_type"])
 
@@ -162,7 +162,7 @@ class GaussianMixture(Emission, Generator):
                 "a mixture on its own has weights (M,)"
             )
 
-    # ---- an emission ------------------------------------------------------------------------------------
+    # ---- as an emission ---------------------------------------------------------------------------------
 
     def default_codec(self) -> Codec:
         return Vectors(self.dimensions)
@@ -182,7 +182,7 @@ class GaussianMixture(Emission, Generator):
         return type(self)(*self._estimate(self.check(x), posteriors, regularisation), self.covariance_type)
 
     def expectation(self) -> np.ndarray:
-        """Mean of the mixture in each state, (K, D)."""
+        """Return the mean of the mixture in each state, (K, D)."""
         means = self.means.reshape(self.states, self.size, -1)
         return np.einsum("km,kmd->kd", np.atleast_2d(self.mixing), means)
 
@@ -206,18 +206,18 @@ class GaussianMixture(Emission, Generator):
         return cls(**arrays, covariance_type=config["covariance_type"])
 
     def components(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights (K, M), means (K M, D) and factors (K M, D, 1 or D)."""
+        """Return weights (K, M), means (K M, D) and factors (K M, D, 1 or D)."""
         return np.atleast_2d(self.mixing), self.means.reshape(-1, self.dimensions), self.factors
 
     def _parts(self, x: np.ndarray) -> np.ndarray:
-        """Log-densities of every component, (T, K, M)."""
+        """Return the log-densities of every component, (T, K, M)."""
         flat = log_density(x, self.means.reshape(-1, self.dimensions), self.factors)
         return flat.reshape(len(x), self.states, self.size)
 
     def _estimate(
         self, x: np.ndarray, posteriors: np.ndarray, regularisation: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights, means and covariances from the posteriors (T, K) of the states."""
+        """Estimate weights, means and covariances from the posteriors (T, K) of the states."""
         given = self.posterior(x).reshape(len(x), self.states, self.size) * posteriors[:, :, None]
         mass = given.sum(0)
         each = mass.sum(-1, keepdims=True)
@@ -245,10 +245,9 @@ class GaussianMixture(Emission, Generator):
 def clustered(
     x: np.ndarray, labels: np.ndarray, clusters: int, covariance_type: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights (M,), means (M, D) and covariances of labelled points (T, D).
+    """Return weights (M,), means (M, D) and covariances of labelled points (T, D).
 
-    A hundredth of the variance of all points is added to every variance, so that a cluster of one point does
-    for a beginning.
+    A hundredth of the variance of all points is added to every variance, so that a cluster of one point is valid.
     """
     given = (labels[:, None] == np.arange(clusters)).astype(np.float64)
     nothing = (np.zeros((clusters, x.shape[1])), np.zeros(()))
@@ -257,7 +256,7 @@ def clustered(
 
 
 def _points(data: Any) -> np.ndarray:
-    """Points (T, D), (B, T, D) or a list of such as one finite array (N, D)."""
+    """Convert points (T, D), (B, T, D) or a list of such arrays to one finite array (N, D)."""
     parts = [np.asarray(part, np.float64) for part in (data if isinstance(data, list) else [data])]
     if any(part.ndim == 1 for part in parts):
         parts = [np.asarray(data, np.float64)]

@@ -27,7 +27,7 @@ from seqgen.registry import family
 
 
 class Prediction(NamedTuple):
-    """What `HMM.predict` expects of the next steps.
+    """The result of `HMM.predict` for the next steps.
 
     Attributes:
         states: (steps, K) probabilities.
@@ -41,19 +41,18 @@ class Prediction(NamedTuple):
 class HMM(Generator):
     """A hidden Markov model.
 
-    Samples are endless unless a length is given. A stream with a prompt continues after the prompt's
-    observations: their filter gives the distribution of the last hidden state, and the first state of the sample
-    is a step away from it. `condition={"state": k}` says that the hidden state just before the sample is k.
-    Chunks carry extra["states"] (and "components" of a mixture). With log_probs=True, "log_prob" is
-    log p(x_t, z_t | z_{t-1}) of the observation and the state that were drawn, and "log_prob_drawn" the same
-    after the controls, which act on the symbols given the state, in categorical emissions only; `allowed` must
-    leave every state a symbol.
+    Samples are endless unless a length is given. A stream with a prompt continues after the prompt's observations: the
+    filter gives the distribution of the last hidden state, and the first state of the sample is one transition later.
+    `condition={"state": k}` sets the hidden state before the sample to k. Chunks have extra["states"] (and "components"
+    of a mixture). With log_probs=True, "log_prob" is log p(x_t, z_t | z_{t-1}) of the drawn observation and state, and
+    "log_prob_drawn" the same after the controls. Controls apply to the symbols given the state, for categorical
+    emissions only; `allowed` must leave at least one symbol in every state.
 
     Args:
         start: (K,) probabilities of the first hidden state.
-        transition: (K, K), from row to column; a zero is structure, and `fit` keeps it.
+        transition: (K, K), from row to column; zeros are structural and kept by `fit`.
         emission: `Categorical`, `Poisson`, `Gaussian` or `GaussianMixture`, of K states.
-        codec: what the symbols of a categorical emission stand for; None is the integers themselves.
+        codec: codec of the symbols of a categorical emission; None is the integers.
 
     Example:
         >>> import seqgen
@@ -102,24 +101,24 @@ class HMM(Generator):
 
     @property
     def start(self) -> np.ndarray:
-        """Probabilities of the first hidden state, (K,)."""
+        """The probabilities of the first hidden state, (K,)."""
         return self._chain.start
 
     @property
     def transition(self) -> np.ndarray:
-        """Transition probabilities (K, K), from row to column."""
+        """The transition probabilities (K, K), from row to column."""
         return self._chain.transition
 
     @property
     def states(self) -> int:
-        """Number of hidden states K."""
+        """The number of hidden states K."""
         return len(self._chain.start)
 
     # ---- fitting ----------------------------------------------------------------------------------------
 
     @classmethod
     def initialise(cls, states: int, data: Any, **options: Any) -> Self:
-        """A model to begin a fit with; see `seqgen.models.hmm_training.initial_parts` for the options.
+        """Return an initial model for a fit; see `seqgen.models.hmm.fitting.initial_parts` for the options.
 
         Example:
             >>> x = np.concatenate([np.zeros(50), np.full(50, 7.0)])[:, None] + np.sin(np.arange(100))[:, None]
@@ -140,20 +139,21 @@ class HMM(Generator):
         regularisation: float = 1e-6,
         progress: Callable[[int, float], None] | None = None,
     ) -> Self:
-        """Baum-Welch: EM from the present parameters, in place.
+        """Fit the model in place by Baum-Welch (EM) from the current parameters.
 
         Args:
             sequences: one sequence, or a list of them.
-            iterations: at most so many.
-            tolerance: stop when the log-likelihood gains less than this per observation, in nats.
-            params: which parameters to learn: "s" start, "t" transition, "e" emission.
+            iterations: maximum number of iterations.
+            tolerance: stop when the log-likelihood per observation gains less than this, in nats.
+            params: the parameters to fit: "s" start, "t" transition, "e" emission.
             smoothing: added to the expected count of every symbol of a categorical emission.
-            regularisation: this fraction of the data's variance is added to every variance of a Gaussian
-                emission. With 0 here and in `smoothing`, the log-likelihood never falls.
+            regularisation: this fraction of the data's variance is added to every variance of a Gaussian emission. If
+                both
+                this and `smoothing` are 0, the log-likelihood never decreases.
             progress: called with the iteration and the log-likelihood.
 
         Returns:
-            self; `history` has the log-likelihood of every iteration, and whether it converged.
+            The model itself; `history` has the log-likelihood of every iteration, and whether the fit converged.
         """
         self.history = hmm_training.baum_welch(
             self._chain, self.emission, self._sequences(sequences), self._set, params=params, progress=progress,
@@ -164,32 +164,32 @@ class HMM(Generator):
     # ---- likelihood -------------------------------------------------------------------------------------
 
     def log_prob(self, x: Any) -> np.ndarray:
-        """Exact log-probability of each of B sequences, (B,) nats; -inf for a sequence that cannot occur."""
+        """Return the exact log-probability of each of B sequences, (B,) nats; -inf if it cannot occur."""
         rows = self._sequences(x)
         return np.array([filtered(self._chain, self.emission, row, keep=False).log_prob for row in rows])
 
     def score(self, x: Any) -> float:
-        """Log-probability of all sequences together."""
+        """Return the total log-probability of all sequences."""
         return float(self.log_prob(x).sum())
 
     def aic(self, x: Any) -> float:
-        """Akaike's criterion of the sequences, lower is better."""
+        """Return Akaike's information criterion of the sequences, lower is better."""
         return 2.0 * self.free_parameters() - 2.0 * self.score(x)
 
     def bic(self, x: Any) -> float:
-        """Schwarz's criterion of the sequences, lower is better."""
+        """Return the Bayesian information criterion of the sequences, lower is better."""
         rows = self._sequences(x)
         return float(np.log(sum(map(len, rows)))) * self.free_parameters() - 2.0 * self.score(rows)
 
     def free_parameters(self) -> int:
-        """Parameters that can vary freely; zeros of start and transition are structure and do not count."""
+        """The number of free parameters; structural zeros of start and transition do not count."""
         free = [int(np.count_nonzero(row)) - 1 for row in (self.start, *self.transition)]
         return sum(free) + self.emission.free_parameters()
 
     # ---- hidden states ----------------------------------------------------------------------------------
 
     def viterbi(self, x: Any) -> tuple[np.ndarray, float]:
-        """The most likely hidden states (T,) of one sequence, and their log-probability with x.
+        """Return the most probable hidden states (T,) of one sequence, and their joint log-probability with x.
 
         Raises:
             SeqgenError: if x has probability 0.
@@ -201,16 +201,16 @@ class HMM(Generator):
         return path, log_prob
 
     def decode(self, x: Any) -> np.ndarray:
-        """The most likely hidden states (T,) of one sequence."""
+        """Return the most probable hidden states (T,) of one sequence."""
         return self.viterbi(x)[0]
 
     def filter(self, x: Any) -> np.ndarray:
-        """p(z_t | x_1 … x_t) of one sequence, (T, K)."""
+        """Return p(z_t | x_1 … x_t) of one sequence, (T, K)."""
         found = need_possible(filtered(self._chain, self.emission, self._one(x), keep=True), "x")
         return np.exp(found.log_states)
 
     def smooth(self, x: Any) -> np.ndarray:
-        """p(z_t | x_1 … x_T) of one sequence, (T, K)."""
+        """Return p(z_t | x_1 … x_T) of one sequence, (T, K)."""
         row = self._one(x)
         bounds = np.array([0, len(row)])
         found = hmm_inference.expectation(self._chain, self.emission.likelihood(row), bounds)
@@ -221,7 +221,7 @@ class HMM(Generator):
     predict_proba = smooth
 
     def predict(self, x: Any, steps: int = 1) -> Prediction:
-        """Distribution of the hidden state, and mean observation, of each of the next `steps` after x."""
+        """Return the distribution of the hidden state and the mean observation of each of the next `steps` after x."""
         steps = integer("steps", steps, low=1)
         state = hmm_inference.last_filtered(self._chain, self.emission, self._one(x), "x")
         states = []
@@ -231,10 +231,10 @@ class HMM(Generator):
         return Prediction(np.stack(states), np.stack(states) @ self.emission.expectation())
 
     def stationary(self) -> np.ndarray:
-        """The distribution of hidden states that a step does not change, (K,).
+        """Return the stationary distribution of hidden states, (K,).
 
         Raises:
-            SeqgenError: if there are several, because the chain has parts that it cannot leave.
+            SeqgenError: if there are several, because the chain has several closed classes.
         """
         left, singular, _ = np.linalg.svd(self.transition - np.eye(self.states))
         if np.sum(singular < 1e-10) > 1:
@@ -254,12 +254,12 @@ class HMM(Generator):
         with_states: bool = False,
         **arguments: Any,
     ) -> Any:
-        """n samples as one array (n, length, ...), or a list where lengths differ or data are text.
+        """Return n samples as one array (n, length, ...), or a list if lengths differ or data are text.
 
         Args:
-            n, length, seed: as for `stream`; length may be None only if a stop sequence ends every sample.
+            n, length, seed: as in `stream`; length may be None only if a stop sequence ends every sample.
             with_states: also return the hidden states, as an array or list of arrays.
-            arguments: as for `stream`.
+            arguments: as in `stream`.
         """
         if length is None and not may_stop(arguments.get("controls")):
             raise ValueError("length must be given: the samples of an HMM are endless")
@@ -287,7 +287,7 @@ class HMM(Generator):
         posterior_paths(found.log_states, log_backward, np.uint64(seed), 0, paths)
         return paths
 
-    # ---- the generator contract -------------------------------------------------------------------------
+    # ---- the generator interface ------------------------------------------------------------------------
 
     @property
     def ends(self) -> bool:
@@ -302,11 +302,11 @@ class HMM(Generator):
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
         return cls(*parts(weights), codec=codec_from_config(weights.config["codec"]))
 
     def _sequences(self, x: Any) -> list[np.ndarray]:
-        """User data as checked sequences, none of them empty."""
+        """Convert user data to validated, non-empty sequences."""
         rows = self.codec.encode_batch(x)
         if not rows or any(len(row) == 0 for row in rows):
             raise ValueError("x must hold at least one observation in every sequence, got an empty one")

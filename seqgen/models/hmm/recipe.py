@@ -1,4 +1,4 @@
-"""The recipes of `seqgen train hmm` and `seqgen train gaussian-mixture`, which are fitted by EM."""
+"""The recipes of `seqgen train hmm` and `seqgen train gaussian-mixture`: fits by EM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """Settings of EM: at most `iterations`, ending when one gains less than `tolerance` nats per observation."""
+    """Settings of EM: at most `iterations`, until the gain is below `tolerance` nats per observation."""
 
     iterations: int = 100
     tolerance: float = 1e-5
@@ -24,7 +24,7 @@ class FitConfig:
 
 
 def prepare_hmm(request: TrainingRequest) -> Training:
-    """Read the sequences, and make a model to begin with."""
+    """Read the sequences and create the initial model."""
     from seqgen.data.arrays import hold_out, read_sequences
     from seqgen.models.hmm.model import HMM
 
@@ -37,7 +37,7 @@ def prepare_hmm(request: TrainingRequest) -> Training:
 
 
 def prepare_mixture(request: TrainingRequest) -> Training:
-    """Read the vectors, and make a model to begin with."""
+    """Read the vectors and create the initial model."""
     from seqgen.data.arrays import hold_out, read_vectors
     from seqgen.models.hmm.mixture import GaussianMixture
 
@@ -52,7 +52,7 @@ def prepare_mixture(request: TrainingRequest) -> Training:
 def _fitted(
     model: Any, before: Any, after: list[np.ndarray], split: str, config: FitConfig, report: Report | None
 ) -> tuple[Any, Mapping[str, Any]]:
-    """The model after EM on `before`, and its card with the score of `after`."""
+    """Return the model after EM on `before`, and its card with the score on `after`."""
     import numpy as np
 
     observations = len(before) if isinstance(before, np.ndarray) else sum(map(len, before))
@@ -72,7 +72,7 @@ def _fitted(
 
 
 def _as_emission(sequences: list[np.ndarray], emission: str) -> list[np.ndarray]:
-    """Sequences as an emission wants them: symbols (T,), counts as they are, else vectors (T, D)."""
+    """Convert sequences for an emission: symbols (T,), counts unchanged, else vectors (T, D)."""
     if emission == "categorical":
         return [s.astype("int64").reshape(len(s)) if s.ndim == 1 or s.shape[1] == 1 else s for s in sequences]
     return sequences if emission == "poisson" else [s.reshape(len(s), -1) for s in sequences]

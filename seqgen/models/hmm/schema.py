@@ -1,4 +1,4 @@
-"""What the configuration of an HMM or of a Gaussian mixture says of its arrays.
+"""The schemas of HMMs and Gaussian mixtures.
 
 Legend: B lanes, N observations, K states, M components, D dimensions, V symbols.
 """
@@ -40,7 +40,7 @@ MIXTURE_CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of an `HMM`; the numbers of states and components are those of its arrays."""
+    """Return the schema of an `HMM`; its arrays determine the numbers of states and components."""
     codec, given = CONFIGURATION.read(config)
     name, covariance_type = _emission(given["emission"], codec)
 
@@ -61,7 +61,7 @@ def schema(config: Any) -> Schema:
 
 
 def mixture_schema(config: Any) -> Schema:
-    """The schema of a `GaussianMixture` on its own, which streams as an HMM of one state."""
+    """Return the schema of a plain `GaussianMixture`, which streams as an HMM with one state."""
     codec, given = MIXTURE_CONFIGURATION.read(config)
     covariance_type = given["covariance_type"]
 
@@ -76,7 +76,7 @@ def mixture_schema(config: Any) -> Schema:
 
 
 def _emission(config: Mapping[str, Any], codec: Codec) -> tuple[str, str]:
-    """Name and covariance type ("" where there is none) of an emission that goes with the codec."""
+    """Return name and covariance type ("" if it has none) of an emission, and check that it fits the codec."""
     name = config.get("name")
     if not isinstance(name, str) or name not in EMISSIONS:
         raise SeqgenError(f"unknown emission {name!r}; this version knows {', '.join(EMISSIONS)}")
@@ -95,13 +95,13 @@ def _emission(config: Mapping[str, Any], codec: Codec) -> tuple[str, str]:
 
 def _fits(name: str, codec: Codec) -> bool:
     if not isinstance(codec, Vectors):
-        # a symbol of an image is a row of numbers
+        # a symbol of `Pixels` is a row of numbers
         return name == "categorical" and codec.size > 0 and codec.medium != "image"
     return name == "poisson" or (name in _NORMAL and codec.dimensions > 0)
 
 
 def emission_arrays(name: str, covariance_type: str, codec: Codec, states: tuple[int | str, ...]) -> Fields:
-    """The parameters of an emission; `states` is its leading axis, or none."""
+    """Yield the parameters of an emission; `states` is its leading axis, if any."""
     if name == "categorical":
         by = f"{codec.size} symbols"
         yield "probabilities", Field((*states, codec.size), by=by, **_PROBABILITIES)
@@ -159,7 +159,7 @@ def _state(codec: Codec, states: int | str) -> Any:
 
 
 def _observations(name: str, codec: Codec) -> dict[str, Field]:
-    """The symbols that an engine hands out, and the components of a mixture."""
+    """Return the output of an engine: observations, and the components of a mixture."""
     if name == "categorical":
         return {"symbols": Field(("N",), ("int64",), low=0, below=codec.size)}
     assert isinstance(codec, Vectors)

