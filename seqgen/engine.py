@@ -2,7 +2,8 @@
 
 An engine is built from `Weights` and a `Request`, never from a module (the torch reference engines may also receive the
 live model). It deals with symbols and positions; the stream handles chunks, media, stop sequences and the order of
-samples. Legend: B lanes, N symbols per step, V vocabulary.
+samples.
+Legend: B lanes, N symbols per step, V vocabulary.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 top-p, min-p, typical. Each step operates on the renormalised result of the previous one.
 
 The semantics are those of the logits warpers of Hugging Face's `transformers`. This module has the reference in
-float64, which is the specification, and the same steps for kernels, on a block of rows in registers. Shapes: B rows, V
-symbols; in kernels BB rows per program and BV, the smallest power of two >= V.
+float64, which is the specification, and the same steps for kernels, on a block of rows in registers.
+Shapes: B rows, V symbols; in kernels BB rows per program and BV, the smallest power of two >= V.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Key = (seed mod 2^32, seed div 2^32); counter = (t mod 2^32, i mod 2^32, i div 2^32, purpose 2^24 + t div 2^32), with
 the sample index i and the position t in the sample. Each counter yields four 32-bit words, stored in int64, because
-torch supports little arithmetic on uint32. A draw that needs one word uses the first. Shapes: N counters.
+torch supports little arithmetic on uint32. A draw that needs one word uses the first.
+Shapes: N counters.
 """
 
 from __future__ import annotations

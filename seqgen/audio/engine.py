@@ -2,8 +2,9 @@
 features.
 
 Random numbers: a categorical sample at position t uses uniform t of TOKEN; a mixture uses word t of COMPONENT for its
-component and word t of EMISSION for its value, as in Gaussian mixtures. Legend: B lanes, N samples per step, k kernel
-size, K length of one-hot class and vector, F frames of `hop` samples, Z columns of all layers' gates.
+component and word t of EMISSION for its value, as in Gaussian mixtures.
+Legend: B lanes, N samples per step, k kernel size, K length of one-hot class and vector, F frames of `hop` samples, Z
+columns of all layers' gates.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A condition is a class number, a vector or features if the model takes one of the three; else a mapping with the keys
 "class", "vector" and "features". Class and vector hold for the whole sample; frame i of the features applies to samples
-[i hop, (i + 1) hop). Features are an array, or a live source that is read during generation. Legend: B batch, F frames,
-M features per frame, K length of one-hot class and vector together.
+[i hop, (i + 1) hop). Features are an array, or a live source that is read during generation.
+Legend: B batch, F frames, M features per frame, K length of one-hot class and vector together.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Conditions of image models: a class, a vector, a guide image, or several of them.
 
 A condition is a class number, a vector or an image if the model takes one of the three; else a mapping with the keys
-"class", "vector" and "guide". Legend: B batch, K features (one-hot class and vector).
+"class", "vector" and "guide".
+Legend: B batch, K features (one-hot class and vector).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A convolutional encoder from images to codes of m numbers, and the corresponding transposed-convolution decoder.
 
 They form a plain auto-encoder; the PixelCNN auto-encoder has the same encoder (van den Oord et al. 2016, arXiv
-1606.05328, section 3.3). Shapes: B batch, C colours, H rows, W columns, F channels, m bottleneck.
+1606.05328, section 3.3).
+Shapes: B batch, C colours, H rows, W columns, F channels, m bottleneck.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The base of all engines of image models: B images that are drawn row by row, with known pixels fixed.
 
 Random numbers: pixel (c, h, w) uses the uniform of position (h·W + w)·C + c, its place in raster order, whatever was
-drawn before it. Legend: B lanes, C colours, H rows, W columns, N rows per step, L levels.
+drawn before it.
+Legend: B lanes, C colours, H rows, W columns, N rows per step, L levels.
 """
 
 from __future__ import annotations

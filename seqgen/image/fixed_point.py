@@ -5,7 +5,8 @@ is the unique fixed point of drawing every pixel from the current image. A sweep
 previous sweep by one parallel pass. A pixel is final once all pixels before it are, so the iteration ends after at most
 as many sweeps as there are pixels, usually after a small fraction of them (Song et al. 2021, arXiv 2002.03629; Wiggers
 and Hoogeboom 2020, arXiv 2002.09928). A sweep costs a full pass, so the method pays off only where a pass over all
-pixels costs about as much as a pass over one. Shapes: B lanes, C colours, H rows, W columns, N rows, L levels.
+pixels costs about as much as a pass over one.
+Shapes: B lanes, C colours, H rows, W columns, N rows, L levels.
 """
 
 from __future__ import annotations

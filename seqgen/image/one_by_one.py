@@ -2,7 +2,8 @@
 
 They run in the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes
 are therefore computed one by one, so that samples are identical in any batch; in float32 they are computed together,
-and samples are identical up to rounding. Legend: B lanes, L levels, D dimensions.
+and samples are identical up to rounding.
+Legend: B lanes, L levels, D dimensions.
 """
 
 from __future__ import annotations

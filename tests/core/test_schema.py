@@ -216,7 +216,7 @@ def test_trees_of_any_kind_are_right(boundaries, smoothing):
     ("name", "value", "words"),
     [
         ("children.0", np.array([1, 1, 1, 9]), "children.0 adds up to 12, symbols.1 has"),
-        ("counts", np.array([2**62, 2**62]), "counts add up to more than can be counted"),
+        ("counts", np.array([2**62, 2**62]), "counts add up to more than an integer can hold"),
         (
             "symbols.0",
             np.array([3]),
@@ -224,9 +224,9 @@ def test_trees_of_any_kind_are_right(boundaries, smoothing):
         ),
         ("symbols.0", np.array([1, 0]), "symbols.0 must ascend"),
         ("symbols.1", np.array([3]), "symbols.1 has the end of a sequence"),
-        ("symbols.1", np.array([4]), "symbols.1 has the beginning of a sequence after a symbol"),
+        ("symbols.1", np.array([4]), "symbols.1 has the padding of a sequence after a symbol"),
         ("symbols.2", np.array([4]), "symbols.2 must be at most 3, it has 4 at 0"),
-        ("symbols.2", np.array([1, 2]), "symbol 3 is never counted, so that nothing can be said of it"),
+        ("symbols.2", np.array([1, 2]), "symbol 3 is never counted, so its probability is undefined"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -243,7 +243,7 @@ def test_a_tree_that_no_text_could_have_is_refused(name, value, words):
     [
         # every n-gram begins a sequence and is padded twice, so that none is of the full length
         ((2, 1, 2, 2), "no sequence is long enough for the order 2"),
-        ((0, 1, 0, 2), "no sequence has a beginning, although there are boundaries"),
+        ((0, 1, 0, 2), "no sequence has padding, although there are boundaries"),
     ],
 )  # fmt: skip
 def test_a_tree_without_its_longest_or_its_first_n_grams_is_refused(nodes, words):

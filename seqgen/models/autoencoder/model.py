@@ -1,6 +1,7 @@
 """The plain auto-encoder, trained with the squared error: the baseline of the PixelCNN auto-encoder (van den Oord et
-al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models"). Shapes: B batch, C colours, H rows, W columns, m
-bottleneck.
+al. 2016, arXiv 1606.05328, figure 6; Chintala, "Generative models").
+
+Shapes: B batch, C colours, H rows, W columns, m bottleneck.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Character RNN: h = cell(one_hot(x), h), logits = W h + b (Zhou, lecture 22, "RNN: Recurrent Neural Networks").
 
 The cell is the lecture's tanh recurrence, a GRU or an LSTM, at any depth. The first symbol of a sample is predicted
-from a zero input and a zero state, in training as in sampling. Shapes: B batch, T time, V vocabulary, H hidden size, L
-layers.
+from a zero input and a zero state, in training as in sampling.
+Shapes: B batch, T time, V vocabulary, H hidden size, L layers.
 """
 
 from __future__ import annotations

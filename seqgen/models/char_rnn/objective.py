@@ -2,7 +2,8 @@
 
 The text is divided into B rows that are read in parallel, T characters per step; the hidden state is carried from
 window to window (truncated back-propagation through time). Each pass over the text starts at a new random offset with
-the zero state and the start symbol, as in sampling. Legend: B rows, T window.
+the zero state and the start symbol, as in sampling.
+Legend: B rows, T window.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What both EoNADE engines keep of a lane: its order, and the log-probabilities of an image that is drawn at once.
+"""Lane state of both EoNADE engines: the drawing order, and the log-probabilities of the image.
 
-The whole image is drawn when its first row is asked for; the rows are then handed out one after the other. The noise
-of a dimension is that of its place in raster order, whatever the order. Legend: B lanes, D dimensions.
+The whole image is drawn when its first row is requested; its rows are then returned one by one. The random number of a
+dimension is that of its place in raster order, in any drawing order.
+Legend: B lanes, D dimensions.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ class OrderedLanes:
     """Orders and log-probabilities of B lanes.
 
     Attributes:
-        order: (B, D) int64, the dimensions in the order in which they are drawn.
-        log_probs: (B, 2, C, H, W) float64, under the model and as drawn; of no rows if nobody wants them.
+        order: (B, D) int64, the dimensions in drawing order.
+        log_probs: (B, 2, C, H, W) float64, under the model and as drawn; without rows if they are not requested.
     """
 
     def __init__(self, request: Request, shape: tuple[int, int, int]) -> None:
@@ -28,17 +29,17 @@ class OrderedLanes:
         self.log_probs = np.zeros((request.lanes, 2, colours, kept, columns))
 
     def state(self) -> dict[str, np.ndarray]:
-        """The arrays by name."""
+        """Return the arrays by name."""
         return {"order": self.order, "log_probs": self.log_probs}
 
     def begin(self, lanes: np.ndarray, start: Start, known: np.ndarray) -> None:
-        """Give `lanes` the order that their condition asks for; known pixels (C, H, W) come first."""
+        """Set the order of `lanes` from their condition; known pixels (C, H, W) come first."""
         order = checked_order(start.condition, self.order.shape[1])
         self.order[lanes] = known_first(order, known.transpose(1, 2, 0).ravel())
         self.log_probs[lanes] = 0.0
 
-    def hand_out(self, first: np.ndarray, rows: np.ndarray, log_probs: np.ndarray) -> None:
-        """Copy rows[b] rows from first[b] on of each lane's log-probabilities into (2, B, N, C, W)."""
+    def copy_rows(self, first: np.ndarray, rows: np.ndarray, log_probs: np.ndarray) -> None:
+        """Copy the log-probabilities of rows[b] rows of each lane, from first[b] on, into (2, B, N, C, W)."""
         if not log_probs.shape[2]:
             return
         for lane in np.flatnonzero(rows):

@@ -6,8 +6,8 @@ arXiv 1310.1757; Zhou, lecture 22, for NADE): one network for the factors of all
 
 whose inputs are the known values and their mask. It is trained on random subsets of known dimensions. For each order it
 defines an exact density, so it can be sampled in any order and completes any set of known pixels; different orders
-define different densities, which an ensemble averages. More than two levels are handled as in `nade`. Shapes: B batch,
-C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.
+define different densities, which an ensemble averages. More than two levels are handled as in `nade`.
+Shapes: B batch, C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class EoNADEEngine(PixelEngine):
             lambda some: draw_images(self._packed, some, seed, pixels, order, controls, kept, made),
             np.flatnonzero((rows > 0) & (self.row == 0)),
         )
-        self._ordered.hand_out(self.row, made, log_probs)
+        self._ordered.copy_rows(self.row, made, log_probs)
         return made
 
     def close(self) -> None:

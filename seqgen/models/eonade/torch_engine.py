@@ -42,7 +42,7 @@ class EoNADEEngine(OneByOneEngine):
             if kept is not None:
                 pixels, colour = np.divmod(dimensions, colours)
                 self._ordered.log_probs[lanes, :, colour, *np.divmod(pixels, columns)] = kept[:, lanes].T
-        self._ordered.hand_out(self.row, rows, log_probs)
+        self._ordered.copy_rows(self.row, rows, log_probs)
         return rows.copy()
 
     def _start(self) -> Tensor:

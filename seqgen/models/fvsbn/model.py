@@ -3,8 +3,8 @@ generative model"): logistic regression of every pixel on the pixels before it,
 
     p(x_i = 1 | x_<i) = sigmoid(α_i0 + Σ_{j<i} α_ij x_j).
 
-The lecture writes "logit" for its inverse, the sigmoid. Shapes: B batch, C colours, H rows, W columns, L = 2 levels, D
-= C·H·W dimensions.
+The lecture writes "logit" for its inverse, the sigmoid.
+Shapes: B batch, C colours, H rows, W columns, L = 2 levels, D = C·H·W dimensions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Expectation-maximisation: the loop that HMMs and mixtures share, and its record."""
+"""Expectation-maximisation: the EM loop of HMMs and mixtures, and its history."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Statistics = TypeVar("Statistics")
 
 @dataclass(frozen=True)
 class FitHistory:
-    """How a fit went.
+    """The history of a fit.
 
     Attributes:
-        log_likelihoods: in nats, of the parameters that each iteration began with.
+        log_likelihoods: log-likelihood in nats of the parameters at the start of each iteration.
         converged: whether the last gain was below the tolerance.
     """
 
@@ -29,7 +29,7 @@ class FitHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """Checked options of a fit; `HMM.fit` explains them."""
+    """Validated options of a fit, documented at `HMM.fit`."""
 
     iterations: int
     tolerance: float
@@ -53,10 +53,10 @@ def expectation_maximization(
     """Alternate `expect` and `maximise` until the gain is below the tolerance.
 
     Args:
-        expect: gives the log-likelihood of the present parameters and the statistics for `maximise`.
-        maximise: changes the parameters.
+        expect: returns the log-likelihood of the current parameters and the statistics for `maximise`.
+        maximise: updates the parameters.
         options: iterations and tolerance.
-        observations: their number; the tolerance is for one observation.
+        observations: number of observations; the tolerance is per observation.
         progress: called with the iteration and its log-likelihood.
     """
     values: list[float] = []
@@ -65,7 +65,7 @@ def expectation_maximization(
         if not np.isfinite(value):
             raise SeqgenError(
                 f"the log-likelihood is {value} in iteration {iteration}: an observation has probability 0 "
-                "under the model; begin from parameters that allow every observation"
+                "under the model; start from parameters that allow every observation"
             )
         values.append(value)
         if progress is not None:

@@ -1,7 +1,7 @@
 """Inference in HMMs, in blocks to bound the memory, with the kernels of `numba_inference`.
 
-Every function first uses the fast kernels, and computes in logarithms if a sequence underflows. Legend: K states, T
-observations, S concatenated sequences.
+Every function first uses the fast kernels, and computes in logarithms if a sequence underflows.
+Legend: K states, T observations, S concatenated sequences.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `cumulative` is the definition. `GuideTable` computes the same draw from the 32-bit word of the uniform in a few
 operations, with integer thresholds and a guide table of starting positions (Chen and Asau, "On generating random
-variates from an empirical distribution", AIIE Transactions 6, 1974). Legend: R rows.
+variates from an empirical distribution", AIIE Transactions 6, 1974).
+Legend: R rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What both HMM engines make of a request: the state before the sample, and the controls of the emission."""
+"""Inputs of both HMM engines: the state before the sample, and the controls applied to the emission."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seqgen.errors import SeqgenError, integer
 
 
 def conditioned_state(start: Start, states: int) -> int | None:
-    """The hidden state just before the sample that `condition={"state": k}` asks for, or None.
+    """Return the hidden state before the sample given by `condition={"state": k}`, or None.
 
     Raises:
-        TypeError, ValueError, SeqgenError: for a condition of another kind, a state that is not there, or a
-            prompt as well.
+        TypeError, ValueError, SeqgenError: if the condition is of another kind, the state does not exist, or a prompt
+            is given as well.
     """
     condition = start.condition
     if condition is None:
@@ -25,16 +25,16 @@ def conditioned_state(start: Start, states: int) -> int | None:
         raise TypeError(f'condition must be {{"state": k}}, got {condition!r}')
     if start.prompt is not None:
         raise SeqgenError(
-            "give a prompt or a condition, not both: observations already tell about the state before the sample"
+            "give a prompt or a condition, not both: the prompt already determines the state before the sample"
         )
     return integer('condition["state"]', condition["state"], low=0, high=states - 1)
 
 
 def controlled(log_p: np.ndarray, controls: BoundControls) -> np.ndarray:
-    """Log-probabilities (K, V) of the symbols in each state after the controls.
+    """Return the log-probabilities (K, V) of the symbols in each state after the controls.
 
     Raises:
-        SeqgenError: if some state is left without a symbol.
+        SeqgenError: if a state is left without a symbol.
     """
     rows = []
     for state, row in enumerate(log_p):

@@ -1,7 +1,7 @@
-"""A Markov chain as a finite automaton: its states are the contexts that were seen, of every length.
+"""A Markov chain as a finite automaton whose states are the observed contexts of every length.
 
-A state's successors lie side by side; a symbol that is not among them is left to the state of the next shorter
-context, whose share of the mass is `backoff`. State 0 is the empty context, which has every symbol.
+The successors of a state are stored contiguously; for other symbols the state backs off, with probability `backoff`, to
+the state of the next shorter context. State 0 is the empty context, whose successors are all symbols.
 Legend: S states, E successors of all states, V vocabulary; symbol V is the end of a sample.
 """
 
@@ -20,21 +20,21 @@ ROOT = 0
 
 
 class Automaton(NamedTuple):
-    """What samplers and scorers walk on.
+    """The automaton that samplers and scorers traverse.
 
     Attributes:
         first: (S + 1,) int32; the successors of s are first[s] to first[s + 1] - 1, by ascending symbol.
         symbol: (E,) int32. next: (E,) int32, the state after the symbol.
-        cumulative: (E,) float64, running sum of the mass that the state itself gives to its successors; it
-            ends at 1 - backoff. An inverse CDF runs over these pieces of mass, then over those of `parent`.
-        full: (E,) float64, the probability of the successor, the shorter contexts' share included.
-        suffix: (E,) int32, where the same symbol stands among the successors of `parent`.
-        parent: (S,) int32, the state of the context without its oldest symbol; the root's is itself.
+        cumulative: (E,) float64, cumulative sum of the mass of the state's own successors, up to 1 - backoff. The
+            inverse CDF covers this mass first, then that of `parent`.
+        full: (E,) float64, the probability of the successor, including the share of shorter contexts.
+        suffix: (E,) int32, position of the same symbol among the successors of `parent`.
+        parent: (S,) int32, the state of the context without its oldest symbol; that of the root is the root.
         backoff: (S,) float64, the probability of drawing from the parent instead.
-        lengths: (L + 1,) int32, the first state of each context length, then the end of the longest ones.
+        lengths: (L + 1,) int32, the first state of each context length, followed by S.
         start: the state before the first symbol.
         symbols: V.
-        ends: whether samples end by themselves.
+        ends: whether the end of a sample is a symbol.
     """
 
     first: np.ndarray
@@ -51,7 +51,7 @@ class Automaton(NamedTuple):
     ends: bool
 
     def follow(self, state: int, symbols: np.ndarray) -> int:
-        """The state after `symbols`: the longest context that was seen."""
+        """Return the state after `symbols`, that of the longest observed context."""
         for symbol in symbols:
             while (entry := self.find(state, int(symbol))) < 0:
                 state = int(self.parent[state])
@@ -59,13 +59,13 @@ class Automaton(NamedTuple):
         return state
 
     def find(self, state: int, symbol: int) -> int:
-        """Where `symbol` stands among the successors of `state`, or -1."""
+        """Return the position of `symbol` among the successors of `state`, or -1."""
         begin, end = int(self.first[state]), int(self.first[state + 1])
         entry = begin + int(np.searchsorted(self.symbol[begin:end], symbol))
         return entry if entry < end and self.symbol[entry] == symbol else -1
 
     def successors(self, state: int) -> tuple[np.ndarray, np.ndarray]:
-        """Probability and next state of every symbol, (V,) each, or (V + 1,) with the end."""
+        """Return probability and next state of every symbol, (V,) each, or (V + 1,) with the end."""
         path = [state]
         while path[-1] != ROOT:
             path.append(int(self.parent[path[-1]]))
@@ -80,15 +80,15 @@ class Automaton(NamedTuple):
 
 
 def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
-    """The automaton of n-gram counts; `smoothing` is None or "kneser-ney"."""
+    """Return the automaton of n-gram counts; `smoothing` is None or "kneser-ney"."""
     from seqgen.models.markov.numba_linking import link, match
 
     by_order = orders(ngrams, neighbours=smoothing is not None)
     contexts = [_group_starts(order.columns[:-1]) for order in by_order]
     states = np.cumsum([0, *(len(starts) for starts in contexts)])
     entries = np.cumsum([0, *(len(order.counts) for order in by_order)])
-    # smoothing gives the end some probability everywhere, although no sequence was empty: a state of its own
-    # to begin in, which has every symbol and not the end, keeps samples from being empty
+    # smoothing gives the end a positive probability everywhere, although no sequence was empty: a separate start state,
+    # which has every symbol except the end, prevents empty samples
     begins = smoothing is not None and ngrams.ends
     automaton = _empty(ngrams, states, entries, begins)
     owner = np.zeros(len(by_order[0].counts), np.int32)
@@ -108,7 +108,7 @@ def from_ngrams(ngrams: NGrams, smoothing: str | None) -> Automaton:
 
 
 def _empty(ngrams: NGrams, states: np.ndarray, entries: np.ndarray, begins: bool) -> Automaton:
-    """An automaton that is not filled in yet; the n-grams of length m + 1 have states[m] and entries[m] first."""
+    """Allocate an automaton; the n-grams of length m + 1 start at states[m] and entries[m]."""
     of_state = int(states[-1]) + begins
     of_entry = int(entries[-1]) + begins * ngrams.symbols
     first = np.empty(of_state + 1, np.int32)
@@ -123,7 +123,7 @@ def _empty(ngrams: NGrams, states: np.ndarray, entries: np.ndarray, begins: bool
         parent=np.empty(of_state, np.int32),
         backoff=np.empty(of_state),
         lengths=states.astype(np.int32),
-        # the beginning is the greatest symbol, so its context is the last of those of length 1
+        # `begin` is the largest symbol, so its context is the last of those of length 1
         start=int(states[2]) - 1 if ngrams.ends else ROOT,
         symbols=ngrams.symbols,
         ends=ngrams.ends,
@@ -131,7 +131,7 @@ def _empty(ngrams: NGrams, states: np.ndarray, entries: np.ndarray, begins: bool
 
 
 def _root(automaton: Automaton, order: Order, known: np.ndarray, discounted: float) -> None:
-    """Fill in the empty context, which has every symbol: its share of the uniform distribution is added here."""
+    """Fill in the empty context, which has every symbol, including the share of the uniform distribution."""
     size, total = len(order.counts), order.counts.sum()
     own, ranks = slice(0, size), np.arange(1, size + 1)
     share = discounted * size / total
@@ -145,7 +145,7 @@ def _root(automaton: Automaton, order: Order, known: np.ndarray, discounted: flo
 
 
 def from_table(start: np.ndarray, transition: np.ndarray) -> Automaton:
-    """The chain of order 1 with the given (V,) start and (V, V) transition probabilities."""
+    """Return the automaton of order 1 with the given (V,) start and (V, V) transition probabilities."""
     symbols = len(start)
     rows, columns = np.nonzero(transition)
     sizes = np.append(symbols, np.bincount(rows, minlength=symbols))
@@ -161,7 +161,7 @@ def from_table(start: np.ndarray, transition: np.ndarray) -> Automaton:
 
 
 def _with_start(automaton: Automaton) -> Automaton:
-    """Fill in the last state, for which there is room: the start, without the end."""
+    """Fill in the last state, which is already allocated: the start, without the end."""
     probabilities, states = automaton.successors(automaton.start)
     probabilities = probabilities[:-1] / probabilities[:-1].sum()
     start, own = len(automaton.parent) - 1, slice(-automaton.symbols, None)
@@ -174,7 +174,7 @@ def _with_start(automaton: Automaton) -> Automaton:
 
 
 def _group_starts(columns: np.ndarray) -> np.ndarray:
-    """Where a new value of `columns` (m, n), which are sorted, begins."""
+    """Return the start positions of groups of equal columns in `columns` (m, n), which are sorted."""
     fresh = np.zeros(columns.shape[1], bool)
     fresh[0] = True
     for column in columns:
@@ -183,7 +183,7 @@ def _group_starts(columns: np.ndarray) -> np.ndarray:
 
 
 def _running(probabilities: np.ndarray) -> np.ndarray:
-    """The running sum, which reaches exactly 1 with the last symbol that has any probability."""
+    """Return the cumulative sum, which is exactly 1 at the last symbol with positive probability."""
     running = np.minimum(np.cumsum(probabilities), 1.0)
     running[np.flatnonzero(probabilities)[-1] :] = 1.0
     return running

@@ -1,16 +1,17 @@
-"""Samples with symbols forced at given positions, drawn exactly: backward messages over the automaton.
+"""Exact sampling with symbols forced at given positions, by backward messages over the automaton.
 
-The message b[t, s] is the probability that the symbols forced at positions t, t + 1, … come out as wanted from
-state s. A draw at position t then weighs every symbol w by p(w | s) b[t + 1, next(s, w)]; nothing is rejected.
+The message b[t, s] is the probability of the symbols forced at positions t, t + 1, … from state s. The draw at position
+t weighs every symbol w by p(w | s) b[t + 1, next(s, w)]; there is no rejection.
 
 One step costs a pass over all n-grams, also with smoothing, where every symbol can follow every state:
 
-    b[t, s] = sum over w seen after s of (p(w | s) b[t + 1, next(s, w)]
+    b[t, s] = sum over successors w of s of (p(w | s) b[t + 1, next(s, w)]
                                           - backoff(s) p(w | parent) b[t + 1, next(parent, w)])
               + backoff(s) b[t, parent]
 
-The difference is harmless: b of a state and of its parent differ by at most a product of `order` backoff
-weights, so few digits can cancel. Legend: F positions up to the last forced one, S states.
+Cancellation in the difference is limited: b of a state and of its parent differ by at most a product of `order` backoff
+weights.
+Legend: F positions up to the last forced one, S states.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ _KEPT_BYTES = 1 << 28
 
 
 def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.ndarray:
-    """A condition {position: symbol} as (F,) int32, FREE where nothing is forced and V for the end.
+    """Convert a condition {position: symbol} to (F,) int32, with FREE at free positions and V for the end.
 
     Args:
         condition: a mapping; the symbol None is the end of the sample (unless None is a symbol).
-        codec, automaton: of the chain.
+        codec, automaton: those of the chain.
 
     Raises:
-        TypeError, ValueError: if it is no such mapping, or the end is forced where samples have none.
-        SeqgenError: if a position is so far on that the messages would take more than 1 GiB.
+        TypeError, ValueError: if the condition is not such a mapping, or the end is forced in a chain without ends.
+        SeqgenError: if a position is so large that the messages would take more than 1 GiB.
     """
     if not isinstance(condition, Mapping) or not condition:
         raise TypeError(
@@ -63,7 +64,7 @@ def forced_symbols(condition: Any, codec: Codec, automaton: Automaton) -> np.nda
 
 
 def most_forced(automaton: Automaton) -> int:
-    """How many positions a condition can reach over, as the messages may take 1 GiB."""
+    """Return the maximum length of a condition, whose messages may take 1 GiB."""
     return _MOST_BYTES // (8 * len(automaton.parent)) - 1
 
 
@@ -85,7 +86,7 @@ def _symbol(symbol: Any, position: int, codec: Codec, ends: bool) -> int:
 
 
 def messages(automaton: Automaton, forced: np.ndarray) -> np.ndarray:
-    """The backward messages (F + 1, S) of `forced` (F,), each row scaled to a greatest value of 1."""
+    """Return the backward messages (F + 1, S) of `forced` (F,), each row scaled to a maximum of 1."""
     states = len(automaton.parent)
     made = np.zeros((len(forced) + 1, states))
     made[-1] = 1.0
@@ -100,7 +101,7 @@ def messages(automaton: Automaton, forced: np.ndarray) -> np.ndarray:
 
 
 def _free(automaton: Automaton, state_of: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """One step back over a free position, where the sample must not end."""
+    """Step backwards over a free position, at which the sample must not end."""
     through = automaton.full * after[automaton.next]
     through[automaton.symbol == automaton.symbols] = 0.0
     own = through - automaton.backoff[state_of] * through[automaton.suffix]
@@ -108,17 +109,17 @@ def _free(automaton: Automaton, state_of: np.ndarray, after: np.ndarray) -> np.n
 
 
 def _forced(automaton: Automaton, state_of: np.ndarray, after: np.ndarray, symbol: int) -> np.ndarray:
-    """One step back over a forced position."""
-    seen = np.flatnonzero(automaton.symbol == symbol)
+    """Step backwards over a forced position."""
+    entries = np.flatnonzero(automaton.symbol == symbol)
     row, left = np.zeros(len(automaton.parent)), automaton.backoff.copy()
-    ahead = 1.0 if symbol == automaton.symbols else after[automaton.next[seen]]
-    row[state_of[seen]] = automaton.full[seen] * ahead
-    left[state_of[seen]] = 0.0
+    ahead = 1.0 if symbol == automaton.symbols else after[automaton.next[entries]]
+    row[state_of[entries]] = automaton.full[entries] * ahead
+    left[state_of[entries]] = 0.0
     return _add_parents(automaton, row, left)
 
 
 def _add_parents(automaton: Automaton, row: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Add every state's share of its parent's value, short contexts first."""
+    """Add to every state its share of the parent's value, short contexts first."""
     bounds = [*automaton.lengths.tolist(), len(row)]
     for begin, end in pairwise(bounds):
         row[begin:end] += share[begin:end] * row[automaton.parent[begin:end]]
@@ -126,14 +127,14 @@ def _add_parents(automaton: Automaton, row: np.ndarray, share: np.ndarray) -> np
 
 
 class Messages:
-    """The messages of the conditions in use, the latest ones kept."""
+    """A cache of the messages of recent conditions."""
 
     def __init__(self, automaton: Automaton) -> None:
         self._automaton = automaton
         self._kept: OrderedDict[bytes, np.ndarray] = OrderedDict()
 
     def of(self, forced: np.ndarray) -> np.ndarray:
-        """`messages` of `forced`."""
+        """Return the messages of `forced`."""
         key = forced.tobytes()
         if key not in self._kept:
             self._kept[key] = messages(self._automaton, forced)

@@ -1,4 +1,4 @@
-"""The recipes of the built-in Markov chains: words of Shakespeare, and the weather table of Petzka, lecture 10."""
+"""The recipes of the built-in Markov chains: words of Shakespeare, and the weather table (Petzka, lecture 10)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ TOMORROW = ((0.8, 0.05, 0.15), (0.2, 0.6, 0.2), (0.2, 0.3, 0.5))
 
 
 def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain, dict[str, Any]]:
-    """A chain of order 2 over the tokens of speeches, with Kneser-Ney smoothing, and its card.
+    """Fit a chain of order 2 with Kneser-Ney smoothing over the tokens of speeches; return it and its card.
 
-    A sequence is a speech with its speaker, as parted by blank lines, so every sample begins with a speaker and
-    ends by itself. The last tenth of the text is held out for the score; words that the first nine tenths
-    do not have are not scored, and the card says how many there are.
+    A sequence is a speech with its speaker; speeches are separated by blank lines. The last tenth of the text is held
+    out for the score; words that do not occur in the first nine tenths are not scored, and the card has their number.
 
     Args:
-        path: tinyshakespeare.txt, or any UTF-8 text with blank lines between its parts.
+        path: tinyshakespeare.txt, or any UTF-8 text with parts separated by blank lines.
 
     Raises:
         SeqgenError, ValueError: if the text cannot be read or is too short.
@@ -37,7 +36,7 @@ def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain,
     chain = MarkovChain(2, "kneser-ney", unit="tokens", boundaries=True).fit(before)
     scored = score_known(chain, after)
     if not scored.scored:
-        raise SeqgenError("the last tenth of the text holds nothing to score; give a longer text")
+        raise SeqgenError("the last tenth of the text has nothing to score; give a longer text")
     card = {
         "description": "word chain of order 2 with Kneser-Ney smoothing; a sample is a speech",
         "data": "Tiny Shakespeare",
@@ -58,7 +57,7 @@ def train_shakespeare_markov(path: str | os.PathLike[str]) -> tuple[MarkovChain,
 
 
 def compare_orders(path: str | os.PathLike[str]) -> list[tuple[int, str | None, Scored]]:
-    """The held-out score of orders 1 to 3 with and without smoothing, on the split of the built-in chain."""
+    """Return the held-out scores of orders 1 to 3 with and without smoothing, on the split of the built-in chain."""
     before, after = _speeches(path)
     compared = []
     for order in (1, 2, 3):
@@ -74,9 +73,9 @@ def _speeches(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
 
 
 def weather_model() -> tuple[MarkovChain, dict[str, Any]]:
-    """The weather table of a lecture (Petzka, lecture 10) as a chain of words, and its card.
+    """Return the weather table of a lecture (Petzka, lecture 10) as a chain of words, and its card.
 
-    The lecture calls the third state Foggy in one place and Cloud in the other; here it is "cloud".
+    The lecture names the third state both Foggy and Cloud; here it is "cloud".
     """
     chain = MarkovChain.from_table(SKIES, TOMORROW, unit="words")
     table = np.array(TOMORROW)

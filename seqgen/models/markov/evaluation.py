@@ -1,4 +1,4 @@
-"""Held-out likelihood of a Markov chain: unknown symbols are counted and not scored, the ends of sequences are."""
+"""Held-out likelihood of a Markov chain: unknown symbols are counted but not scored, ends of sequences are scored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def score_known_symbols(
     part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """As `evaluation.sequences.score_sequences`, with the symbols that the chain never saw left out of the score."""
+    """Score as `evaluation.sequences.score_sequences`, excluding symbols that are unknown to the chain."""
     sequences = read_held_out(model.codec, card, data, last, part)
     nats, symbols, unknown, _ = score_known(model, sequences)
     return summary(model.codec, data, nats, symbols, sequences=len(sequences), unknown=unknown)

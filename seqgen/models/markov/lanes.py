@@ -1,6 +1,7 @@
-"""What both engines of Markov chains keep for every lane: all of it lies in arrays, so that it can be resumed.
+"""Lane state of both engines of Markov chains, in arrays that can be saved and restored.
 
-Controls and conditions are only held once a lane has any. Legend: B lanes, V vocabulary, F forced positions.
+Arrays for controls and conditions are allocated when a lane first has any.
+Legend: B lanes, V vocabulary, F forced positions.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from seqgen.models.markov.numba_lanes import MarkovState
 
 
 class MarkovLanes(Engine):
-    """Beginning, saving and restoring lanes.
+    """Base class of both engines: starts, saves and restores lanes.
 
-    The end of a sample takes part in the controls as a symbol of its own, which is always allowed and never
-    penalised. A condition cannot be combined with controls that change the distribution.
+    For controls, the end of a sample is a symbol that is always allowed and never penalised. A condition cannot be
+    combined with controls that change the distribution.
     """
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
@@ -45,7 +46,7 @@ class MarkovLanes(Engine):
 
     @property
     def _outcomes(self) -> int:
-        """What a draw can give: V symbols, and the end where samples end."""
+        """The number of outcomes of a draw: V symbols, plus the end if samples have ends."""
         return self._automaton.symbols + self._automaton.ends
 
     def state(self) -> dict[str, np.ndarray]:
@@ -57,7 +58,7 @@ class MarkovLanes(Engine):
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         if "forced" in arrays and arrays["forced"].shape[-1] > most_forced(self._automaton):
             raise SeqgenError(
-                f"the state forces {arrays['forced'].shape[-1]} positions, more than a condition can"
+                f"the state has {arrays['forced'].shape[-1]} forced positions, more than a condition can have"
             )
         if "control_seen" in arrays:
             self._with_controls()
@@ -76,7 +77,7 @@ class MarkovLanes(Engine):
             if bound.allowed is not None and self._automaton.ends:
                 bound = replace(bound, allowed=np.append(bound.allowed, True))
             self._with_controls().begin(lanes, bound, start.prompt)
-        self._make_room(len(forced))
+        self._allocate_forced(len(forced))
         own = self._lanes
         own.index[lanes] = indices
         own.position[lanes] = 0
@@ -84,8 +85,8 @@ class MarkovLanes(Engine):
         own.forced[lanes] = FREE
         own.forced[lanes, : len(forced)] = forced
 
-    def _make_room(self, positions: int) -> None:
-        """Let conditions reach so many positions."""
+    def _allocate_forced(self, positions: int) -> None:
+        """Allocate at least `positions` forced positions per lane."""
         forced = self._lanes.forced
         if positions > forced.shape[1]:
             wider = np.full((len(forced), positions), FREE, np.int32)
@@ -93,7 +94,7 @@ class MarkovLanes(Engine):
             self._lanes = self._lanes._replace(forced=wider)
 
     def _start(self, start: Start) -> tuple[int, np.ndarray]:
-        """The state after the prompt, and the forced symbols, which must be possible from there."""
+        """Return the state after the prompt and the forced symbols, and check that these are possible."""
         prompt = np.zeros(0, np.int64) if start.prompt is None else start.prompt
         state = self._automaton.follow(self._automaton.start, prompt)
         if start.condition is None:
@@ -106,7 +107,7 @@ class MarkovLanes(Engine):
         if self._messages.of(forced)[0, state] == 0.0:
             raise SeqgenError(
                 f"condition {dict(start.condition)!r} cannot happen: this chain gives it probability 0; a chain "
-                "fitted with smoothing='kneser-ney' gives every sequence of known symbols a chance"
+                "fitted with smoothing='kneser-ney' gives every sequence of known symbols a positive probability"
             )
         return state, forced
 
@@ -116,7 +117,7 @@ class MarkovLanes(Engine):
         return self._controls
 
     def _forced_of(self, lane: int) -> np.ndarray:
-        """The lane's condition up to its last forced position."""
+        """Return the lane's condition up to its last forced position."""
         forced = self._lanes.forced[lane]
         last = np.flatnonzero(forced != FREE)
         return forced[: last[-1] + 1] if len(last) else forced[:0]

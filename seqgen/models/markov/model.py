@@ -1,6 +1,6 @@
 """Markov chains of any order over characters, words or any hashable symbols (Petzka, lecture 10, "Markov models").
 
-The lecture's weather table calls its third state Foggy in one place and Cloud in the other; here it is "cloud".
+The lecture's weather table names its third state both Foggy and Cloud; here it is "cloud".
 Legend: B sequences, V vocabulary.
 """
 
@@ -35,18 +35,17 @@ CODECS: dict[str, Callable[[Any], Codec]] = {
 
 
 class MarkovChain(Generator):
-    """A chain whose next symbol depends on the `order` symbols before it.
+    """A Markov chain whose next symbol depends on the previous `order` symbols.
 
     Args:
         order: at least 1.
-        smoothing: None gives the frequencies after the longest context that was seen; "kneser-ney" gives every
-            known symbol a chance everywhere (interpolated Kneser-Ney, see `seqgen.models.markov.smoothing`).
-        unit: what a string is made of: "characters"; "words", split at white space and joined by spaces;
-            "tokens", words, punctuation and white space that put together are the text again; "symbols" are
-            given as iterables of anything hashable. "auto" is characters for strings, else symbols.
-        boundaries: whether beginning and end of a sequence are part of the model, so that samples begin like
-            one and end by themselves. None: if it is fitted to more than one sequence. Without boundaries a
-            sample begins anywhere, with the frequencies of single symbols, and is endless.
+        smoothing: None uses the frequencies after the longest observed context; "kneser-ney" gives every known symbol
+            a positive probability (interpolated Kneser-Ney, see `seqgen.models.markov.smoothing`).
+        unit: the symbols of a string: "characters"; "words", split at white space and joined by spaces; "tokens",
+            words, punctuation and white space that concatenate to the text; "symbols" for iterables of hashable
+            objects. "auto" is characters for strings, else symbols.
+        boundaries: whether the model includes the start and end of sequences. None: if it is fitted to more than one
+            sequence. Without boundaries, a sample starts with the frequencies of single symbols and is endless.
 
     Example:
         >>> chain = MarkovChain(order=2, unit="words").fit(["the cat sat", "the cat ran", "a cat sat"])
@@ -75,22 +74,22 @@ class MarkovChain(Generator):
         self._ngrams: NGrams | None = None
         self._table: tuple[np.ndarray, np.ndarray] | None = None
 
-    # ---- learning -------------------------------------------------------------------------------------
+    # ---- fitting --------------------------------------------------------------------------------------
 
     def fit(self, sequences: Iterable[Any], *, progress: Callable[[int, int], None] | None = None) -> Self:
-        """Count the n-grams of sequences, which are read one after another and not kept.
+        """Count the n-grams of sequences, which are read once and not stored.
 
         Args:
-            sequences: strings, or iterables of hashable symbols; an iterator or generator will do. Empty ones
-                count for nothing. One long text is `[text]`.
-            progress: called now and then with the numbers of sequences and symbols so far.
+            sequences: an iterable of strings or of iterables of hashable symbols. Empty sequences are ignored. Pass one
+                long text as `[text]`.
+            progress: called occasionally with the numbers of sequences and symbols so far.
 
         Returns:
-            The chain itself; what it had learned before is replaced.
+            The chain itself; earlier counts are replaced.
 
         Raises:
-            ValueError: if there is no symbol at all, or `order` is larger than the longest sequence allows.
-            TypeError: if something is not a sequence, or a symbol is not hashable.
+            ValueError: if there are no symbols, or `order` is too large for the longest sequence.
+            TypeError: if an item is not a sequence, or a symbol is not hashable.
         """
         units = Units(self.unit)
         counter = NGramCounter(self.order + 1, progress)
@@ -120,16 +119,16 @@ class MarkovChain(Generator):
         *,
         unit: str = "symbols",
     ) -> Self:
-        """The chain of order 1 with given probabilities; its samples are endless.
+        """Create a chain of order 1 with given probabilities; its samples are endless.
 
         Args:
             symbols: the V symbols.
             transition: (V, V), row = from, column = to.
-            start: (V,) of the first symbol; None is the stationary distribution.
-            unit: "symbols" gives lists, "words" text joined by spaces, "characters" text.
+            start: (V,) probabilities of the first symbol; None is the stationary distribution.
+            unit: the type of samples: "symbols" are lists, "words" text joined by spaces, "characters" text.
 
         Raises:
-            ValueError: if a row is not a distribution; the message says which.
+            ValueError: if a row is not a distribution; the message names it.
             SeqgenError: if start is not given and there are several stationary distributions.
         """
         codec = CODECS[choice("unit", unit, UNITS)](list(symbols))
@@ -144,21 +143,21 @@ class MarkovChain(Generator):
 
     @cached_property
     def automaton(self) -> Automaton:
-        """The chain in the form in which it is sampled and scored."""
+        """The automaton that is used for sampling and scoring."""
         if self._table is not None:
             return from_table(*self._table)
         return from_ngrams(self._fitted(), self.smoothing)
 
     def log_prob(self, x: Any, *, prompt: Any = None, end: bool | None = None) -> np.ndarray:
-        """Exact log-probability of each sequence in nats, (B,) float64; -inf where it cannot occur.
+        """Return the exact log-probability of each sequence in nats, (B,) float64; -inf if it cannot occur.
 
         Args:
             x: one sequence or a list of them: text, symbols, or integer arrays.
-            prompt: what stands before every sequence and is not scored.
-            end: whether a sequence ends after its last symbol, which is scored too; None: if samples end.
+            prompt: symbols that precede every sequence and are not scored.
+            end: whether to score the end after the last symbol; None: if samples have ends.
 
         Raises:
-            ValueError: for symbols that the chain does not know.
+            ValueError: if a symbol is unknown to the chain.
         """
         scored_end = self.automaton.ends if end is None else bool(end)
         if scored_end and not self.automaton.ends:
@@ -169,7 +168,7 @@ class MarkovChain(Generator):
         return np.array([self.log_probs_from(state, row).sum() for row in rows], np.float64)
 
     def log_probs_from(self, state: int, symbols: np.ndarray) -> np.ndarray:
-        """Log-probability of each of `symbols` (T,) from a state of `automaton` on; symbol V is the end."""
+        """Return the log-probability of each of `symbols` (T,), starting from `state`; symbol V is the end."""
         from seqgen.models.markov.numba_walk import score
 
         log_probs = np.empty(len(symbols))
@@ -177,18 +176,18 @@ class MarkovChain(Generator):
         return log_probs
 
     def next_probabilities(self, context: Any = None) -> np.ndarray:
-        """Probability of every symbol after `context`, what came before it in the same sequence.
+        """Return the probability of every symbol after `context`, the preceding symbols of the sequence.
 
         Returns:
-            (V,) in the order of `codec.vocabulary`, or (V + 1,) with the end as the last where samples end.
+            (V,) in the order of `codec.vocabulary`, or (V + 1,) with the end last if samples have ends.
         """
         return self.automaton.successors(self._state("context", context))[0]
 
     def stationary(self) -> np.ndarray:
-        """The distribution (V,) that a chain of order 1 keeps.
+        """Return the stationary distribution (V,) of a chain of order 1.
 
         Raises:
-            SeqgenError: for chains of higher order, with ends, or with several such distributions.
+            SeqgenError: if the order is higher, samples have ends, or there are several stationary distributions.
         """
         automaton = self.automaton
         if self.order != 1 or automaton.ends:
@@ -200,7 +199,7 @@ class MarkovChain(Generator):
         return stationary(np.array([automaton.successors(state)[0] for state in states]))
 
     def _state(self, name: str, before: Any) -> int:
-        """The state after what the argument `name` says came before."""
+        """Return the state after the symbols of the argument `name`."""
         start = self.automaton.start
         if before is None:
             return start
@@ -213,10 +212,9 @@ class MarkovChain(Generator):
     # ---- sampling -------------------------------------------------------------------------------------
 
     def sample(self, n: int = 1, length: int | None = None, seed: int = 0, **arguments: Any) -> Any:
-        """n samples, as a list of texts or of lists of symbols; takes what `stream` takes.
+        """Return n samples as a list of texts or of lists of symbols; arguments as in `stream`.
 
-        Whole samples without controls or conditions are drawn by one kernel call for many of them; they are
-        the samples of the stream.
+        Samples without controls or conditions are drawn completely, many per kernel call; they equal those of `stream`.
         """
         prompt = arguments.get("prompt")
         if (
@@ -240,7 +238,7 @@ class MarkovChain(Generator):
 
     @cached_property
     def tables(self) -> Tables:
-        """The automaton as compiled samplers read it."""
+        """The automaton in the form that compiled samplers use."""
         from seqgen.models.markov.numba_tables import tables
 
         return tables(self.automaton)
@@ -251,16 +249,16 @@ class MarkovChain(Generator):
 
         return WholeSamples(self.tables, self.automaton.symbols, self.codec)
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     @property
     def ends(self) -> bool:
         return self.automaton.ends
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given and the vocabulary."""
+        """Return the constructor's arguments and the vocabulary."""
         return {
-            # unlike codec.config() this also takes symbols that can be streamed and not be saved
+            # unlike codec.config(), this accepts symbols that can be streamed but not saved
             "codec": {"name": self.codec.name, "vocabulary": self.codec.vocabulary},
             "order": self.order,
             "smoothing": self.smoothing,
@@ -268,7 +266,7 @@ class MarkovChain(Generator):
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The n-gram counts as a tree of prefixes, or the table."""
+        """Return the n-gram counts as a prefix tree, or the table."""
         return self._packed
 
     @cached_property
@@ -283,13 +281,13 @@ class MarkovChain(Generator):
         """Write the chain to one .safetensors file; symbols must be strings, numbers or booleans."""
         if precision != "auto":
             raise ValueError(f"precision must be 'auto': a Markov chain is stored exactly, got {precision!r}")
-        self._packed  # noqa: B018  (complains first if the chain was not fitted)
+        self._packed  # noqa: B018 (raises if the chain is not fitted)
         self.codec.config()
         super().save(path, card=card)
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The chain that `weights` describe."""
+        """Return the chain that `weights` describe."""
         config = weights.config
         chain = cls(config["order"], config["smoothing"], boundaries=config["boundaries"])
         codec = codec_from_config(config["codec"])
@@ -308,7 +306,7 @@ class MarkovChain(Generator):
 
     def _fitted(self) -> NGrams:
         if self._ngrams is None:
-            raise SeqgenError("the chain has not learned anything yet; call fit, or make it with from_table")
+            raise SeqgenError("the chain is not fitted; call fit, or create it with from_table")
         return self._ngrams
 
     def _forget(self) -> None:

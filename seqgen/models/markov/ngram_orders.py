@@ -1,7 +1,7 @@
-"""N-grams of every length from the longest ones, with what smoothing needs to know of each.
+"""N-grams of every order, derived from the longest ones, with the counts that smoothing needs.
 
-An n-gram at the beginning of a sequence is padded in the rows of `NGrams`; here it starts with one `begin`.
-Legend: m-grams for m = 1 .. N, n of them.
+An n-gram at the start of a sequence is padded in the rows of `NGrams`; here it starts with a single `begin`. Legend:
+m-grams for m = 1 .. N, n of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Order(NamedTuple):
 
     Attributes:
         columns: (m, n) int32 symbols.
-        counts: (n,) int64, how often they occurred, or how many different symbols stood before them.
-        suffix: (n,) int32, the row of the same without its first symbol among those of the order below.
+        counts: (n,) int64, the number of occurrences, or of distinct preceding symbols.
+        suffix: (n,) int32, the row of the m-gram without its first symbol in the next lower order.
     """
 
     columns: np.ndarray
@@ -28,11 +28,11 @@ class Order(NamedTuple):
 
 
 def orders(ngrams: NGrams, *, neighbours: bool) -> list[Order]:
-    """The orders m = 1 .. N.
+    """Return the orders m = 1 .. N.
 
-    With `neighbours` the shorter n-grams are counted by the different symbols before them, where the beginning of
-    a sequence is a symbol like another; n-grams that begin a sequence, which nothing can stand before, keep
-    their counts, as do the longest ones.
+    With `neighbours`, the count of a shorter n-gram is the number of distinct preceding symbols, including the start of
+    a sequence; n-grams at the start of a sequence, which have no preceding symbol, keep their counts, as do the longest
+    ones.
     """
     size = ngrams.rows.shape[1]
     rows = np.ascontiguousarray(ngrams.rows.T, np.int32)
@@ -61,7 +61,6 @@ def orders(ngrams: NGrams, *, neighbours: bool) -> list[Order]:
 
 
 def _order(ngrams: NGrams, columns: np.ndarray, counts: np.ndarray, suffix: np.ndarray) -> Order:
-    """Without ends there is no beginning to condition on: n-grams that begin a sequence, which come last, have
-    counted as left neighbours and are dropped."""
+    """Create an order; without ends, drop n-grams at the start of a sequence, which count only as left neighbours."""
     n = columns.shape[1] if ngrams.ends else int(np.searchsorted(columns[0], ngrams.begin))
     return Order(np.ascontiguousarray(columns[:, :n]), counts[:n], suffix[:n].copy())

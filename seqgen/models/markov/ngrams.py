@@ -1,7 +1,7 @@
-"""N-gram counts: from a stream of sequences that is never held, and as compact arrays for a checkpoint.
+"""N-gram counts: counted from a stream of sequences, and stored as compact arrays in a checkpoint.
 
-Legend: V vocabulary, N = order + 1 symbols in an n-gram, M distinct n-grams. In the rows V is the end of a
-sequence (only as the last symbol) and V + 1 what stands before its first symbol, as often as needed.
+Legend: V vocabulary, N = order + 1 symbols in an n-gram, M distinct n-grams. In the rows, V is the end of a sequence
+(only as the last symbol) and V + 1 is the padding before its first symbol.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class NGrams:
 
     @property
     def begin(self) -> int:
-        """What stands before the first symbol in the rows."""
+        """The padding symbol before the first symbol in the rows."""
         return self.symbols + 1
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The rows as a tree of prefixes, one symbol and one number of children a node, in the least dtypes."""
+        """Return the rows as a prefix tree, one symbol and one number of children per node, in the smallest dtypes."""
         size = self.rows.shape[1]
         fresh = np.zeros(len(self.rows), bool)
         fresh[:1] = True
@@ -58,10 +58,10 @@ class NGrams:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], size: int, symbols: int, ends: bool) -> NGrams:
-        """What `arrays` returned, for rows of `size` symbols.
+        """Create from the result of `arrays`, for rows of `size` symbols.
 
         Raises:
-            ValueError: if the arrays do not fit together.
+            ValueError: if the arrays are inconsistent.
         """
         columns: list[np.ndarray] = []
         for depth in range(size):
@@ -79,11 +79,11 @@ class NGrams:
 
 
 class NGramCounter:
-    """Counts the n-grams of sequences one after another; holds the distinct ones, never the text.
+    """Counts the n-grams of sequences incrementally; stores the distinct n-grams, not the text.
 
     Args:
-        size: symbols in an n-gram, at least 2.
-        progress: called now and then with the numbers of sequences and symbols counted so far.
+        size: symbols per n-gram, at least 2.
+        progress: called occasionally with the numbers of sequences and symbols counted so far.
     """
 
     def __init__(self, size: int, progress: Callable[[int, int], None] | None = None) -> None:
@@ -101,11 +101,11 @@ class NGramCounter:
 
     @property
     def vocabulary(self) -> list[Hashable]:
-        """The symbols in the order in which they first appeared."""
+        """The symbols in order of first occurrence."""
         return list(self._ids)
 
     def add(self, sequence: Iterable[Hashable]) -> None:
-        """Count one sequence; an empty one counts for nothing."""
+        """Count one sequence; an empty one is ignored."""
         ids = map(self._ids.__getitem__, sequence)
         length = 0
         while True:
@@ -125,7 +125,7 @@ class NGramCounter:
             self._flush()
 
     def finish(self, ends: bool) -> NGrams:
-        """The counts so far, with or without the ends of the sequences."""
+        """Return the counts so far, with or without the ends of the sequences."""
         from seqgen.models.markov.numba_counting import BEGIN, END, FIRST_SYMBOL
 
         self._flush()
@@ -162,16 +162,16 @@ class NGramCounter:
 
 
 class _Ids(dict[Any, int]):
-    """Symbols to consecutive integers; an unknown symbol gets the next one."""
+    """A mapping from symbols to consecutive integers, which assigns the next integer to an unknown symbol."""
 
     def __missing__(self, symbol: Any) -> int:
-        # 0 and 1 are the beginning and the end (engines.numba.counting)
+        # 0 and 1 are the padding and the end (`numba_counting`)
         number = self[symbol] = len(self) + 2
         return number
 
 
 def lexicographic_keys(columns: list[np.ndarray], base: int) -> np.ndarray:
-    """Integers that order and tell apart the rows of `columns`, whose values are below `base`: (n,) uint64."""
+    """Return distinct keys (n,) uint64 in lexicographic order of the rows of `columns`, whose values are < `base`."""
     keys = columns[0].astype(np.uint64)
     span = base
     for column in columns[1:]:
@@ -185,5 +185,5 @@ def lexicographic_keys(columns: list[np.ndarray], base: int) -> np.ndarray:
 
 
 def _least(values: np.ndarray) -> np.ndarray:
-    """The values in the smallest unsigned dtype that holds them."""
+    """Convert values to the smallest unsigned dtype that can represent them."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))

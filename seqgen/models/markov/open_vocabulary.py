@@ -1,8 +1,8 @@
-"""Scoring texts with words that a model never saw.
+"""Scoring of texts with out-of-vocabulary words.
 
-A chain over a closed vocabulary gives them no probability at all, and one such word would make every score
-infinite. They are counted apart instead: an unknown symbol is not scored, and what follows it is scored without
-the context before it (as SRILM's "zeroprobs" and "OOVs").
+Under a chain over a closed vocabulary, one unknown word would make the score infinite. Unknown symbols are therefore
+counted separately and not scored, and the symbols after one are scored without the context before it (like "OOVs" in
+SRILM).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from seqgen.models.markov.units import Units
 
 
 class Scored(NamedTuple):
-    """How well a chain predicts sequences.
+    """The score of a chain on sequences.
 
     Attributes:
-        nats: total of the symbols that were scored; infinite if any of them had probability 0.
-        scored: how many those are, the ends of sequences among them.
-        unknown: symbols that the chain does not know.
-        impossible: scored symbols of probability 0.
+        nats: total over the scored symbols; infinite if one has probability 0.
+        scored: number of scored symbols, including ends of sequences.
+        unknown: number of symbols that are not in the vocabulary.
+        impossible: number of scored symbols with probability 0.
     """
 
     nats: float
@@ -34,12 +34,12 @@ class Scored(NamedTuple):
 
     @property
     def nats_per_symbol(self) -> float:
-        """The mean over the symbols that were scored."""
+        """The mean over the scored symbols."""
         return self.nats / self.scored
 
 
 def score_known(chain: MarkovChain, sequences: Iterable[Any]) -> Scored:
-    """Score the known symbols of sequences, which are given as for `MarkovChain.fit`.
+    """Score the known symbols of sequences, in the format of `MarkovChain.fit`.
 
     Example:
         >>> chain = MarkovChain(1, "kneser-ney", unit="words").fit(["to be", "to do"])

@@ -1,4 +1,4 @@
-"""The recipe of `seqgen train markov`: a text, whose last tenth is held out for the score."""
+"""The recipe of `seqgen train markov`: fits a text, whose last tenth is held out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqgen.training.request import TrainingRequest
 
 
 def prepare(request: TrainingRequest) -> Training:
-    """Read the text, and count.
+    """Read the text and prepare counting.
 
     Settings: order, smoothing ("kneser-ney" or "none"), unit, and sequences: "whole", "lines" or "paragraphs".
     """

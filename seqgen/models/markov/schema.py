@@ -1,7 +1,7 @@
-"""What a Markov chain's configuration says of its arrays: n-gram counts as a tree of prefixes, or a table.
+"""The schema of a Markov chain: n-gram counts as a prefix tree, or a table.
 
-Legend: B lanes, N symbols, V vocabulary, S states of the automaton, F forced positions, M n-grams. In the tree V is the
-end of a sequence and V + 1 what stands before its first symbol.
+Legend: B lanes, N symbols, V vocabulary, S states of the automaton, F forced positions, M n-grams. In the tree, V is
+the end of a sequence and V + 1 the padding before its first symbol.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MOST_COUNTED = float(1 << 62)
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `MarkovChain`."""
+    """Return the schema of a `MarkovChain`."""
     codec, given = CONFIGURATION.read(config)
     symbols, order, ends = codec.size, given["order"], given["boundaries"]
     begin, by = symbols + 1, described({"symbols": symbols}, "symbols")
@@ -88,19 +88,20 @@ def schema(config: Any) -> Schema:
 
 
 def require_tree(arrays: Mapping[str, np.ndarray], order: int, symbols: int, ends: bool) -> None:
-    """Raise ValueError unless the arrays, each of them right, are a tree of n-grams that a text could have.
+    """Raise ValueError unless the arrays, which are valid individually, are a possible prefix tree of n-grams.
 
-    Children must add up to the nodes below, and ascend; what stands before the first symbol stands nowhere else, the
-    end only last. Every symbol must have been counted: a state that has none of them would be sought for ever.
+    Numbers of children must add up to the nodes of the next depth; symbols ascend among siblings; padding occurs only
+    before the first symbol, and the end only last. Every symbol must have been counted, because a symbol without a
+    count would make the search for a successor endless.
     """
     begin, end = symbols + 1, symbols
     if float(arrays["counts"].sum(dtype=np.float64)) > _MOST_COUNTED:
-        raise ValueError("counts add up to more than can be counted")
+        raise ValueError("counts add up to more than an integer can hold")
     nodes = len(arrays["counts"])
     needed, stored = 2 * (order + 1) ** 2 * nodes, sum(array.nbytes for array in arrays.values())
     if needed > max(SMALL, TIMES_ITS_FILE * stored):
         raise ValueError(
-            f"{nodes} n-grams of order {order} take {needed >> 20} MiB, far more than what is stored of them"
+            f"{nodes} n-grams of order {order} take {needed >> 20} MiB, far more than their stored size"
         )
     for depth in range(order):
         above, children, below = (arrays[f"{kind}.{at}"] for kind, at in (
@@ -120,16 +121,16 @@ def require_tree(arrays: Mapping[str, np.ndarray], order: int, symbols: int, end
         if depth + 1 < order:
             begun = np.repeat(above == begin, children)
             if (begun < (below == begin)).any():
-                raise ValueError(f"symbols.{depth + 1} has the beginning of a sequence after a symbol")
+                raise ValueError(f"symbols.{depth + 1} has the padding of a sequence after a symbol")
     roots = arrays["symbols.0"]
     if not (roots[1:] > roots[:-1]).all():
         raise ValueError("symbols.0 must ascend")
     last = np.bincount(arrays[f"symbols.{order}"], minlength=symbols + ends)
     if not last.all():
-        raise ValueError(f"symbol {int(np.argmin(last))} is never counted, so that nothing can be said of it")
-    # an n-gram that is padded more than once is none of the longest, of which there must be one
+        raise ValueError(f"symbol {int(np.argmin(last))} is never counted, so its probability is undefined")
+    # n-grams with repeated padding come from short sequences; at least one must be of full length
     within = arrays["symbols.1" if ends and order > 1 else "symbols.0"] != begin
     if not within.any() and not (ends and order == 1):
         raise ValueError(f"no sequence is long enough for the order {order}")
     if ends and not (arrays[f"symbols.{order - 1}"] == begin).any():
-        raise ValueError("no sequence has a beginning, although there are boundaries")
+        raise ValueError("no sequence has padding, although there are boundaries")

@@ -1,4 +1,4 @@
-"""The distribution over states that a Markov chain keeps. Legend: V states."""
+"""The stationary distribution of a Markov chain. Legend: V states."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from seqgen.errors import SeqgenError
 
 
 def stationary(transition: np.ndarray) -> np.ndarray:
-    """The (V,) distribution p with p = p T for a (V, V) matrix T whose rows sum to one.
+    """Return the distribution p (V,) with p = p T for a matrix T (V, V) whose rows sum to one.
 
     Raises:
-        SeqgenError: if there are several, because the chain falls into parts that it cannot leave.
+        SeqgenError: if there are several, because the chain has several closed classes.
 
     Example:
         >>> stationary(np.array([[0.9, 0.1], [0.5, 0.5]])).round(4).tolist()
@@ -20,7 +20,7 @@ def stationary(transition: np.ndarray) -> np.ndarray:
     left, singular, _ = np.linalg.svd(transition - np.eye(len(transition)))
     if np.sum(singular < 1e-10) > 1:
         raise SeqgenError(
-            "the chain has several stationary distributions, because it falls into parts that it cannot leave; "
+            "the chain has several stationary distributions, because it has several closed classes of states; "
             "give start"
         )
     kept = np.abs(left[:, -1])

@@ -1,4 +1,4 @@
-"""What the symbols of a sequence are: characters, words or tokens of a string, or the items of an iterable."""
+"""Splitting of sequences into symbols: characters, words or tokens of a string, or the items of an iterable."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _WORD = re.compile(r"\S+")
 
 
 class Units:
-    """Splits sequences; "auto" is decided by the first one.
+    """Splits sequences into symbols; "auto" is determined by the first sequence.
 
     Attributes:
-        unit: the unit, "auto" until it is decided.
+        unit: the unit, "auto" until it is determined.
     """
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
 
     def sequences(self, sequences: Iterable[Any]) -> Iterator[Iterable[Hashable]]:
-        """The symbols of one sequence after another.
+        """Yield the symbols of each sequence.
 
         Raises:
-            TypeError: for something that is no sequence of the unit, or holds an unhashable symbol.
+            TypeError: if an item is not a sequence of the unit, or has an unhashable symbol.
         """
         if isinstance(sequences, (str, bytes)):
             raise TypeError("sequences must be an iterable of sequences, got one text; write fit([text])")
@@ -55,15 +55,15 @@ class Units:
             return text
         if len(text) < _LONG:
             return text.split() if self.unit == "words" else Tokens.split(text)
-        # a list of all words of a very long text would be as large as ten texts
+        # split lazily: a list of all words of a very long text would take ten times its memory
         pattern = _WORD if self.unit == "words" else Tokens.pattern
         return (match.group() for match in pattern.finditer(text))
 
     def checked(self, vocabulary: list[Hashable]) -> list[Hashable]:
-        """The vocabulary, if its symbols are what the unit says.
+        """Return the vocabulary after checking its symbols against the unit.
 
         Raises:
-            TypeError: if a text unit got something else than strings.
+            TypeError: if the unit is a text unit and a symbol is not a string.
         """
         if self.unit != "symbols":
             for symbol in vocabulary:

@@ -1,11 +1,11 @@
-"""NADE, the neural autoregressive distribution estimator (Larochelle and Murray 2011; Uria et al. 2016,
-arXiv 1605.02226; Zhou, lecture 22, "NADE"): a hidden layer for every dimension, all from one shared matrix,
+"""NADE, the neural autoregressive distribution estimator (Larochelle and Murray 2011; Uria et al. 2016, arXiv
+1605.02226; Zhou, lecture 22, "NADE"): one hidden layer per dimension, with shared weights,
 
     h_i = sigmoid(c + Σ_{j<i} w_j x_j),    p(x_i = 1 | x_<i) = sigmoid(v_i · h_i + b_i).
 
-The lecture's A_i are the first i - 1 columns w_j of that matrix. With more levels, every level but 0 of a dimension has
-a column of its own, and a softmax over the levels, level 0 having the logit 0, takes the place of the sigmoid; with
-two levels both are the equations above. The sums over j are carried along, so that a likelihood takes O(D·F).
+The lecture's A_i are the first i - 1 columns w_j of the shared matrix. With more levels, each level except 0 of a
+dimension has its own column, and the sigmoid is replaced by a softmax over the levels, where level 0 has logit 0; with
+two levels this equals the equations above. The sums over j are accumulated, so a likelihood costs O(D·F).
 Shapes: B batch, C colours, H rows, W columns, L levels, D = C·H·W dimensions, F hidden units.
 """
 
@@ -26,18 +26,18 @@ from seqgen.image.raster import image_codec, to_images, to_vectors
 from seqgen.models.nade.schema import CONFIGURATION
 
 BLOCK = 16
-"""Dimensions whose hidden units are computed together: enough for matrix products, few enough for the cache."""
+"""Number of dimensions computed together: enough for matrix products, few enough for the cache."""
 
 
 class NADE(ImageModel):
-    """A neural autoregressive distribution estimator of images.
+    """A neural autoregressive distribution estimator over images.
 
     Args:
         dimensions: D, pixels times colours.
-        hidden_size: F, units of the hidden layer.
+        hidden_size: F, number of hidden units.
         levels: values a pixel may take, 0 to levels - 1; 2 to 256.
-        shape: (colours, rows, columns); None is a square of one colour, or one row where D is no square.
-        seed: of the initial weights.
+        shape: (colours, rows, columns); None is a square of one colour, or one row if D is not a square number.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = NADE(16, 8, levels=4)
@@ -70,19 +70,19 @@ class NADE(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it; those of level 0 are 0."""
+        """Return the logits (B, C, L, H, W) of every pixel given those before it; those of level 0 are 0."""
         with torch.autocast(x.device.type, enabled=False):
             fused = self.input.dtype == torch.float32 and self.input.device.type == "cpu"
             logits = self.fused(to_vectors(x)) if fused else self.in_blocks(to_vectors(x))
         return to_images(pad(logits, (1, 0)), self.codec.shape)
 
     def fused(self, x: Tensor) -> Tensor:
-        """Logits (B, D, L - 1) of levels (B, D) on the CPU in float32: compiled loops, see `nade_gradient`."""
+        """Return the logits (B, D, L - 1) of levels (B, D) on the CPU in float32, by the loops of `numba_gradient`."""
         logits: Tensor = _Fused.apply(x, self.input, self.input_bias, self.output, self.output_bias)
         return logits
 
     def in_blocks(self, x: Tensor) -> Tensor:
-        """The same by PyTorch alone, in any dtype and on any device."""
+        """Return the same logits by PyTorch operations, in any dtype and on any device."""
         sums = self.input_bias.expand(len(x), -1)
         parts = []
         for first in range(0, self.dimensions, BLOCK):
@@ -94,30 +94,30 @@ class NADE(ImageModel):
 
     @staticmethod
     def _sums(x: Tensor, columns: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
-        """The hidden sums of a block of K dimensions.
+        """Return the hidden sums of a block of K dimensions.
 
         Args:
-            x: (B, K) levels. columns: (K, L - 1, F) of the shared matrix. sums: (B, F) before the block.
+            x: (B, K) levels. columns: (K, L - 1, F) columns of the shared matrix. sums: (B, F) before the block.
 
         Returns:
-            the sums (B, K, F) before each of the dimensions, and those after the block, (B, F).
+            The sums (B, K, F) before each of the dimensions, and those after the block, (B, F).
         """
         if columns.shape[1] == 1:
             taken, flat = x.to(columns.dtype), columns[:, 0]
-            # a matrix product for each image does the masking, the selecting and the adding up at once
+            # one matrix product per image combines masking, selection and summation
             return (taken[:, None] * earlier(x.shape[1], sums)) @ flat + sums[:, None], sums + taken @ flat
         steps = pad(columns, (0, 0, 1, 0))[torch.arange(x.shape[1], device=x.device), x]
         return earlier(x.shape[1], sums) @ steps + sums[:, None], sums + steps.sum(1)
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
         }  # fmt: skip
 
 
 class _Fused(torch.autograd.Function):
-    """`NADE.fused` and its gradient with respect to the parameters."""
+    """The autograd function of `NADE.fused`, with gradients with respect to the parameters."""
 
     @staticmethod
     def forward(
@@ -150,5 +150,5 @@ class _Fused(torch.autograd.Function):
 
 
 def earlier(count: int, like: Tensor) -> Tensor:
-    """A (count, count) matrix with 1 where the column comes before the row, else 0."""
+    """Return a (count, count) matrix with 1 where the column index is less than the row index, else 0."""
     return torch.ones(count, count, dtype=like.dtype, device=like.device).tril(-1)

@@ -8,7 +8,7 @@ from seqgen.image.recipe import image_recipe, refuse_classes
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """A `NADE` for images of this shape, which takes no classes."""
+    """Create a `NADE` for images of this shape, which takes no classes."""
     import math
 
     from seqgen.models.nade.model import NADE

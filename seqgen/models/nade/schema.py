@@ -1,4 +1,4 @@
-"""What a NADE's configuration says of its arrays. Legend: B lanes, D dimensions, F hidden units, L levels."""
+"""The schema of a NADE. Legend: B lanes, D dimensions, F hidden units, L levels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `NADE`."""
+    """Return the schema of a `NADE`."""
     codec, given = CONFIGURATION.read(config)
     pixels, size, hidden = pixels_of(codec), given["dimensions"], given["hidden_size"]
 

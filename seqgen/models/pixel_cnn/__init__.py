@@ -1,4 +1,4 @@
-"""PixelCNN: masked convolutions over images."""
+"""PixelCNN: an autoregressive image model of masked convolutions."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""PixelCNN: every pixel's levels from a masked convolution over the pixels before it (Zhou, lecture 22, "PixelRNN and
+"""PixelCNN: masked convolutions that predict every pixel from the pixels before it (Zhou, lecture 22, "PixelRNN and
 PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759 and 1606.05328).
 
-The order is raster order, and R, G, B within a pixel. The gated network has two stacks: the vertical one sees the
-rows above, the horizontal one the pixels to the left and the vertical stack, so that no pixel before is hidden
-from any (no blind spot). The plain network is the first paper's, blind spot included. Both may be conditioned on
-a class, a vector, and a guide: an image of the same or a smaller size that every pixel may look at.
+The order is raster order, and R, G, B within a pixel. The gated network has two stacks: the vertical stack covers the
+rows above, the horizontal stack the pixels to the left and the vertical stack, so that there is no blind spot. The
+plain network is that of the first paper, which has a blind spot. Both may be conditioned on a class, a vector, and a
+guide: an image of the same or a smaller size.
 Shapes: B batch, C colours, H rows, W columns, L levels, F channels, K features of the condition.
 """
 
@@ -32,18 +32,18 @@ class PixelCNN(ImageModel):
         shape: (colours, rows, columns) of the images.
         levels: values a pixel may take, 0 to levels - 1; 2 to 256.
         channels: width F of the stacks, a multiple of the number of colours.
-        layers: depth, the first layer included.
+        layers: depth, including the first layer.
         classes: number of classes to condition on, or None.
         condition_size: length of a vector to condition on, or None.
         guide: (colours, rows, columns) of an image to condition on, whose levels are those of the model and
             whose rows and columns divide those of `shape`; or None.
-        position: add what is learned of every row and column to the sums of the first layer. A convolution alone
-            does not know where in the image it is, unless a border is near.
+        position: add learned biases per row and column to the sums of the first layer, because a convolution does not
+            depend on the position in the image except near a border.
         gated: two gated stacks; False is the plain PixelCNN.
-        kernel_size: of all layers but the first, odd. first_kernel_size: of the first, odd.
+        kernel_size: kernel size of all layers but the first, odd. first_kernel_size: that of the first, odd.
         head_channels: width of the hidden layer of the output; None is F.
-        dropout: probability of dropping a gate's output, in training only.
-        seed: of the initial weights.
+        dropout: dropout probability of the gates' outputs, in training only.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = PixelCNN((1, 4, 4), levels=2, channels=8, layers=2)
@@ -117,14 +117,14 @@ class PixelCNN(ImageModel):
     # ---- computing ------------------------------------------------------------------------------------
 
     def scale(self, x: Tensor) -> Tensor:
-        """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
+        """Scale levels to the network's inputs from -1 to 1; padding is 0."""
         return scaled(x, self.codec.levels, self.output.weight)
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
+        """Return the logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
         given = condition or {}
         features = given.get("features")
         guide = self.guided(given["guide"]) if self.guide_net is not None else None
@@ -142,23 +142,23 @@ class PixelCNN(ImageModel):
         return logits.unflatten(1, (self.codec.shape[0], self.codec.levels))
 
     def placed(self, extra: Tensor | None) -> Tensor | None:
-        """What is added to the sums of the first layer, with what is learned of rows and columns."""
+        """Return `extra`, plus the learned biases of rows and columns, for the sums of the first layer."""
         if self.row_bias is None or self.column_bias is None:
             return extra
         own = (self.row_bias[:, None] + self.column_bias).permute(2, 0, 1)[None]
         return own if extra is None else extra + own
 
     def guided(self, guide: Tensor) -> Tensor:
-        """The features (B, F, H, W) of guides (B, C', H', W'), enlarged to the size of the image."""
+        """Return the features (B, F, H, W) of guides (B, C', H', W'), enlarged to the size of the image."""
         assert self.guide_net is not None
         rows, columns = self.codec.shape[1] // guide.shape[2], self.codec.shape[2] // guide.shape[3]
         large = self.scale(guide).repeat_interleave(rows, 2).repeat_interleave(columns, 3)
         return relu(self.guide_net(large))
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(),
             "channels": self.channels,

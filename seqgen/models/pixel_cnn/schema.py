@@ -1,4 +1,4 @@
-"""What a PixelCNN's configuration says of its arrays.
+"""The schema of a PixelCNN.
 
 Legend: B lanes, C colours, H rows, W columns, L levels, F channels, K features of the condition.
 """
@@ -61,13 +61,13 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `PixelCNN`."""
+    """Return the schema of a `PixelCNN`."""
     codec, given = CONFIGURATION.read(config)
     pixels, conditions = pixels_of(codec), conditions_of(codec, given)
     colours, rows, columns = pixels.shape
     channels, layers, side = given["channels"], given["layers"], given["kernel_size"] // 2
     head, gated = given["head_channels"], given["gated"]
-    # the sums of a pixel in one stack, and in all stacks that there are
+    # sums per pixel in one stack, and in all stacks
     width = 2 * channels if gated else channels
     sums = 2 * width if gated else width
 
@@ -114,7 +114,7 @@ def schema(config: Any) -> Schema:
             yield "scores", Field(("B", 2 if log_probs else 0, *pixels.shape), ("float64",), finite=False)
         yield from condition_state(conditions)
 
-    # the sums of a row: of the vertical stack, and of every layer and colour of the horizontal one
+    # sums of a row: of the vertical stack, and of every layer and colour of the horizontal stack
     across = padded((2 if gated else 1) * whole_vectors(channels // colours))
     row = columns * (padded(2 * whole_vectors(channels)) + layers * colours * across)
     return Schema("pixel-cnn", codec, (arrays,), state, image_output(pixels), workspace=4 * row)

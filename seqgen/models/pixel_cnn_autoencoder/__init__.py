@@ -1,4 +1,4 @@
-"""The PixelCNN auto-encoder: a code, and a PixelCNN that decodes it."""
+"""The PixelCNN auto-encoder: a convolutional encoder and a PixelCNN decoder."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The PixelCNN auto-encoder: a convolutional encoder with m numbers in the middle, a PixelCNN as decoder (van den
-Oord et al. 2016, arXiv 1606.05328, section 3.3; Chintala, "Generative models").
+"""The PixelCNN auto-encoder: a convolutional encoder to m numbers, and a PixelCNN decoder (van den Oord et al. 2016,
+arXiv 1606.05328, section 3.3; Chintala, "Generative models").
 
-The decoder is a distribution over images given the code, so what the code leaves open comes out sharp and
-different in every sample, where an auto-encoder trained with the squared error (`AutoEncoder`) gives a blurred mean.
+The decoder is a distribution over images given the code, so samples with the same code are sharp and differ, where an
+auto-encoder trained with the squared error (`AutoEncoder`) returns a blurred mean.
 Shapes: B batch, C colours, H rows, W columns, L levels, m bottleneck.
 """
 
@@ -28,19 +28,19 @@ _BLOCK = 256
 
 
 class PixelCNNAutoEncoder(ImageModel):
-    """An encoder to m numbers, and a gated PixelCNN that is conditioned on them at every layer.
+    """An encoder to m numbers, and a gated PixelCNN that is conditioned on them in every layer.
 
-    Samples are images given a code: `stream` and `sample` take it as `condition`. `log_prob(x, condition=code)` is
-    the exact log p(x | code). `log_prob(x)` is log p(x | encode(x)), how well x is reconstructed: these do not
-    sum to one over all images, so it is no density of x and not to be compared with one.
+    Samples are images given a code, which is the `condition` of `stream` and `sample`. `log_prob(x, condition=code)` is
+    the exact log p(x | code). `log_prob(x)` is log p(x | encode(x)), the quality of the reconstruction; it does not sum
+    to one over all images, so it is not comparable with a density of x.
 
     Args:
         shape: (colours, rows, columns) of the images.
         levels: values a pixel may take, 2 to 256.
         bottleneck: m, the length of the code.
-        channels, layers: of the decoder. encoder_channels: of the encoder's first layer.
+        channels, layers: those of the decoder. encoder_channels: channels of the encoder's first layer.
         decoder: further arguments of the `PixelCNN`, such as dropout.
-        seed: of the initial weights.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = PixelCNNAutoEncoder((1, 4, 4), bottleneck=3, channels=8, layers=2, encoder_channels=4)
@@ -79,12 +79,12 @@ class PixelCNNAutoEncoder(ImageModel):
 
     @property
     def bottleneck(self) -> int:
-        """m, the length of the code."""
+        """The length m of the code."""
         return int(self.encoder.code.out_features)
 
     @torch.no_grad()
     def encode(self, images: Any) -> np.ndarray:
-        """The codes (B, m) float32 of images of levels (B, C, H, W), the same in any batch up to rounding."""
+        """Return the codes (B, m) float32 of images (B, C, H, W) of levels, equal in any batch up to rounding."""
         levels = self.codec.images(images)
         like = self.parameter_like()
         parts = []
@@ -94,11 +94,11 @@ class PixelCNNAutoEncoder(ImageModel):
         return np.concatenate(parts)
 
     def reconstruct(self, images: Any, seed: int = 0, **arguments: Any) -> np.ndarray:
-        """One draw from p(x | encode(image)) for each image: levels (B, C, H, W) uint8.
+        """Draw from p(x | encode(image)) for each image: levels (B, C, H, W) uint8.
 
         Args:
-            images: as for `encode`. seed: another one gives other draws.
-            arguments: what `sample` takes besides.
+            images: as in `encode`. seed: seed of the draws.
+            arguments: further arguments of `sample`.
         """
         codes = self.encode(images)
         drawn: np.ndarray = self.sample(len(codes), seed=seed, condition=list(codes), **arguments)
@@ -108,18 +108,18 @@ class PixelCNNAutoEncoder(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) given the code in `condition`, or given that of x; see `ImageModel.forward`."""
+        """Return the logits (B, C, L, H, W) given the code in `condition`, else the code of x; see `ImageModel`."""
         given = condition or {"features": self.encoder(x)}
         logits: Tensor = self.decoder(x, given, dropout_generator=dropout_generator)
         return logits
 
     @property
     def score_unit(self) -> str:
-        """The unit of a held-out score, which is that of `log_prob` without a condition."""
+        """The unit of the held-out score, which is `log_prob` without a condition."""
         return ("nats/image" if self.codec.levels == 2 else "bits/dim") + " given the code"
 
     def config(self) -> dict[str, Any]:
-        """The encoder's arguments and the decoder's configuration, as JSON values."""
+        """Return the encoder's arguments and the decoder's configuration as JSON values."""
         return {
             "codec": self.codec.config(),
             "encoder_channels": self.encoder_channels,
@@ -139,7 +139,7 @@ class PixelCNNAutoEncoder(ImageModel):
 
 
 class _CodeOrNone(Conditions):
-    """A code for every image, or None for each image's own, which `forward` then makes with the encoder."""
+    """Conditions of codes; None stands for each image's own code, which `forward` computes with the encoder."""
 
     def tensors(self, condition: Any, count: int, like: Tensor) -> dict[str, Tensor]:
         return {} if condition is None else super().tensors(condition, count, like)

@@ -11,7 +11,7 @@ _FASHION: dict[str, Any] = {**_DIGITS, "steps": 5600, "validate_every": 800}
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """A `PixelCNNAutoEncoder`, which takes no classes."""
+    """Create a `PixelCNNAutoEncoder`, which takes no classes."""
     import torch
 
     from seqgen.models.pixel_cnn_autoencoder.model import PixelCNNAutoEncoder

@@ -1,4 +1,4 @@
-"""What a PixelCNN auto-encoder's configuration says of its arrays: those of an encoder, and of a PixelCNN."""
+"""The schema of a PixelCNN auto-encoder, composed of those of an encoder and of a PixelCNN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqgen.models.pixel_cnn import pixel_cnn_schema
 from seqgen.schema import Configuration, Fields, Integer, Part, Schema, part_schema, prefixed
 
 BOTTLENECK = Integer()
-"""The length of a code, which is what the decoder is conditioned on."""
+"""The length of a code, the condition of the decoder."""
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -29,7 +29,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `PixelCNNAutoEncoder`, whose engines and states are those of its decoder."""
+    """Return the schema of a `PixelCNNAutoEncoder`, whose engines and states are those of its decoder."""
     codec, given = CONFIGURATION.read(config)
     decoder = part_schema("decoder", pixel_cnn_schema, given["decoder"])
     pixels = pixels_of(codec)

@@ -1,4 +1,4 @@
-"""PixelCNN++: discretized mixtures of logistics over images."""
+"""PixelCNN++: an autoregressive image model with discretized mixtures of logistics."""
 
 from __future__ import annotations
 

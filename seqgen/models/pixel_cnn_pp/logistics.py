@@ -1,9 +1,9 @@
 """Discretized mixtures of logistics (arXiv 1701.05517, section 2.1 and 2.2), exact for any number of levels.
 
-Level l of L stands for 2 l / (L - 1) - 1, and for the interval of half a step around it; the first and the last
-level also take the tails, so that the probabilities of all levels sum to one. One component is chosen for a whole
-pixel, and the means of a colour are linear in the colours before. The colours of a pixel are therefore dependent:
-given those before, the weights of the components are their posterior.
+Level l of L has the value 2 l / (L - 1) - 1 and the interval of half a step around it; the first and the last level
+include the tails, so that the probabilities of all levels sum to one. One component is chosen for a whole pixel, and
+the means of a colour are linear in the previous colours. Given the previous colours, the weights of the components are
+their posterior.
 Shapes: B batch, C colours, K components, L levels, H rows, W columns.
 """
 
@@ -21,16 +21,16 @@ _LEVELS_AT_ONCE = 64
 
 
 class LogisticMixture:
-    """The distribution of every pixel, as the network states it.
+    """The distribution of every pixel, given the network's outputs.
 
     Args:
-        raw: (B, groups(C) · K, H, W), group by group in the order of `groups`; coefficients in the order (1, 0),
-            (2, 0), (2, 1), … of (colour, earlier colour).
+        raw: (B, groups(C) · K, H, W), by group in the order of `groups`; coefficients in the order (1, 0), (2, 0), (2,
+            1), … of (colour, earlier colour).
         colours, levels: C and L.
 
     Attributes:
         log_weights: (B, K, H, W), normalised.
-        means, log_scales: (B, C, K, H, W), of levels from -1 to 1; scales are kept within e^-7 and e^20.
+        means, log_scales: (B, C, K, H, W), for levels from -1 to 1; scales are clamped to e^-7 … e^20.
         coefficients: (B, C (C - 1) / 2, K, H, W), between -1 and 1.
     """
 
@@ -43,11 +43,9 @@ class LogisticMixture:
         self.coefficients = torch.tanh(parts[:, 1 + 2 * colours :])
 
     def log_probs(self, x: Tensor) -> Tensor:
-        """Log-probability (B, C, H, W) of every colour of levels x (B, C, H, W), given the colours before."""
+        """Return the log-probability (B, C, H, W) of every colour of x (B, C, H, W), given the previous colours."""
         joint, result = self.log_weights, []
-        before = torch.zeros_like(
-            joint[:, 0]
-        )  # log-probability of the colours before, all components together
+        before = torch.zeros_like(joint[:, 0])  # log-probability of the previous colours under the mixture
         for colour in range(self.colours):
             joint = joint + self._component_log_probs(x, colour, x[:, colour])
             total = torch.logsumexp(joint, 1)
@@ -56,7 +54,7 @@ class LogisticMixture:
         return torch.stack(result, 1)
 
     def level_log_probs(self, x: Tensor, colour: int) -> Tensor:
-        """Log-probability (B, L, H, W) of every level of one colour, given the colours before it in x."""
+        """Return the log-probability (B, L, H, W) of every level of one colour, given the previous colours in x."""
         joint = self.log_weights
         for earlier in range(colour):
             joint = joint + self._component_log_probs(x, earlier, x[:, earlier])
@@ -68,12 +66,12 @@ class LogisticMixture:
         return torch.cat(result, 1)
 
     def _component_log_probs(self, x: Tensor, colour: int, level: Tensor) -> Tensor:
-        """Log-probability (B, K, H, W) that each component gives a colour of being at `level` (B, H, W)."""
+        """Return the log-probability (B, K, H, W) of `level` (B, H, W) of a colour under each component."""
         mean = self._means_of(x, colour)
         return interval_log_prob(level[:, None], mean, self.log_scales[:, colour], self.levels)
 
     def _means_of(self, x: Tensor, colour: int) -> Tensor:
-        """The components' means (B, K, H, W) of a colour, given the colours before it in x."""
+        """Return the components' means (B, K, H, W) of a colour, given the previous colours in x."""
         mean = self.means[:, colour]
         first = colour * (colour - 1) // 2
         for earlier in range(colour):
@@ -83,10 +81,10 @@ class LogisticMixture:
 
 
 def interval_log_prob(level: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """Log of the mass of a logistic distribution in the interval of a level, of the common shape.
+    """Return the log of the mass of a logistic distribution in the interval of a level, elementwise.
 
-    (The paper takes the density at the centre where a difference of sigmoids is too small to be computed; see
-    `seqgen.logistic` for why there is none here.)
+    The paper uses the density at the centre if the difference of sigmoids is too small to compute; see
+    `seqgen.logistic` for why that is not needed here.
     """
     centred = scaled(level, levels, mean) - mean
     return log_mass(centred, 1.0 / (levels - 1), log_scale, level == 0, level == levels - 1)

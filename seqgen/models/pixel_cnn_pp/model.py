@@ -1,10 +1,11 @@
-"""PixelCNN++ (Salimans, Karpathy, Chen, Kingma 2017, arXiv 1701.05517; Chintala, "PixelCNN++"): an image model with
-few parameters a pixel instead of one for each level.
+"""PixelCNN++ (Salimans, Karpathy, Chen, Kingma 2017, arXiv 1701.05517; Chintala, "PixelCNN++"): an autoregressive image
+model whose output is a few mixture parameters per pixel instead of one logit per level.
 
-It conditions on whole pixels, works at several resolutions with short-cut connections, and states of each pixel a
-mixture of discretized logistics. The vertical stream knows the rows above, the horizontal one also the pixels to the
-left. Differences from the authors' program: plain instead of normalised weights, up-sampling from one place to the
-2×2 below it in both streams, and any image size. Shapes: B batch, C colours, H rows, W columns, L levels, F channels.
+It conditions on whole pixels, works at several resolutions with short-cut connections, and outputs a mixture of
+discretized logistics for each pixel. The vertical stream covers the rows above, the horizontal stream also the pixels
+to the left. Differences from the authors' program: no weight normalisation, up-sampling of one position to the 2×2
+below it in both streams, and any image size.
+Shapes: B batch, C colours, H rows, W columns, L levels, F channels.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from seqgen.models.pixel_cnn_pp.schema import CONFIGURATION
 
 
 class PixelCNNpp(ImageModel):
-    """An autoregressive image model of many levels, with an exact likelihood of every sub-pixel.
+    """An autoregressive image model for many levels, with an exact likelihood of every sub-pixel.
 
     Args:
         shape: (colours, rows, columns) of the images; any size.
         levels: values a pixel may take, 0 to levels - 1; 2 to 256.
         channels: width F of both streams.
         blocks: gated residual blocks at each resolution of the first half.
-        scales: resolutions, each with half the rows and columns of the one before.
+        scales: number of resolutions, each with half the rows and columns of the previous one.
         classes: number of classes to condition on, or None.
         condition_size: length of a vector to condition on, or None.
         mixtures: components of a pixel's distribution.
-        dropout: probability of dropping an element within a block, in training only.
-        seed: of the initial weights.
+        dropout: dropout probability within a block, in training only.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = PixelCNNpp((3, 4, 4), levels=8, channels=8, blocks=1, scales=2, mixtures=2)
@@ -85,7 +86,7 @@ class PixelCNNpp(ImageModel):
             self.head = nn.Conv2d(self.channels, groups(colours) * self.mixtures, 1)
         assert self.head.bias is not None
         start = self.head.bias.data.unflatten(0, (groups(colours), self.mixtures))
-        # components begin apart, each about as wide as what is between them
+        # initialise components with distinct means and scales about equal to their distances
         start[1 : 1 + colours] = torch.linspace(-1, 1, self.mixtures + 2)[1:-1]
         start[1 + colours : 1 + 2 * colours] = -2.0
 
@@ -95,7 +96,7 @@ class PixelCNNpp(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """The parameters (B, P, H, W) of every pixel's mixture, which `LogisticMixture` reads; see `forward`."""
+        """Return the parameters (B, P, H, W) of every pixel's mixture, for `LogisticMixture`; see `forward`."""
         features = (condition or {}).get("features")
         drop = dropper(self.dropout, dropout_generator)
         image = self.with_ones(x).to(memory_format=torch.channels_last)
@@ -116,19 +117,19 @@ class PixelCNNpp(ImageModel):
         return result
 
     def with_ones(self, x: Tensor) -> Tensor:
-        """Levels (B, C, H, W) as numbers from -1 to 1 with a channel of ones, which tells the image from padding."""
+        """Scale levels (B, C, H, W) to -1 … 1 and append a channel of ones, which tells the image from padding."""
         image = scaled(x, self.codec.levels, self.head.weight)
         return torch.cat([image, torch.ones_like(image[:, :1])], 1)
 
     def mixture(self, raw: Tensor) -> LogisticMixture:
-        """The distributions that the output of `network` stands for."""
+        """Return the distributions of an output of `network`."""
         return LogisticMixture(raw, self.codec.shape[0], self.codec.levels)
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Normalised log-probabilities (B, C, L, H, W) of all levels of every sub-pixel, in at least float32."""
+        """Return normalised log-probabilities (B, C, L, H, W) of all levels of every sub-pixel, in at least float32."""
         raw = self.network(x, condition, dropout_generator=dropout_generator)
         mixture = self.mixture(raw.double() if dropout_generator is None else raw.float())
         return torch.stack([mixture.level_log_probs(x, colour) for colour in range(self.codec.shape[0])], 1)
@@ -138,13 +139,13 @@ class PixelCNNpp(ImageModel):
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
         raw = self.network(x, condition, dropout_generator=dropout_generator)
-        # the likelihood itself is never computed in bfloat16, whatever the convolutions are computed in
+        # the likelihood is not computed in bfloat16, even if the convolutions are
         return self.mixture(raw.double() if dropout_generator is None else raw.float()).log_probs(x)
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(),
             "channels": self.channels,

@@ -1,8 +1,8 @@
-"""The layers of a PixelCNN++ as data: model, reference engine and fused engine all walk through this one list.
+"""The list of layers of a PixelCNN++, which the model, the reference engine and the fused engine traverse.
 
-A layer makes a map of F channels at a scale: scale s has one place for every 2^s rows and columns of the image.
-Of a place it must know nothing but the pixels before the place's first pixel (its upper left one) in raster order,
-so a sampler can make it just before that pixel is drawn, once every 2^s rows and columns.
+A layer computes a map of F channels at a scale; scale s has one position per 2^s rows and columns of the image. A
+position depends only on the pixels before its first (upper left) pixel in raster order, so a sampler can compute it
+just before that pixel is drawn, once every 2^s rows and columns.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Layer:
     """One layer of one stream.
 
     Attributes:
-        kind: "input" (a convolution of the image), "block" (a gated residual block), "down" (a convolution of
-            stride 2) or "up" (a transposed one, which makes 2×2 places of one).
-        stream: VERTICAL, which knows whole rows above, or HORIZONTAL, which also knows pixels to the left.
-        scale: of the map that it makes.
+        kind: "input" (a convolution of the image), "block" (a gated residual block), "down" (a convolution of stride 2)
+            or "up" (a transposed convolution, from one position to 2×2).
+        stream: VERTICAL, which covers the rows above, or HORIZONTAL, which also covers pixels to the left.
+        scale: scale of its output map.
         source: number of the layer whose map it reads; -1 is the image.
-        shortcuts: numbers of the layers whose maps, of the same scale, join in a block.
+        shortcuts: numbers of the layers whose maps, of the same scale, are inputs of a block.
     """
 
     kind: str
@@ -35,21 +35,21 @@ class Layer:
 
     @property
     def cached_every(self) -> int:
-        """Every so many rows (and columns) there is something new to read."""
+        """Interval in rows (and columns) between new values of its input."""
         return 1 << (self.scale + {"down": -1, "up": 1}.get(self.kind, 0))
 
     @property
     def runs_every(self) -> int:
-        """Every so many rows (and columns) it computes: a "down" layer reads two places and makes one of them."""
+        """Interval in rows (and columns) between computations; a "down" layer combines two positions into one."""
         return max(self.cached_every, 1 << self.scale)
 
 
 def plan(blocks: int, scales: int) -> tuple[Layer, ...]:
-    """All layers in an order in which they can be computed: the vertical stream, then the horizontal one.
+    """Return all layers in order of computation: the vertical stream, then the horizontal stream.
 
     Args:
-        blocks: residual blocks at each scale of the first half; the second half has one more, except at the last
-            scale, so that every map of the first half is a short-cut of one block of the second.
+        blocks: residual blocks at each scale of the first half; the second half has one more, except at the last scale,
+            so that every map of the first half is a short-cut input of one block of the second half.
         scales: number of resolutions.
 
     Example:
@@ -60,7 +60,7 @@ def plan(blocks: int, scales: int) -> tuple[Layer, ...]:
 
 
 def walk(blocks: int, scales: int) -> Iterator[Layer]:
-    """The layers of `plan`, one after the other, however many there are."""
+    """Yield the layers of `plan` one by one."""
     vertical = []
     for layer in _one_stream(blocks, scales):
         vertical.append(layer)
@@ -71,7 +71,7 @@ def walk(blocks: int, scales: int) -> Iterator[Layer]:
             layer,
             stream=HORIZONTAL,
             source=layer.source + count if layer.kind != "input" else -1,
-            # a block of the horizontal stream is given the map of its twin in the vertical one
+            # a block of the horizontal stream receives the map of the corresponding block of the vertical stream
             shortcuts=(k, *(s + count for s in layer.shortcuts)) if layer.kind == "block" else (),
         )
 
@@ -89,7 +89,7 @@ def _one_stream(blocks: int, scales: int) -> Iterator[Layer]:
         for kind in ("down" if scale else "input", *itertools.repeat("block", blocks)):
             kept.append(made)
             yield layer(kind, scale)
-    kept.pop()  # the second half begins with it
+    kept.pop()  # it is the input of the second half
     for scale in reversed(range(scales)):
         if scale < scales - 1:
             yield layer("up", scale)
@@ -98,7 +98,7 @@ def _one_stream(blocks: int, scales: int) -> Iterator[Layer]:
 
 
 def places(size: int, scale: int) -> int:
-    """How many rows or columns of a scale cover `size` of the image.
+    """Return the number of rows or columns of a scale that cover `size` of the image.
 
     Example:
         >>> [places(5, scale) for scale in range(4)]
@@ -108,7 +108,7 @@ def places(size: int, scale: int) -> int:
 
 
 def groups(colours: int) -> int:
-    """Numbers for each component of a pixel: weight, C means, C log-scales, and C (C - 1) / 2 coefficients.
+    """Return the parameters per component of a pixel: weight, C means, C log-scales, and C (C - 1) / 2 coefficients.
 
     Example:
         >>> [groups(colours) for colours in (1, 3)]

@@ -8,7 +8,7 @@ from seqgen.image.recipe import image_recipe
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """A `PixelCNNpp` in the memory format in which it trains fastest."""
+    """Create a `PixelCNNpp` in the memory format that trains fastest."""
     import torch
 
     from seqgen.models.pixel_cnn_pp.model import PixelCNNpp

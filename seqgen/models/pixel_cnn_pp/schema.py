@@ -1,4 +1,4 @@
-"""What a PixelCNN++'s configuration says of its arrays.
+"""The schema of a PixelCNN++.
 
 Legend: B lanes, C colours, W columns, F channels, K features of the condition.
 """
@@ -41,7 +41,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `PixelCNNpp`."""
+    """Return the schema of a `PixelCNNpp`."""
     codec, given = CONFIGURATION.read(config)
     pixels, conditions, width = pixels_of(codec), conditions_of(codec, given), given["channels"]
     colours, _, columns = pixels.shape
@@ -96,7 +96,7 @@ def schema(config: Any) -> Schema:
 
 
 def kept_numbers(layer: Layer, width: int, columns: int) -> int:
-    """How many numbers the fused engine keeps of a layer of F = `width` channels from one row to the next."""
+    """Return how many numbers of a layer with F = `width` channels the fused engine keeps between rows."""
     if layer.kind == "block":
         return 2 * 2 * width * (places(columns, layer.scale) + 2)
     if layer.kind == "down":

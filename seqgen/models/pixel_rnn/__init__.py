@@ -1,4 +1,4 @@
-"""PixelRNN: two-dimensional LSTMs over images."""
+"""PixelRNN: an autoregressive image model of two-dimensional LSTMs."""
 
 from __future__ import annotations
 

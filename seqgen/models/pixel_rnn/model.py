@@ -1,4 +1,4 @@
-"""PixelRNN: every pixel's levels from two-dimensional LSTMs over the pixels before it (Zhou, lecture 22, "PixelRNN and
+"""PixelRNN: two-dimensional LSTMs that predict every pixel from the pixels before it (Zhou, lecture 22, "PixelRNN and
 PixelCNN"; van den Oord et al. 2016, arXiv 1601.06759).
 
 A masked convolution (mask A), LSTM layers with residual connections, and 1×1 convolutions (mask B) to a softmax
@@ -30,16 +30,17 @@ class PixelRNN(ImageModel):
     Args:
         shape: (colours, rows, columns) of the images.
         levels: values a pixel may take, 0 to levels - 1; 2 to 256.
-        channels: units F of each LSTM, a multiple of the number of colours; the maps between layers have 2F.
+        channels: units F of each LSTM, a multiple of the number of colours; the maps between layers have 2F channels.
         layers: number of LSTM layers.
-        kind: "row", an LSTM from top to bottom (H steps in training), whose context above a pixel is a triangle:
-            with every row it widens by half a kernel, and what lies beside is never seen; or "diagonal", two LSTMs
-            along the diagonals (H + W - 1 steps) whose context is all of the pixels before.
-        kernel_size: of the Row LSTM's convolutions, odd; the diagonal kind has none.
-        first_kernel_size: of the first convolution, odd, at least 3.
+        kind: "row", an LSTM from top to bottom (H steps in training), whose receptive field is a triangle above the
+            pixel
+            that widens by half a kernel per row; or "diagonal", two LSTMs along the diagonals (H + W - 1 steps), whose
+            receptive field is all pixels before.
+        kernel_size: kernel size of the Row LSTM's convolutions, odd; not used by the diagonal kind.
+        first_kernel_size: kernel size of the first convolution, odd, at least 3.
         head_channels: width of the hidden layer of the output; None is 2F.
-        dropout: probability of dropping a state on its way out of an LSTM, in training only.
-        seed: of the initial weights.
+        dropout: dropout probability of the outputs of an LSTM, in training only.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = PixelRNN((1, 4, 4), levels=2, channels=4, layers=1, kind="diagonal")
@@ -96,14 +97,14 @@ class PixelRNN(ImageModel):
             self.output = MaskedConv(head, colours * self.codec.levels, (1, 1), colours)
 
     def scale(self, x: Tensor) -> Tensor:
-        """Levels as numbers from -1 to 1, which is what the network reads; outside of the image it reads 0."""
+        """Scale levels to the network's inputs from -1 to 1; padding is 0."""
         return scaled(x, self.codec.levels, self.output.weight)
 
     def forward(
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
+        """Return the logits (B, C, L, H, W) of every pixel given those before it; see `ImageModel.forward`."""
         drop = dropper(self.dropout, dropout_generator)
         image = self.scale(x)
         features = self.first(image)
@@ -112,14 +113,14 @@ class PixelRNN(ImageModel):
         return self.head(features)
 
     def head(self, features: Tensor) -> Tensor:
-        """Logits (B, C, L, H, W) from the last layer's features (B, D, H, W)."""
+        """Return the logits (B, C, L, H, W), given the last layer's features (B, D, H, W)."""
         logits = self.output(relu(self.hidden(relu(features))))
         return logits.unflatten(1, (self.codec.shape[0], self.codec.levels))
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(),
             "channels": self.channels,
@@ -133,7 +134,7 @@ class PixelRNN(ImageModel):
 
 
 class FirstConv(nn.Module):
-    """A k × k convolution with mask A, in two parts: the rows above a pixel, and its own row up to itself."""
+    """A k × k convolution with mask A, in two parts: the rows above the pixel, and its row up to the pixel."""
 
     def __init__(self, colours: int, features: int, kernel: int) -> None:
         super().__init__()
@@ -142,7 +143,7 @@ class FirstConv(nn.Module):
         self.beside = MaskedConv(colours, features, (1, self.side + 1), colours, strict=True, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The features (B, D, H, W) of an image (B, C, H, W)."""
+        """Return the features (B, D, H, W) of an image (B, C, H, W)."""
         side = self.side
         above = self.above(pad(image, (side, side, side, 0))[:, :, :-1])
         return above + self.beside(pad(image, (side, 0, 0, 0)))

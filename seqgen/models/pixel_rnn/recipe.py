@@ -8,7 +8,7 @@ from seqgen.image.recipe import image_recipe, refuse_classes
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """A `PixelRNN`, which takes no classes."""
+    """Create a `PixelRNN`, which takes no classes."""
     from seqgen.models.pixel_rnn.model import PixelRNN
 
     refuse_classes("pixel-rnn", classes)

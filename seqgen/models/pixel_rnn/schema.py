@@ -1,4 +1,4 @@
-"""What a PixelRNN's configuration says of its arrays.
+"""The schema of a PixelRNN.
 
 Legend: B lanes, C colours, W columns, L levels, F units, D = 2F features.
 """
@@ -31,7 +31,7 @@ CONFIGURATION = Configuration(
         "channels": Integer(),
         "layers": Integer(),
         "kind": Choice(KINDS),
-        # of the diagonal kind no array is as large as this
+        # limited here, because no array of the diagonal kind has this size
         "kernel_size": Integer(odd=True, most=65535),
         "first_kernel_size": Integer(low=3, odd=True),
         "head_channels": Integer(),
@@ -42,7 +42,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `PixelRNN`."""
+    """Return the schema of a `PixelRNN`."""
     codec, given = CONFIGURATION.read(config)
     pixels, units, layers, head = pixels_of(codec), given["channels"], given["layers"], given["head_channels"]
     colours, _, columns = pixels.shape
@@ -83,6 +83,6 @@ def schema(config: Any) -> Schema:
         else:
             yield "memory", Field(("B", layers, 2, units, columns), FLOATS)
 
-    # the sums of a row, in every layer and colour
+    # sums of a row, for every layer and colour
     row = columns * colours * (padded(features // colours) + layers * 4 * whole_vectors(units // colours))
     return Schema("pixel-rnn", codec, (arrays,), state, image_output(pixels), workspace=4 * row)

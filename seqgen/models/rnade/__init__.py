@@ -1,4 +1,4 @@
-"""RNADE: the NADE of real vectors."""
+"""RNADE: NADE for real vectors."""
 
 from __future__ import annotations
 

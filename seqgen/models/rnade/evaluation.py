@@ -1,4 +1,4 @@
-"""Held-out likelihood of vectors: a sample is one vector, number by number, and a file holds many."""
+"""Held-out likelihood of RNADE on a file of vectors; each vector is one sample."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def score_vectors(
     part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The exact log-density of the vectors of a .npy or .npz file, in total and for each."""
+    """Compute the exact log-density of the vectors of a .npy or .npz file, in total and per vector."""
     if last != 1.0 or part is not None:
         raise SeqgenError(
             "--last is for texts, --part for images and recordings; give a file of held-out vectors"

@@ -1,7 +1,8 @@
-"""What both RNADE engines share: vectors of D numbers, one after the other, whose first ones may be known.
+"""The base of both RNADE engines, which draw the D numbers of a vector one by one, possibly after a known prefix.
 
-Noise: number d takes word d of COMPONENT for its component and word d of EMISSION for its normal, as the Gaussian
-mixtures of HMMs do. Legend: B lanes, N numbers of a round, D dimensions, F hidden units.
+Random numbers: number d uses word d of COMPONENT for its component and word d of EMISSION for its normal, as in the
+Gaussian mixtures of HMMs.
+Legend: B lanes, N numbers per step, D dimensions, F hidden units.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from seqgen.models.rnade.numba_lanes import VectorState
 
 
 class RealVectorEngine(Engine):
-    """Base of the two. They implement `_draw`, and `start_sums` gives the hidden sums before the first number.
+    """Base class of both engines, which implement `_draw`; `start_sums` are the hidden sums before the first number.
 
     Attributes:
         lanes: what is kept of every lane; values, given, position, index and sums are its fields.
@@ -53,7 +54,7 @@ class RealVectorEngine(Engine):
             self.values[lanes, :count] = start.prompt[:count]
 
     def _known(self, prompt: np.ndarray) -> int:
-        """How many numbers of a prompt are known; they must come first."""
+        """Return how many numbers of a prompt are known; they must be a prefix."""
         if prompt.shape != (self.dimensions,):
             raise ValueError(
                 f"prompt must be a vector of {self.dimensions} numbers, NaN where one is to be generated, got "
@@ -85,15 +86,15 @@ class RealVectorEngine(Engine):
 
     @abstractmethod
     def _draw(self, counts: np.ndarray, log_probs: np.ndarray) -> None:
-        """Draw counts[b] numbers of lane b from position[b] on into `values`, and move `sums` on.
+        """Draw counts[b] numbers of lane b, from position[b] on, into `values`, and update `sums`.
 
         Args:
-            log_probs: (B, N) to fill with log-densities (0 for known numbers), or (B, 0) if nobody wants them.
+            log_probs: (B, N), filled with log-densities (0 for known numbers), or (B, 0) if they are not requested.
         """
 
 
 def diverged() -> SeqgenError:
-    """The error for a number that is not finite, which only a model that was trained badly draws."""
+    """Return the error for a number that is not finite, as a badly trained model may draw."""
     return SeqgenError(
         "the model drew a number that is not finite: its deviations grow without bound; train it further or with a "
         "lower learning rate"

@@ -1,11 +1,13 @@
-"""RNADE, the real-valued NADE (Uria, Murray and Larochelle 2013, arXiv 1306.0186; Zhou, lecture 22, for NADE): every
-number of a vector has a mixture of Gaussians whose parameters depend on the numbers before it,
+"""RNADE, the real-valued NADE (Uria, Murray and Larochelle 2013, arXiv 1306.0186; Zhou, lecture 22, for NADE): the
+conditional density of every number of a vector is a mixture of Gaussians whose parameters depend on the numbers before
+it,
 
     h_d = relu(ρ_d (c + Σ_{j<d} w_j x_j)),
     p(x_d | x_<d) = Σ_k softmax(A_d h_d + a_d)_k N(x_d; M_d h_d + m_d, exp(S_d h_d + s_d)²).
 
-The factors ρ_d, which are learnt, hold the activations in one range while more and more terms are added up; they begin
-as 1/√d. Shapes: B batch, D dimensions, F hidden units, K components.
+The learned factors ρ_d keep the activations in a constant range as the number of terms grows; they are initialised to
+1/√d.
+Shapes: B batch, D dimensions, F hidden units, K components.
 """
 
 from __future__ import annotations
@@ -27,12 +29,12 @@ from seqgen.models.rnade.schema import CONFIGURATION
 from seqgen.torch_model import NamedArrays
 
 _MOST_UNITS = 1 << 24
-_FARTHEST = 1e30  # the sums of the network, which are in float32, stay finite
+_FARTHEST = 1e30  # keeps the network's float32 sums finite
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class RNADE(NamedArrays, Generator):
-    """A neural autoregressive density of real vectors.
+    """A neural autoregressive density over real vectors.
 
     A sample is a vector of D float64 numbers; a `prompt` is a vector (an array or tuple) whose first numbers are known
     and the others NaN.
@@ -40,8 +42,8 @@ class RNADE(NamedArrays, Generator):
     Args:
         dimensions: D.
         hidden_size: F.
-        components: K, Gaussians in the mixture of each number.
-        seed: of the initial weights.
+        components: K, Gaussians per mixture.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = RNADE(3, 8, 2)
@@ -67,10 +69,10 @@ class RNADE(NamedArrays, Generator):
         self.input = nn.Parameter(torch.randn(size, hidden, generator=generator))
         self.input_bias = nn.Parameter(0.5 * torch.randn(hidden, generator=generator))
         self.rescaling = nn.Parameter(1.0 / torch.arange(1.0, size + 1.0).sqrt())
-        # for each number the logits of the components, their means, and the logarithms of their deviations
+        # for each number the logits of the components, their means, and their log standard deviations
         spread = 0.5 * hidden**-0.5
         output = spread * torch.randn(size, 3, kinds, hidden, generator=generator)
-        output[:, 2] *= 0.1  # deviations that depend much on large numbers would make larger ones
+        output[:, 2] *= 0.1  # if deviations depended strongly on large numbers, samples would diverge
         self.output = nn.Parameter(output)
         bias = torch.zeros(size, 3, kinds)
         bias[:, 1] = torch.randn(size, kinds, generator=generator)
@@ -79,7 +81,7 @@ class RNADE(NamedArrays, Generator):
         self.register_buffer("scale", torch.ones(size))
 
     def standardise(self, data: Any) -> Self:
-        """Let the network see numbers of mean 0 and deviation 1, from (B, D) data; before training."""
+        """Set the standardisation of the network's inputs (mean 0, deviation 1) from data (B, D), before training."""
         vectors = self.vectors(data)
         spread = vectors.std(0)
         with torch.no_grad():
@@ -91,7 +93,7 @@ class RNADE(NamedArrays, Generator):
         return self
 
     def vectors(self, x: Any) -> np.ndarray:
-        """One vector (D,) or several (B, D) as checked float64 (B, D)."""
+        """Convert one vector (D,) or several (B, D) to float64 (B, D) and check them."""
         array = as_array("vectors", x)
         if array.dtype.kind not in "fiu":
             raise TypeError(f"vectors must be numbers, got {array.dtype}")
@@ -111,22 +113,22 @@ class RNADE(NamedArrays, Generator):
     # ---- computing ------------------------------------------------------------------------------------
 
     def hidden(self, sums: Tensor, rescaling: Tensor) -> Tensor:
-        """Hidden units (..., F) from their sums and the factors (..., 1)."""
+        """Return the hidden units (..., F), given their sums and the factors (..., 1)."""
         return relu(sums * rescaling)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Logits, means and log deviations (B, D, 3, K) of each number of standardised z (B, D) given those before."""
+        """Return logits, means and log deviations (B, D, 3, K) of each number of standardised z (B, D)."""
         steps = z[:, :, None] * self.input
         before = pad(steps.cumsum(1)[:, :-1], (0, 0, 1, 0)) + self.input_bias
         hidden = self.hidden(before, self.rescaling[:, None])
         return torch.einsum("bdf,dpkf->bdpk", hidden, self.output) + self.output_bias
 
     def log_prob(self, x: Any, *, grad: bool = False) -> Tensor:
-        """Exact log-density of each vector in nats, (B,) float64.
+        """Return the exact log-density of each vector in nats, (B,) float64.
 
         Args:
             x: one vector (D,) or vectors (B, D) of finite numbers.
-            grad: whether the result can be differentiated with respect to the parameters.
+            grad: whether the result is differentiable with respect to the parameters.
         """
         given = torch.as_tensor(self.vectors(x), device=self.input.device)
         location, scale = self.get_buffer("location").double(), self.get_buffer("scale").double()
@@ -143,10 +145,10 @@ class RNADE(NamedArrays, Generator):
                 parts.append(mixture_log_density(block, parameters).sum(1))
         return torch.cat(parts) - scale.log().sum()
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(), "dimensions": self.dimensions, "hidden_size": self.hidden_size,
             "components": self.components,
@@ -161,7 +163,7 @@ class RNADE(NamedArrays, Generator):
 
 
 def mixture_log_density(z: Tensor, parameters: Tensor) -> Tensor:
-    """Log-density of numbers (...) under mixtures of Gaussians (..., 3, K): logits, means and log deviations."""
+    """Return the log-density of numbers (...) under Gaussian mixtures (..., 3, K): logits, means, log deviations."""
     logits, means, log_deviations = parameters.unbind(-2)
     distance = (z[..., None] - means) * torch.exp(-log_deviations)
     densities = -0.5 * distance**2 - log_deviations - _HALF_LOG_2_PI

@@ -1,4 +1,4 @@
-"""The likelihood objective for real vectors: nats per dimension of batches that are a function of the step."""
+"""The likelihood objective for real vectors: nats per dimension, on batches that are a function of the step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from seqgen.training.batches import Batches
 
 
 class VectorObjective:
-    """Vectors for any model with `log_prob(vectors, grad=True)`; the score is in nats per vector.
+    """Training vectors for any model with `log_prob(vectors, grad=True)`; the score is in nats per vector.
 
     Args:
-        train, held_out: (N, D) float64. batch: vectors in a step. seed: of their order.
+        train, held_out: (N, D) float64. batch: vectors per step. seed: seed of their order.
     """
 
     unit = "nats/vector"
@@ -32,11 +32,11 @@ class VectorObjective:
         self.fingerprint = hashlib.sha256(train.tobytes() + held_out.tobytes()).hexdigest()[:16]
 
     def loss(self, model: Any, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean nats per dimension of step `step`."""
+        """Return the mean nats per dimension of a step."""
         vectors = self._train[self._batches.rows(step)]
         return -model.log_prob(vectors, grad=True).mean() / vectors.shape[1], {}
 
     @torch.no_grad()
     def validate(self, model: Any) -> float:
-        """Mean nats of a held-out vector."""
+        """Return the mean nats per held-out vector."""
         return -float(model.log_prob(self._held_out).mean())

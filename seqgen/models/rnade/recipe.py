@@ -1,4 +1,4 @@
-"""The recipe of `seqgen train rnade`: vectors, of which the last tenth is held out for the score."""
+"""The recipe of `seqgen train rnade`: trains on vectors, of which the last tenth is held out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from seqgen.training.request import TrainingRequest
 
 
 def prepare(request: TrainingRequest) -> Training:
-    """Read the vectors, and make the model and its objective.
+    """Read the vectors and create the model and its objective.
 
-    The network sees numbers of mean 0 and deviation 1. That map is a part of the model (`RNADE.standardise`), so
-    that samples and densities are in the data's own units. As it needs more digits than bfloat16 has, the
-    checkpoint is in float32.
+    The network's inputs are standardised to mean 0 and deviation 1. The standardisation is part of the model
+    (`RNADE.standardise`), so samples and densities are in the units of the data. It needs more precision than bfloat16,
+    so the checkpoint is in float32.
     """
     from seqgen.data.arrays import hold_out, read_vectors
     from seqgen.models.rnade.model import RNADE

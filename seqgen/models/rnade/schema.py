@@ -1,4 +1,4 @@
-"""What an RNADE's configuration says of its arrays.
+"""The schema of an RNADE.
 
 Legend: B lanes, N numbers, D dimensions, F hidden units, K components.
 """
@@ -26,7 +26,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of an `RNADE`."""
+    """Return the schema of an `RNADE`."""
     codec, given = CONFIGURATION.read(config)
     size, hidden, kinds = given["dimensions"], given["hidden_size"], given["components"]
 

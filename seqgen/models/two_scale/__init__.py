@@ -1,4 +1,4 @@
-"""Two scales: a small image first, then the large one around it."""
+"""Two-scale generation: a small image, then the large image given it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What both engines of two-scale models share: two engines of PixelCNNs, of which the first guides the second.
+"""The base of both engines of two-scale models, composed of two PixelCNN engines; the first image guides the second.
 
-A lane's small image is drawn when its first row is asked for. Its pixels are then known ones of the large image,
-which is drawn row by row. The small image's noise lies behind that of the large one: pixel (c, i, j) takes position
-C·H·W + (i·w + j)·C + c. Legend: B lanes, C colours, H × W the large image, h × w the small one, K features.
+A lane's small image is drawn when its first row is requested. Its pixels are then known pixels of the large image,
+which is drawn row by row. The small image uses the random numbers after those of the large one: pixel (c, i, j) has
+position C·H·W + (i·w + j)·C + c.
+Legend: B lanes, C colours, H × W the large image, h × w the small one, K features.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from seqgen.image.engine import PixelEngine
 
 
 class TwoScaleLanes(PixelEngine):
-    """Samples `TwoScale` models; a subclass names the engine of its parts.
+    """Samples `TwoScale` models; a subclass defines the engine of the parts.
 
-    The lanes' state is that of both parts, the condition, from which the large part is begun, and the small image's
-    log-probabilities, which belong to rows that come later.
+    The state consists of the states of both parts, the condition, which is needed to start the large part, and the
+    log-probabilities of the small image, which are returned with later rows.
     """
 
     completes = "coarse-first"
@@ -75,11 +76,11 @@ class TwoScaleLanes(PixelEngine):
             first, count = int(self.row[lane]), int(made.counts[lane])
             self.image[lane, :, first : first + count] = self._large.image[lane, :, first : first + count]
             if self.request.log_probs:
-                self._give_log_probs(lane, first, count, made, log_probs)
+                self._merge_log_probs(lane, first, count, made, log_probs)
         return made.counts
 
     def _draw_small(self, rows: np.ndarray) -> np.ndarray:
-        """Draw the small images of the lanes that need them; (B,) bool, the lanes whose small image is there."""
+        """Draw the missing small images; return (B,) bool, the lanes whose small image is complete."""
         fresh = (rows > 0) & ~self._guided
         left = self._small.codec.shape[1] - self._small.row
         made = self._small.advance(np.where(fresh, left, 0))
@@ -91,7 +92,7 @@ class TwoScaleLanes(PixelEngine):
         return self._guided.copy()
 
     def _begin_large(self, lane: int) -> None:
-        """Put the small image of a lane in its place, and the large part at its first row."""
+        """Copy the small image of a lane into the large image, and start the large part."""
         lanes = np.array([lane])
         small = self._small.image[lane]
         self._coarse(self.image[lane])[...] = small
@@ -103,7 +104,7 @@ class TwoScaleLanes(PixelEngine):
         self._guided[lane] = True
 
     def _class_and_vector(self, lane: int) -> dict[str, Any]:
-        """The condition of a lane again, from its features."""
+        """Reconstruct the condition of a lane from its features."""
         classes, features = self._conditions.classes or 0, self._features[lane]
         parts: dict[str, Any] = {}
         if classes:
@@ -113,14 +114,14 @@ class TwoScaleLanes(PixelEngine):
         return parts
 
     def _coarse(self, image: np.ndarray) -> np.ndarray:
-        """The pixels (C, h, w) of an image (C, H, W) that are the small image; a view."""
+        """Return the pixels (C, h, w) of an image (C, H, W) that form the small image, as a view."""
         down, across = self._steps
         return image[:, ::down, ::across]
 
-    def _give_log_probs(
+    def _merge_log_probs(
         self, lane: int, first: int, count: int, made: StepOutput, log_probs: np.ndarray
     ) -> None:
-        """The log-probabilities of rows of the large image, with those of the small image in their places."""
+        """Fill in the log-probabilities of rows of the large image, including those of the small image's pixels."""
         down, across = self._steps
         for kind, name in enumerate(("log_prob", "log_prob_drawn")):
             log_probs[kind, lane, :count] = made.extra[name][lane, :count]
@@ -134,7 +135,7 @@ class TwoScaleLanes(PixelEngine):
 
 
 def require_coarse_first(known: np.ndarray, steps: tuple[int, int]) -> None:
-    """Raise SeqgenError unless the known pixels (C, H, W) come first in the order in which they are drawn."""
+    """Raise SeqgenError unless the known pixels (C, H, W) are a prefix in drawing order."""
     down, across = steps
     coarse = np.zeros(known.shape, np.bool_)
     coarse[:, ::down, ::across] = True

@@ -1,8 +1,8 @@
-"""Two scales: a small image first, then the large one of which it is every s-th pixel (multi-scale PixelRNN,
-van den Oord et al. 2016, arXiv 1601.06759, section 3.6; Chintala, "Improving PixelCNN performance").
+"""Two-scale generation: a small image, then the large image, of which it is every s-th pixel (multi-scale PixelRNN, van
+den Oord et al. 2016, arXiv 1601.06759, section 3.6; Chintala, "Improving PixelCNN performance").
 
-The small image is a part of the large one, so nothing is summed out: p(x) = p(small) · p(the other pixels | small).
-Both factors are PixelCNNs; the large one looks at the small image as its guide and holds its pixels as known.
+The small image is a part of the large one, so no marginalisation is needed: p(x) = p(small) · p(other pixels | small).
+Both factors are PixelCNNs; the large one has the small image as its guide and its pixels as known pixels.
 Shapes: B batch, C colours, H rows, W columns, L levels; the small image has H/r rows and W/s columns.
 """
 
@@ -22,22 +22,22 @@ from seqgen.models.two_scale.schema import require_fitting
 
 
 class TwoScale(ImageModel):
-    """A small PixelCNN and a large one that is guided by its image, as one model with an exact likelihood.
+    """A small PixelCNN and a large one guided by its image, as one model with an exact likelihood.
 
-    A sample is the large image. Pixel (r·i, s·j) of it is pixel (i, j) of the small image. The small image is drawn
-    first, then the other pixels in raster order. Both networks get the class or the vector of the condition.
+    A sample is the large image, whose pixel (r·i, s·j) is pixel (i, j) of the small image. The small image is drawn
+    first, then the other pixels in raster order. Both networks receive the class or vector of the condition.
 
     Attributes:
-        completes: "coarse-first": known pixels must come first in the order in which they are drawn. So the small
-            image may be known up to any pixel in raster order; and if it is known as a whole, so may the others be
-            up to any pixel.
+        completes: "coarse-first": known pixels must be a prefix in drawing order: a prefix of the small image in raster
+            order, or the whole small image and a prefix of the other pixels.
 
     Args:
-        small: without a guide.
-        large: with the shape of the small images as guide; colours, levels, classes and vector as in `small`.
+        small: a PixelCNN without a guide.
+        large: a PixelCNN whose guide has the shape of the small images; colours, levels, classes and vector as in
+            `small`.
 
     Raises:
-        ValueError: if the two do not fit together. TypeError: if one of them is no `PixelCNN`.
+        ValueError: if the two do not match. TypeError: if one is not a `PixelCNN`.
 
     Example:
         >>> small = PixelCNN((1, 2, 2), channels=4, layers=1)
@@ -66,7 +66,7 @@ class TwoScale(ImageModel):
         return self.codec.shape[1] // rows, self.codec.shape[2] // columns
 
     def subsample(self, images: Any) -> np.ndarray:
-        """The small images (B, C, H/r, W/s) uint8 of large ones."""
+        """Return the small images (B, C, H/r, W/s) uint8 of large ones."""
         down, across = self.steps
         return self.codec.images(images)[:, :, ::down, ::across]
 
@@ -74,7 +74,7 @@ class TwoScale(ImageModel):
         self, x: Tensor, condition: Mapping[str, Tensor] | None = None,
         *, dropout_generator: torch.Generator | None = None,
     ) -> Tensor:  # fmt: skip
-        """Logits (B, C, L, H, W) of every pixel given those drawn before it; see `ImageModel.forward`."""
+        """Return the logits (B, C, L, H, W) of every pixel given those drawn before it; see `ImageModel.forward`."""
         down, across = self.steps
         small = x[:, :, ::down, ::across].contiguous()
         given = dict(condition or {})
@@ -84,7 +84,7 @@ class TwoScale(ImageModel):
         return logits
 
     def config(self) -> dict[str, Any]:
-        """The configurations of both networks, as JSON values."""
+        """Return the configurations of both networks as JSON values."""
         return {
             "codec": self.codec.config(),
             "small": self.small.config(),

@@ -9,10 +9,10 @@ from seqgen.image.recipe import image_recipe
 
 
 def build(shape: tuple[int, int, int], classes: int | None, settings: dict[str, Any]) -> Any:
-    """A `TwoScale` whose small image is every `factor`-th row and column.
+    """Create a `TwoScale` whose small image is every `factor`-th row and column.
 
     Raises:
-        ValueError: if the factor does not divide the rows and columns.
+        ValueError: if the factor does not divide the numbers of rows and columns.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What a two-scale model's configuration says of its arrays: those of two PixelCNNs.
+"""The schema of a two-scale model, composed of those of two PixelCNNs.
 
 Legend: B lanes, C colours, H × W the large image, h × w the small one, K features of the condition.
 """
@@ -16,7 +16,7 @@ from seqgen.schema import Configuration, Field, Fields, Part, Schema, part_schem
 
 
 def require_fitting(small: tuple[Pixels, Conditions], large: tuple[Pixels, Conditions]) -> None:
-    """Raise ValueError unless two PixelCNNs, each given by its codec and conditions, make a two-scale model."""
+    """Raise ValueError unless two PixelCNNs, given by their codecs and conditions, form a two-scale model."""
     (coarse, few), (fine, many) = small, large
     if few.guide is not None:
         raise ValueError(f"small must not have a guide, got one of {few.guide}")
@@ -43,7 +43,7 @@ CONFIGURATION = Configuration("two-scale", CODECS, {"small": Part(), "large": Pa
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `TwoScale` model."""
+    """Return the schema of a `TwoScale` model."""
     codec, given = CONFIGURATION.read(config)
     parts = {name: part_schema(name, pixel_cnn_schema, given[name]) for name in ("small", "large")}
     pixels, coarse = pixels_of(codec), pixels_of(parts["small"].codec)

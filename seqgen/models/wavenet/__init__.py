@@ -1,4 +1,4 @@
-"""WaveNet: dilated causal convolutions over sound."""
+"""WaveNet: an autoregressive audio model of dilated causal convolutions."""
 
 from __future__ import annotations
 

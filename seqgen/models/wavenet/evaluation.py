@@ -1,4 +1,4 @@
-"""Held-out likelihood of a model of sound on recordings."""
+"""Held-out likelihood of a WaveNet on recordings."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def score_recordings(
     part: str | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """The exact log-likelihood of recordings, each read from its beginning, in total and for each sample.
+    """Compute the exact log-likelihood of recordings, each from its start, in total and per sample.
 
-    Recordings are read, trimmed and split as for training, which the card tells. A model that is conditioned on mel
-    features is given those of the recordings, and one of classes the sub-folders that they lie in.
+    Recordings are read, trimmed and split as in training, according to the card. Mel features for conditioning are
+    computed from the recordings, and classes are their sub-folders.
 
     Args:
-        model: a `WaveNet`. card: of the model.
-        data: a file or folder of sound.
+        model: a `WaveNet`. card: that of the model.
+        data: an audio file or folder.
         last: 1. part: "test", "validation" or "train" of the data as training splits them, or "all".
-        report: called with (recordings scored, recordings).
+        report: called with (recordings scored, total recordings).
 
     Returns:
         part, split, recordings, samples, seconds, conditional, score and score_unit (as in the card), nats (total)
-        and nats_per_sample. For Gaussian outputs they are of a density.
+        and nats_per_sample. For Gaussian outputs they are densities.
 
     Raises:
-        SeqgenError: if the recordings cannot be read, or the model needs a condition that they do not have.
+        SeqgenError: if the recordings cannot be read, or lack a condition that the model needs.
     """
     part = part_of("recordings", part, last)
     rate = model.codec.sample_rate
@@ -77,5 +77,5 @@ def _require_conditions(model: Any, data: Path, recordings: Recordings) -> None:
     classes = model.conditions.classes
     if classes is not None and len(recordings.classes) != classes:
         raise SeqgenError(
-            f"the model knows {classes} classes, and {data} has {len(recordings.classes)} sub-folders to tell them by"
+            f"the model has {classes} classes, but {data} has {len(recordings.classes)} sub-folders, one per class"
         )

@@ -1,8 +1,9 @@
-"""The layers of a WaveNet in bfloat16 on the CPU, forward and backward: the parallel pass of training, made fast.
+"""A fast training pass of a WaveNet's layers in bfloat16 on the CPU, forward and backward.
 
-The same sums as `WaveNet.advance` under autocast, but done for one row and a few thousand steps at a time, so that what
-a layer makes is still in the cache when it is used; all but the products are compiled loops (`wavenet_gates`), nothing
-is kept for the gradient but every layer's inputs and gates, and the memory for that is used again in the next step.
+It computes the same sums as `WaveNet.advance` under autocast, but for one row and a few thousand steps at a time, so
+that the activations of a layer are still in the cache when they are used. Everything except the products is in compiled
+loops (`numba_gates`); only the inputs and gates of each layer are kept for the backward pass, in buffers that are
+reused.
 Legend: B batch, T time, L layers, R residual, G gate and S skip channels, k kernel size, F frames.
 """
 
@@ -27,27 +28,27 @@ def skip_sums(
     h: Tensor, layers: Sequence[Layer], base: Tensor, skip: Tensor, frames: Tensor | None, mixing: Tensor | None,
     hop: int,
 ) -> Tensor:  # fmt: skip
-    """The product of all layers' gates with `skip`, (B, T, S) bfloat16, from the start.
+    """Return the product of all layers' gates with `skip`, (B, T, S) bfloat16, from the start.
 
     Args:
-        h: (B, T, R) of the input. layers: L of them. base: (B, L, G), their biases and what holds everywhere.
+        h: (B, T, R) inputs. layers: the L layers. base: (B, L, G), their biases and the global condition.
         skip: (S, L G / 2).
         frames: (B, F + 1, L G) with F hop >= T, or None. mixing: (2, hop), or None for the nearest frame.
-        hop: samples in a frame, 0 if there are none.
+        hop: samples per frame, 0 without frames.
     """
     dilated = torch.stack([layer.dilated.weight for layer in layers])
     steps = [layer.residual for layer in layers if layer.residual is not None]
     residual = torch.stack([step.weight for step in steps]) if steps else dilated[:0, :0]
     later = torch.stack([step.bias for step in steps]) if steps else torch.zeros(0, h.shape[2])
-    narrow = [x.to(torch.bfloat16) for x in (h, dilated, residual, skip)]
-    wide = None if frames is None else frames.float().contiguous()
+    rounded = [x.to(torch.bfloat16) for x in (h, dilated, residual, skip)]
+    widened = None if frames is None else frames.float().contiguous()
     dilations = tuple(layer.dilation for layer in layers)
-    result: Tensor = _Layers.apply(*narrow, base.float(), later.float(), wide, mixing, dilations, hop)
+    result: Tensor = _Layers.apply(*rounded, base.float(), later.float(), widened, mixing, dilations, hop)
     return result
 
 
 class _Layers(torch.autograd.Function):
-    """`skip_sums` of products in bfloat16; of L layers there are L - 1 `residual` (R, G / 2) with their biases."""
+    """The autograd function of `skip_sums` in bfloat16; L layers have L - 1 `residual` (R, G / 2) with biases."""
 
     @staticmethod
     def forward(
@@ -56,7 +57,7 @@ class _Layers(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         from seqgen.models.wavenet import numba_gates as wavenet_gates
 
-        run = _Run.taken(h, dilated, dilations)
+        run = _Run.acquire(h, dilated, dilations)
         run.condition(frames, mixing, hop)
         run.inputs[0][:, run.reach[0] :] = h
         biases, later = (x.detach().contiguous().numpy() for x in (base, residual_bias))
@@ -92,12 +93,12 @@ class _Layers(torch.autograd.Function):
                 if onward is None:
                     torch.mm(run.gates[b], skip.T, out=out[b])
 
-        side_by_side(work, run.batch)
+        in_parallel(work, run.batch)
         if any(ctx.needs_input_grad):
             ctx.run = run
             ctx.save_for_backward(dilated, residual, skip)
         else:
-            run.give_back()
+            run.release()
         return out
 
     @staticmethod
@@ -108,7 +109,7 @@ class _Layers(torch.autograd.Function):
         dilated, residual, skip = ctx.saved_tensors
         upstream = upstream.contiguous()
         to_h = torch.zeros(run.batch, run.length, run.channels, dtype=torch.bfloat16)
-        # for each row, as rows are done side by side and their sums must not depend on how
+        # per row, because rows run in parallel and sums must not depend on the schedule
         to_dilated, to_residual, to_skip = (
             torch.zeros(run.batch, *x.shape) for x in (dilated, residual, skip)
         )
@@ -122,13 +123,13 @@ class _Layers(torch.autograd.Function):
             product, to_z = run.scratch(run.half), run.scratch(run.gate)
             taps_bits, product_bits, to_z_bits = (bits(x) for x in (to_taps, product, to_z))
             for b in rows.tolist():
-                grown = to_h[b]  # of the layer's output, then of its input
+                grown = to_h[b]  # gradient of the layer's output, then of its input
                 to_skip[b] = torch.mm(upstream[b].T, run.gates[b])
                 torch.mm(upstream[b], skip, out=run.to_gates[b])
                 for layer in range(run.layers - 1, -1, -1):
                     own, weights, delays = run.inputs[layer][b], dilated[layer], run.delays(layer)
                     inner = layer + 1 < run.layers
-                    # in the order of time, because a step adds only to what comes before it and has been used
+                    # in order of time, because a step adds only to earlier steps, which are done
                     for at, count in run.blocks():
                         here, part = grown[at : at + count], to_z[:count]
                         if inner:
@@ -142,8 +143,8 @@ class _Layers(torch.autograd.Function):
                         torch.mm(part, weights, out=to_taps[:count])
                         wavenet_gates.spread(taps_bits, h_bits, b, at, count, delays, to_bias[b, layer])
 
-        side_by_side(work, run.batch)
-        run.give_back()
+        in_parallel(work, run.batch)
+        run.release()
         ctx.run = None
         return (
             to_h, to_dilated.sum(0), to_residual.sum(0), to_skip.sum(0), torch.from_numpy(to_base),
@@ -152,8 +153,8 @@ class _Layers(torch.autograd.Function):
         )  # fmt: skip
 
 
-def side_by_side(work: Callable[[np.ndarray], None], count: int) -> None:
-    """Call `work` on parts of the rows 0 to count - 1, one a thread; products within a row then have one thread."""
+def in_parallel(work: Callable[[np.ndarray], None], count: int) -> None:
+    """Call `work` on a partition of rows 0 to count - 1, one part per thread, with single-threaded products."""
     before = torch.get_num_threads()
     threads = min(before, count)
     if threads <= 1:
@@ -162,7 +163,7 @@ def side_by_side(work: Callable[[np.ndarray], None], count: int) -> None:
     workers = Workers(threads)
     torch.set_num_threads(1)
     try:
-        # whether gradients are recorded is a thread's own setting
+        # grad mode is thread-local
         workers.run(torch.no_grad()(work), np.arange(count))
     finally:
         torch.set_num_threads(before)
@@ -170,15 +171,16 @@ def side_by_side(work: Callable[[np.ndarray], None], count: int) -> None:
 
 
 class _Run:
-    """What a forward pass leaves for the backward pass, and how both find their places in it.
+    """The buffers that a forward pass leaves for the backward pass, and their indexing.
 
     Attributes:
-        inputs: of each layer, (B, reach + T, R), zeros before the start. z: (L, B, T, G). gates: (B, T, L G / 2).
-        to_gates: as gates, room for their gradient. Their bits are arrays that share their memory.
-        frames: (B, F + 1, L G) float32, or of no frames. mixing: (2, hop) float32.
+        inputs: inputs of each layer, (B, reach + T, R), zeros before the start. z: (L, B, T, G). gates: (B, T, L G /
+            2).
+        to_gates: gradient of the gates. The `*_bits` are uint16 arrays that share memory with the tensors.
+        frames: (B, F + 1, L G) float32, or without frames. mixing: (2, hop) float32.
     """
 
-    _spare: list[_Run] = []  # noqa: RUF012 (one for the process: pages that were never used are slow to come by)
+    _spare: list[_Run] = []  # noqa: RUF012 (shared by the process, because first use of memory pages is slow)
 
     def __init__(self, h: Tensor, dilated: Tensor, dilations: tuple[int, ...]) -> None:
         self.batch, self.length, self.channels = h.shape
@@ -198,15 +200,15 @@ class _Run:
         )
 
     @classmethod
-    def taken(cls, h: Tensor, dilated: Tensor, dilations: tuple[int, ...]) -> _Run:
-        """One that an earlier step has given back, if it is of the same shape; else a new one."""
+    def acquire(cls, h: Tensor, dilated: Tensor, dilations: tuple[int, ...]) -> _Run:
+        """Return a released run of the same shape, or a new one."""
         spare = cls._spare.pop() if cls._spare else None
         if spare is not None and spare._described() == (h.shape, dilated.shape, dilations):
             return spare
         return cls(h, dilated, dilations)
 
-    def give_back(self) -> None:
-        """Leave the memory to the next step."""
+    def release(self) -> None:
+        """Release the buffers for the next step."""
         self._spare[:] = [self]
 
     def _described(self) -> tuple[Any, ...]:
@@ -214,7 +216,7 @@ class _Run:
         return *sizes, self.dilations
 
     def condition(self, frames: Tensor | None, mixing: Tensor | None, hop: int) -> None:
-        """Take the frames, and how they are mixed."""
+        """Set the frames and their mixing weights."""
         self.frames = np.zeros((self.batch, 0, 0), np.float32) if frames is None else frames.detach().numpy()
         self.learned = mixing is not None
         if mixing is not None:
@@ -223,24 +225,24 @@ class _Run:
             self.mixing = np.repeat(np.array([[1.0], [0.0]], np.float32), max(1, hop), 1)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
-        """Beginnings and lengths of the blocks of time."""
+        """Yield the starts and lengths of the blocks of time."""
         for at in range(0, self.length, ROWS):
             yield at, min(ROWS, self.length - at)
 
     def scratch(self, columns: int) -> Tensor:
-        """Room for a block."""
+        """Return a buffer for a block."""
         return self.z.new_zeros(min(ROWS, self.length), columns)
 
     def delays(self, layer: int) -> np.ndarray:
-        """How far back each tap of a layer looks, (k,) the farthest first."""
+        """Return the delay of each tap of a layer, (k,), largest first."""
         return (self.taps - 1 - np.arange(self.taps)) * self.dilations[layer]
 
     def gates_of(self, b: int, layer: int, at: int, count: int) -> Tensor:
-        """The gates (n, G / 2) of a block."""
+        """Return the gates (n, G / 2) of a block."""
         return self.gates[b, at : at + count, layer * self.half : (layer + 1) * self.half]
 
     def gather(self, own: Tensor, layer: int, at: int, out: Tensor) -> Tensor:
-        """Fill `out` (n, k R) with the inputs of every step side by side, the oldest first."""
+        """Fill `out` (n, k R) with the concatenated taps of every step, oldest first."""
         for tap in range(self.taps):
             place = at + tap * self.dilations[layer]
             out[:, tap * self.channels : (tap + 1) * self.channels] = own[place : place + out.shape[0]]

@@ -1,7 +1,7 @@
-"""The parts of a WaveNet's parallel pass, in the layout (batch, time, channel), in which every product is one `Linear`.
+"""The layers of a WaveNet's parallel pass, in the layout (batch, time, channel), where every product is one `Linear`.
 
-Shapes: B batch, T time, R residual and G gate channels (both halves of the gate together), k kernel size, d dilation,
-M features of a frame, H local channels, F frames.
+Shapes: B batch, T time, R residual and G gate channels (both halves of the gate together), k kernel size, d dilation, M
+features per frame, H local channels, F frames.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _FREQUENCIES = 6.0
 
 
 class Past(NamedTuple):
-    """What a pass must know of the time before it.
+    """The inputs of earlier steps that a pass depends on.
 
     Attributes:
-        inputs: (B, k) the last symbols or values; -1 (a symbol) or 0 (a value) stand before the start.
-        hidden: for each layer the last inputs (B, (k - 1) d, R) of it; zeros stand before the start.
+        inputs: (B, k) the last symbols or values; before the start -1 for symbols and 0 for values.
+        hidden: the last inputs (B, (k - 1) d, R) of each layer; zeros before the start.
     """
 
     inputs: Tensor
@@ -28,10 +28,10 @@ class Past(NamedTuple):
 
 
 class Input(nn.Module):
-    """The causal convolution over the samples: bias + Σ_j weight[j, x[t - 1 - j]], or weight[j] x[t - 1 - j].
+    """The causal input convolution: bias + Σ_j weight[j, x[t - 1 - j]], or bias + Σ_j weight[j] x[t - 1 - j].
 
     Args:
-        taps: k. levels: of one-hot symbols, or 1 for values. channels: R.
+        taps: k. levels: number of one-hot symbols, or 1 for values. channels: R.
     """
 
     def __init__(self, taps: int, levels: int, channels: int) -> None:
@@ -39,7 +39,7 @@ class Input(nn.Module):
         if levels == 1:
             weight = torch.randn(taps, 1, channels)
         else:
-            # waves over the levels: close levels begin with close vectors, and training is much faster
+            # sinusoids over the levels: similar levels start with similar vectors, which speeds up training much
             level = torch.linspace(-1.0, 1.0, levels)[:, None]
             frequency = _FREQUENCIES * torch.randn(taps, 1, channels)
             weight = torch.sin(frequency * level + 2.0 * torch.pi * torch.rand(taps, 1, channels))
@@ -47,11 +47,11 @@ class Input(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, history: Tensor) -> Tensor:
-        """(B, T, R) from the inputs (B, k + T - 1) of which T predictions depend, oldest first."""
+        """Return (B, T, R), given the inputs (B, k + T - 1) that T predictions depend on, oldest first."""
         taps, levels, channels = self.weight.shape
         length = history.shape[1] - taps + 1
         if not history.is_floating_point():
-            # the symbol before the start has a row of zeros after the others
+            # the symbol before the start is an additional row of zeros
             table = torch.cat([self.weight, self.weight.new_zeros(taps, 1, channels)], 1)
             rows = torch.where(history < 0, levels, history)
             each = [embedding(rows[:, taps - 1 - j :][:, :length], table[j]) for j in range(taps)]
@@ -64,8 +64,7 @@ class Layer(nn.Module):
     """One gated, dilated layer: z = W [h[t - (k-1) d], …, h[t]], g = tanh(z₁) σ(z₂), h <- h + residual(g).
 
     Args:
-        residual, gate: R and G. kernel_size: k. dilation: d. last: whether nothing follows, so that there is no
-            residual.
+        residual, gate: R and G. kernel_size: k. dilation: d. last: whether it is the last layer, which has no residual.
     """
 
     def __init__(self, residual: int, gate: int, kernel_size: int, dilation: int, *, last: bool) -> None:
@@ -76,11 +75,11 @@ class Layer(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far back the layer looks: (k - 1) d."""
+        """The maximum delay of the layer: (k - 1) d."""
         return (self.kernel_size - 1) * self.dilation
 
     def taps(self, h: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The inputs of every step side by side, (B, T, k R) with the oldest first, and the new past."""
+        """Return the concatenated taps of every step, (B, T, k R), oldest first, and the new past."""
         length = h.shape[1]
         before = pad(h, (0, 0, self.reach, 0)) if past is None else torch.cat([past.to(h.dtype), h], 1)
         parts = [before[:, j * self.dilation :][:, :length] for j in range(self.kernel_size)]
@@ -88,7 +87,7 @@ class Layer(nn.Module):
 
 
 class Upsample(nn.Module):
-    """How two neighbouring frames weigh at each of the hop samples of the first; begins as linear interpolation."""
+    """Learned weights of two neighbouring frames at each of `hop` samples, initialised to linear interpolation."""
 
     def __init__(self, hop: int) -> None:
         super().__init__()
@@ -97,24 +96,24 @@ class Upsample(nn.Module):
 
 
 def begin_with_units(linear: nn.Linear, gain: float = 1.0) -> None:
-    """Initial weights that give outputs of about `gain` times the size of the inputs, and biases of zero."""
+    """Initialise weights so that outputs have about `gain` times the magnitude of inputs, and biases to zero."""
     nn.init.normal_(linear.weight, std=gain * linear.in_features**-0.5)
     if linear.bias is not None:
         nn.init.zeros_(linear.bias)
 
 
 def gate(z: Tensor) -> Tensor:
-    """tanh of the first half of (..., G) times σ of the second: (..., G / 2)."""
+    """Return tanh of the first half of (..., G) times σ of the second half: (..., G / 2)."""
     filtered, opened = z.chunk(2, -1)
     return torch.tanh(filtered) * torch.sigmoid(opened)
 
 
 def upsampled(frames: Tensor, hop: int, weight: Tensor | None, length: int) -> Tensor:
-    """Projections of frames as those of samples (B, length, G).
+    """Upsample projections of frames to samples (B, length, G).
 
     Args:
-        frames: (B, F, G); of F > length / hop frames, or one less with nearest upsampling.
-        weight: (2, hop) of `Upsample`, or None for the nearest frame.
+        frames: (B, F, G) with F > length / hop, or one frame less for nearest upsampling.
+        weight: (2, hop) weights of `Upsample`, or None for nearest upsampling.
     """
     count = -(-length // hop)
     if weight is None:

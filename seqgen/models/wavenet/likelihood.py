@@ -1,4 +1,4 @@
-"""The exact likelihood of recordings under a WaveNet, in blocks of time, so that memory is bounded.
+"""The exact likelihood of recordings under a WaveNet, computed in blocks of time to bound the memory.
 
 Shapes: B recordings of T samples, F frames of M features, H local channels.
 """
@@ -24,7 +24,7 @@ Condition = tuple[np.ndarray, FrameSource | None]
 
 
 class Network(Protocol):
-    """What the likelihood asks of a `WaveNet`."""
+    """The protocol of `WaveNet` that the likelihood needs."""
 
     conditions: AudioConditions
     hop: int | None
@@ -46,7 +46,7 @@ class Network(Protocol):
 
 
 def score(model: Network, given: np.ndarray, rows: np.ndarray, conditions: Sequence[Condition]) -> Tensor:
-    """Log-probabilities (B,) float64 of symbols `rows` (B, T), each after `given` and under its condition."""
+    """Return log-probabilities (B,) float64 of symbols `rows` (B, T), each after `given` and under its condition."""
     like = model.skip.weight
     count, length = rows.shape
     global_condition = None
@@ -76,11 +76,11 @@ def score(model: Network, given: np.ndarray, rows: np.ndarray, conditions: Seque
 
 
 def _frames(model: Network, sources: Sequence[FrameSource | None], wanted: int) -> Tensor:
-    """The first `wanted` frames as the layers see them, and the one after them or the last again: (B, F + 1, H)."""
+    """Return the channels of the first `wanted` frames and of the next one, or the last repeated: (B, F + 1, H)."""
     taken = []
     for source in sources:
         assert source is not None
-        # two more, as a frame is seen through its neighbours
+        # two more, because the convolution over frames reads both neighbours
         if isinstance(source, ArrayFrames):
             array = source.array[: wanted + 2]
         else:
@@ -91,14 +91,14 @@ def _frames(model: Network, sources: Sequence[FrameSource | None], wanted: int) 
                 f"{wanted}"
             )
         tensor = torch.as_tensor(array).to(model.skip.weight)
-        seen = model.frame_channels(pad(tensor, (0, 0, 1, 1))[None])[0]
+        channels = model.frame_channels(pad(tensor, (0, 0, 1, 1))[None])[0]
         after = min(wanted, len(array) - 1)
-        taken.append(torch.cat([seen[:wanted], seen[after : after + 1]]))
+        taken.append(torch.cat([channels[:wanted], channels[after : after + 1]]))
     return torch.stack(taken)
 
 
 def of_equal_length(rows: Sequence[np.ndarray]) -> list[list[int]]:
-    """The numbers of the rows, those of one length together."""
+    """Group the numbers of the rows by length."""
     by_length: dict[int, list[int]] = {}
     for number, row in enumerate(rows):
         by_length.setdefault(len(row), []).append(number)

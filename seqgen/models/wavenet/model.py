@@ -1,5 +1,5 @@
-"""WaveNet (van den Oord et al. 2016, arXiv 1609.03499; seeds 002 and 004): sound sample by sample, each predicted from
-those before it by dilated causal convolutions,
+"""WaveNet (van den Oord et al. 2016, arXiv 1609.03499; Chintala, "Generative models"; Zhou, lecture 22): dilated causal
+convolutions that predict every audio sample from those before it,
 
     h₀[t] = b + Σ_j V_j x[t - 1 - j],
     z_l = W_l [h_l[t - (k-1) d_l], …, h_l[t - d_l], h_l[t]] + b_l + conditions,   g_l = tanh(z_l,1) σ(z_l,2),
@@ -36,25 +36,24 @@ from seqgen.torch_model import NamedArrays
 
 
 class WaveNet(NamedArrays, Generator):
-    """A WaveNet with an exact likelihood, a parallel pass and any conditions.
+    """A WaveNet with an exact likelihood, a parallel pass, and global and local conditions.
 
     Args:
-        layers: L. cycle: layers after which dilations begin again at 1; layer l has 2^(l mod cycle).
+        layers: L. cycle: number of layers after which dilations restart at 1; layer l has dilation 2^(l mod cycle).
         residual_channels, gate_channels, skip_channels: R, G (both halves of the gate together, even) and S.
         kernel_size: k, taps of every convolution.
-        levels: of the mu-law, for a categorical output.
-        sample_rate: of the sound, in samples per second.
+        levels: number of mu-law codes, for a categorical output.
+        sample_rate: in samples per second.
         output: "categorical" (a softmax over mu-law codes), "logistics" (mixture of discretized logistics over 16
             bits) or "gaussian" (mixture of Gaussians; its likelihood is a density).
         mixtures: K, components of a mixture; 1 for a categorical output.
-        classes: number of classes a sample may be of. condition_size: length of a vector it may have. Both hold for
-            the whole sample.
-        mels: M, numbers in a frame of features (for example mel bands) that go along with the sound.
-        hop: samples in a frame. local_channels: H, of the network that sees the frames.
-        upsampling: "nearest" (a frame is the same for all its samples) or "learned" (each of its samples has its own
-            mixture of the frame and the next; begins as linear interpolation).
-        dropout: probability of dropping a layer's input, in training only.
-        seed: of the initial weights.
+        classes: number of classes to condition on. condition_size: length of a vector to condition on. Both are global.
+        mels: M, numbers per frame of features (for example mel bands) to condition on locally.
+        hop: samples per frame. local_channels: H, channels of the convolution over frames.
+        upsampling: "nearest" (a frame applies to all its samples) or "learned" (each sample has its own weights of the
+            frame and the next, initialised to linear interpolation).
+        dropout: dropout probability of the layers' inputs, in training only.
+        seed: seed of the initial weights.
 
     Example:
         >>> model = WaveNet(4, 2, 8, 16, 8, levels=16)
@@ -132,12 +131,12 @@ class WaveNet(NamedArrays, Generator):
             self._begin()
 
     def _begin(self) -> None:
-        """Initial weights that keep the size of what goes through the layers."""
+        """Initialise the weights so that activations keep their magnitude through the layers."""
         for layer in self.gated_layers:
             begin_with_units(layer.dilated)
             if layer.residual is not None:
                 begin_with_units(layer.residual)
-        # gates are about a third, and a relu halves the squares
+        # gates are about 1/3 in magnitude, and a ReLU halves the mean square
         begin_with_units(self.skip, 2.0**1.5)
         begin_with_units(self.hidden, 2.0**0.5)
         begin_with_units(self.output, 0.3)
@@ -147,7 +146,7 @@ class WaveNet(NamedArrays, Generator):
 
     @property
     def receptive_field(self) -> int:
-        """How many samples before it a prediction depends on: k + Σ_l (k - 1) d_l."""
+        """The number of previous samples that a prediction depends on: k + Σ_l (k - 1) d_l."""
         return self.kernel_size + sum(layer.reach for layer in self.gated_layers)
 
     @property
@@ -158,12 +157,12 @@ class WaveNet(NamedArrays, Generator):
     # ---- computing ------------------------------------------------------------------------------------
 
     def forward(self, x: Tensor, condition: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Raw outputs (B, T, O) of every sample of x given those before it.
+        """Return the raw outputs (B, T, O) for every sample of x given those before it.
 
         Args:
             x: (B, T) symbols, or for a Gaussian output values.
-            condition: "globals" (B, K') one-hot class and vector side by side, and "features" (B, F, M) with
-                F hop >= T.
+            condition: "globals" (B, K'), the concatenated one-hot class and vector, and "features" (B, F, M) with F hop
+                >= T.
         """
         given = condition or {}
         frames = None
@@ -179,9 +178,9 @@ class WaveNet(NamedArrays, Generator):
         *,
         dropout_generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Raw outputs (B, T, O) of whole samples; the arguments are those of `advance`.
+        """Return the raw outputs (B, T, O) for whole samples; arguments as in `advance`.
 
-        On the CPU, under autocast to bfloat16 and without dropout, this is the pass of `fast_pass`.
+        On the CPU, under autocast to bfloat16 and without dropout, it uses `fast_pass`.
         """
         h, _ = self._first(x, None)
         dropping = dropout_generator is not None and self.dropout > 0.0
@@ -204,15 +203,16 @@ class WaveNet(NamedArrays, Generator):
         *,
         dropout_generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Past]:
-        """Raw outputs (B, T, O) of samples that follow on from `past`, and the past of those after them.
+        """Return the raw outputs (B, T, O) for samples that continue from `past`, and the new past.
 
         Args:
             x: (B, T) as in `forward`. past: None is the start.
-            global_condition: (B, K') one-hot class and vector, for a model that takes them.
-            frames: (B, F, H) from `frame_channels`, the first being that of x[:, 0:hop]; after the last frame
-                of T samples there may be one more, which "learned" upsampling needs; where there is none, the last
-                one is repeated. None leaves the local condition out.
-            dropout_generator: random source of the dropout masks; None turns dropout off.
+            global_condition: (B, K') one-hot class and vector, if the model takes them.
+            frames: (B, F, H) from `frame_channels`; the first is that of x[:, 0:hop]. "learned" upsampling uses one
+                more
+                frame after the last of T samples; if it is missing, the last one is repeated. None omits the local
+                condition.
+            dropout_generator: source of random numbers for dropout; None disables dropout.
         """
         drop = dropper(self.dropout, dropout_generator)
         h, inputs = self._first(x, past)
@@ -241,11 +241,12 @@ class WaveNet(NamedArrays, Generator):
         taps: Callable[[int, Tensor], Tensor],
         conditions: Callable[[slice], Iterable[Tensor]],
     ) -> Tensor:
-        """Raw outputs (..., O) from the inputs (..., R) of the first layer: of many steps, or of one.
+        """Return the raw outputs (..., O), given the inputs (..., R) of the first layer, for one or many steps.
 
         Args:
-            taps: gives what a layer, by its number, reads at steps whose inputs are h: (..., k R), the oldest first.
-            conditions: gives what is added to the gates of a layer, by its place among the L G columns of all.
+            taps: function of a layer's number and its inputs h that returns the concatenated taps (..., k R), oldest
+                first.
+            conditions: function of a layer's slice of the L G gate columns that yields the contributions to its gates.
         """
         gates = []
         for number, layer in enumerate(self.gated_layers):
@@ -258,7 +259,7 @@ class WaveNet(NamedArrays, Generator):
         return self._head(self.skip(torch.cat(gates, -1)))
 
     def _first(self, x: Tensor, past: Past | None) -> tuple[Tensor, Tensor]:
-        """The input (B, T, R) of the first layer, and the inputs (B, k + T) of the network."""
+        """Return the input (B, T, R) of the first layer, and the inputs (B, k + T) of the network."""
         values = self.input_values(x)
         start = values.new_full((len(x), self.kernel_size), 0 if values.is_floating_point() else -1)
         inputs = torch.cat([start if past is None else past.inputs.to(values.dtype), values], 1)
@@ -268,7 +269,7 @@ class WaveNet(NamedArrays, Generator):
         return h, inputs
 
     def _head(self, sums: Tensor) -> Tensor:
-        """Raw outputs (B, T, O) from the sums (B, T, S) over all layers."""
+        """Return the raw outputs (B, T, O), given the skip sums (B, T, S) over all layers."""
         raw: Tensor = self.output(relu(self.hidden(relu(sums))))
         return raw
 
@@ -276,22 +277,21 @@ class WaveNet(NamedArrays, Generator):
         return self.upsample.weight if self.upsampling == "learned" else None
 
     def input_values(self, x: Tensor) -> Tensor:
-        """What the network sees of symbols: themselves, or for 16-bit numbers and values, numbers from -1 to 1."""
+        """Convert symbols to network inputs: mu-law codes unchanged, other symbols to numbers from -1 to 1."""
         if self.output_kind == "categorical":
             return x
         return x.to(self.skip.weight.dtype) / (PCM_SCALE if self.output_kind == "logistics" else 1.0)
 
     def frame_channels(self, features: Tensor) -> Tensor:
-        """The frames as the layers see them, (B, F, H).
+        """Return the channels (B, F, H) of frames.
 
         Args:
-            features: (B, F + 2, M), with one frame before and one after those that are wanted (zeros at the ends
-                of a sample).
+            features: (B, F + 2, M), with one additional frame on each side (zeros at the ends of a sample).
         """
         return relu(self.frames(features.transpose(1, 2))).transpose(1, 2)
 
     def _followed(self, frames: Tensor, length: int) -> Tensor:
-        """Frames for `length` samples and one more, the last one again if there is none."""
+        """Return the frames for `length` samples and one more, repeating the last one if there is none."""
         assert self.hop is not None
         count = -(-length // self.hop) + 1
         return frames[:, :count] if frames.shape[1] >= count else torch.cat([frames, frames[:, -1:]], 1)
@@ -299,14 +299,14 @@ class WaveNet(NamedArrays, Generator):
     # ---- likelihood -----------------------------------------------------------------------------------
 
     def log_prob(self, x: Any, *, prompt: Any = None, condition: Any = None, grad: bool = False) -> Tensor:
-        """Exact log-probability of each recording in nats, (B,) float64; for Gaussian outputs a log-density.
+        """Return the exact log-probability of each recording in nats, (B,) float64; for Gaussian outputs a log-density.
 
         Args:
             x: one recording (T,), several (B, T), or a list of recordings of any lengths: floats in [-1, 1], int16
                 samples, or the model's symbols.
-            prompt: what stands before every recording and is not scored. It has no features of its own.
-            condition: what the recordings are conditioned on: one for all, or a list or array with one for each.
-            grad: whether the result can be differentiated with respect to the parameters.
+            prompt: audio that precedes every recording and is not scored. It has no features.
+            condition: one condition for all, or a list or array with one per recording.
+            grad: whether the result is differentiable with respect to the parameters.
         """
         given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
         rows = self.codec.encode_batch(x)
@@ -323,10 +323,10 @@ class WaveNet(NamedArrays, Generator):
     # ---- features -------------------------------------------------------------------------------------
 
     def features(self, audio: Any, sample_rate: int | None = None) -> np.ndarray:
-        """The mel features (F, M) of a recording, as this model is conditioned on: see `seqgen.data.mel`.
+        """Compute the mel features (F, M) of a recording that this model is conditioned on: see `seqgen.data.mel`.
 
         Args:
-            audio: (T,) floats in [-1, 1] or int16. sample_rate: of the recording; None is the model's own.
+            audio: (T,) floats in [-1, 1] or int16. sample_rate: that of the recording; None is the model's.
         """
         from seqgen.data.mel import mel_features
 
@@ -340,15 +340,15 @@ class WaveNet(NamedArrays, Generator):
             )
         return mel_features(audio, rate, hop=self.hop, mels=self.conditions.mels)
 
-    # ---- the generator contract -----------------------------------------------------------------------
+    # ---- the generator interface ----------------------------------------------------------------------
 
     @property
     def ends(self) -> bool:
-        """A sample ends with its features; without any it is endless."""
+        """Whether samples end, which they do with their features; without features they are endless."""
         return self.conditions.mels is not None
 
     def config(self) -> dict[str, Any]:
-        """What the constructor was given, as JSON values."""
+        """Return the constructor's arguments as JSON values."""
         return {
             "codec": self.codec.config(), "layers": len(self.layers), "cycle": self.cycle,
             "residual_channels": self.residual_channels, "gate_channels": self.gate_channels,
@@ -360,7 +360,7 @@ class WaveNet(NamedArrays, Generator):
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
-        """The model that `weights` describe."""
+        """Return the model that `weights` describe."""
         config = dict(weights.config)
         codec = {name: value for name, value in config.pop("codec").items() if name != "name"}
         model = cls(**config, **codec)

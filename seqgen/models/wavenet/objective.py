@@ -1,7 +1,8 @@
-"""The likelihood objective for sound: nats per sample of crops that are a function of the seed and the step.
+"""The likelihood objective for audio: nats per sample, on crops that are a function of the seed and the step.
 
-A crop begins, as a sample does, with nothing before it. Crops are drawn so that every sample of the recordings is
-about equally often in one. Legend: B crops, T window, M features of a frame, F frames.
+A crop has no context before its start, like a sample. Crops are drawn so that all samples of the recordings are used
+about equally often.
+Legend: B crops, T window, M features per frame, F frames.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ VALIDATION_CROPS, VALIDATION_SAMPLES = 16, 4096
 
 
 class Crops(NamedTuple):
-    """Pieces of recordings side by side.
+    """A batch of crops of recordings.
 
     Attributes:
-        x: (B, T) symbols. scored: (B, T) bool, where there is something to score.
+        x: (B, T) symbols. scored: (B, T) bool, False in padding.
         global_condition: (B, K) one-hot classes or None.
         features: (B, F + 3, M) with one frame before and two after, or None.
     """
@@ -42,10 +43,10 @@ class Crops(NamedTuple):
 
 
 class AudioData:
-    """Recordings as symbols and features for one model.
+    """The symbols and features of recordings for a model.
 
     Args:
-        model: tells codec, hop and what it is conditioned on. recordings: of the model's sample rate.
+        model: determines codec, hop and conditions. recordings: at the model's sample rate.
     """
 
     def __init__(self, model: WaveNet, recordings: Recordings) -> None:
@@ -62,17 +63,17 @@ class AudioData:
         self._ends = np.cumsum(self.lengths)
 
     def fingerprint(self) -> bytes:
-        """A digest of the symbols."""
+        """Return a digest of the symbols."""
         digest = hashlib.sha256()
         for row in self.symbols:
             digest.update(row.tobytes())
         return digest.digest()
 
     def places(self, uniforms: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """Recordings (B,) and beginnings (B,) of crops, from pairs (B, 2) of numbers in (0, 1).
+        """Return the recordings (B,) and starts (B,) of crops, given pairs (B, 2) of uniforms.
 
-        The first number chooses a sample, the second where in the crop it is; a crop stays within its recording, and
-        begins with a frame.
+        The first number selects a sample, the second its position in the crop; a crop lies within its recording and
+        starts at a frame.
         """
         chosen = (uniforms[:, 0] * self._ends[-1]).astype(np.int64)
         files = np.searchsorted(self._ends, chosen, side="right")
@@ -82,7 +83,7 @@ class AudioData:
         return files, first - first % (self.hop or 1)
 
     def crops(self, files: Sequence[int], firsts: Sequence[int], window: int) -> Crops:
-        """Crops of `window` samples (a multiple of the hop); where a recording ends earlier, nothing is scored."""
+        """Return crops of `window` samples (a multiple of the hop), padded after the end of a recording."""
         x = np.zeros((len(files), window), self.symbols[0].dtype)
         scored = np.zeros((len(files), window), bool)
         features = None
@@ -110,8 +111,8 @@ class AudioObjective:
     """Random crops for a `WaveNet`; the score is in bits per sample.
 
     Args:
-        model: what is trained. train, held_out: recordings.
-        batch: crops B in a step. window: samples T of each. seed: of crops and dropout.
+        model: the model to train. train, held_out: recordings.
+        batch: crops B per step. window: samples T per crop. seed: seed of crops and dropout.
         watch: called with (model, step) before each validation.
     """
 
@@ -123,7 +124,7 @@ class AudioObjective:
     ) -> None:  # fmt: skip
         if model.hop is not None and window % model.hop:
             raise ValueError(
-                f"window must be a multiple of hop={model.hop}, as crops are of whole frames, got {window}"
+                f"window must be a multiple of hop={model.hop}, because crops consist of whole frames, got {window}"
             )
         if not train.samples or not held_out.samples:
             raise SeqgenError("there is nothing to train on or nothing held out; give more recordings")
@@ -132,12 +133,12 @@ class AudioObjective:
         self._steps = 0
         digest = hashlib.sha256(self._train.fingerprint() + self._held_out.fingerprint())
         self.fingerprint = digest.hexdigest()[:16]
-        # a held-out crop has its context before what is scored
+        # a held-out crop includes context before the scored samples
         context = model.receptive_field
         self._context = context + -context % (model.hop or 1)
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean nats per sample of step `step`."""
+        """Return the mean nats per sample of a step."""
         assert isinstance(model, WaveNet)
         self._steps = step + 1
         words = rng.words(self._seed, np.arange(self._batch), step, rng.Purpose.SHUFFLE)
@@ -148,7 +149,7 @@ class AudioObjective:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> float:
-        """Mean bits per sample of a fixed set of held-out crops, given what is before them."""
+        """Return the mean bits per sample of a fixed set of held-out crops, given their context."""
         assert isinstance(model, WaveNet)
         if self._watch is not None:
             self._watch(model, self._steps)
@@ -171,14 +172,14 @@ class AudioObjective:
 
 
 def _scores(model: WaveNet, crops: Crops, dropout: torch.Generator | None = None) -> Tensor:
-    """Log-probabilities (B, T) of the samples of crops, in nats."""
+    """Return the log-probabilities (B, T) of the samples of crops, in nats."""
     frames = None if crops.features is None else model.frame_channels(crops.features)
     raw = model.from_start(crops.x, crops.global_condition, frames, dropout_generator=dropout)
     return log_probs(model.output_kind, raw, crops.x)
 
 
 def whole_score(model: WaveNet, recordings: Recordings) -> float:
-    """Bits per sample of whole recordings, each read from its beginning."""
+    """Return the bits per sample of whole recordings, each from its start."""
     nats = 0.0
     for number, item in enumerate(recordings.items):
         nats -= float(model.log_prob(item.samples, condition=condition_of(model, recordings, number)))
@@ -186,7 +187,7 @@ def whole_score(model: WaveNet, recordings: Recordings) -> float:
 
 
 def condition_of(model: WaveNet, recordings: Recordings, number: int) -> dict[str, object] | None:
-    """What a model is conditioned on to make one of the recordings: its class and its features."""
+    """Return the condition of one of the recordings: its class and its features."""
     parts: dict[str, object] = {}
     if model.conditions.classes is not None:
         parts["class"] = recordings.labels[number]

@@ -1,9 +1,9 @@
-"""The distributions of one sample of sound, as a WaveNet states them: softmax, logistics over 16 bits, Gaussians.
+"""The output distributions of a WaveNet for one audio sample: softmax, logistics over 16 bits, Gaussians.
 
-Logistics and Gaussians are mixtures of K components, whose parameters come group by group: logits of the components,
-means, and logarithms of their scales, in units in which the sound is from -1 to 1. The mass of a 16-bit number s
-is that of the logistic distribution between (s - 1/2) / 32768 and (s + 1/2) / 32768; the lowest and the highest number
-also take the tails, so that all 65536 sum to one (after arXiv 1701.05517, section 2.1).
+Logistics and Gaussians are mixtures of K components, whose parameters are ordered by group: logits of the components,
+means, and log-scales, for audio in [-1, 1]. The mass of a 16-bit number s is that of the logistic distribution between
+(s - 1/2) / 32768 and (s + 1/2) / 32768; the lowest and the highest number include the tails, so that all 65536 sum to
+one (after arXiv 1701.05517, section 2.1).
 Shapes: ... any, K components.
 """
 
@@ -25,22 +25,22 @@ _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def log_probs(output: str, raw: Tensor, symbols: Tensor) -> Tensor:
-    """Log-probability (...) of symbols (...), a density for "gaussian", from the network's raw outputs (..., O).
+    """Return the log-probability (...) of symbols (...), a density for "gaussian", given raw outputs (..., O).
 
-    Outputs in bfloat16 are widened first.
+    bfloat16 outputs are widened to float32 first.
     """
     if output == "categorical":
         flat, wanted = raw.flatten(0, -2), symbols.flatten()
         if raw.dtype == torch.bfloat16 and raw.device.type == "cpu":
-            return torch.as_tensor(_NarrowLogits.apply(flat, wanted)).reshape(symbols.shape)
+            return torch.as_tensor(_BFloat16Logits.apply(flat, wanted)).reshape(symbols.shape)
         return -cross_entropy(flat, wanted, reduction="none").reshape(symbols.shape)
     weights, means, log_scales = mixture(output, raw.float() if raw.dtype == torch.bfloat16 else raw)
     each = log_mass if output == "logistics" else log_density
     return torch.logsumexp(weights + each(symbols[..., None], means, log_scales), -1)
 
 
-class _NarrowLogits(torch.autograd.Function):
-    """Log-probabilities (N,) float32 of symbols (N,) from logits (N, V) in bfloat16, on the CPU."""
+class _BFloat16Logits(torch.autograd.Function):
+    """The autograd function of log-probabilities (N,) float32 of symbols (N,), given bfloat16 logits (N, V)."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, symbols: Tensor) -> Tensor:
@@ -64,24 +64,24 @@ class _NarrowLogits(torch.autograd.Function):
 
 
 def mixture(output: str, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalised log-weights, means and clamped log-scales (..., K) from raw outputs (..., 3K)."""
+    """Return normalised log-weights, means and clamped log-scales (..., K), given raw outputs (..., 3K)."""
     weights, means, log_scales = raw.unflatten(-1, (3, -1)).unbind(-2)
     clamped = log_scales.clamp(LOWEST_LOG_SCALE[output], HIGHEST_LOG_SCALE)
     return torch.log_softmax(weights, -1), means, clamped
 
 
 def log_mass(symbols: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
-    """Log of the mass that a logistic distribution gives 16-bit numbers, of the common shape."""
+    """Return the log of the mass of 16-bit numbers under logistic distributions, elementwise."""
     centred = symbols.to(means.dtype) / PCM_SCALE - means
     return logistic.log_mass(centred, 0.5 / PCM_SCALE, log_scales, symbols == LOWEST, symbols == HIGHEST)
 
 
 def log_density(values: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
-    """Log-density of numbers under Gaussians, of the common shape."""
+    """Return the log-density of numbers under Gaussians, elementwise."""
     distance = (values.to(means.dtype) - means) * torch.exp(-log_scales)
     return -0.5 * distance**2 - log_scales - _HALF_LOG_2_PI
 
 
 def bits(x: Tensor) -> Any:
-    """A tensor of bfloat16 as an array of uint16 that shares its memory."""
+    """Return a uint16 array that shares the memory of a bfloat16 tensor."""
     return x.detach().view(torch.uint16).numpy()

@@ -1,4 +1,4 @@
-"""Hearing a model of sound while it is trained."""
+"""Audio previews during training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqgen.models.wavenet.objective import condition_of
 
 
 class Preview:
-    """Writes what a model sounds like while it is trained, from the features of a held-out recording if it has any."""
+    """Writes samples during training, conditioned on the features of a held-out recording if the model takes any."""
 
     def __init__(self, output: Path, splits: AudioSplits, seconds: float) -> None:
         self._output, self._held_out, self._seconds = output, splits.validation, seconds

@@ -1,4 +1,4 @@
-"""The recipe of `seqgen train wavenet`: recordings, of which some are held out for the score, in bits per sample."""
+"""The recipe of `seqgen train wavenet`: trains on recordings, some of which are held out."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def prepare(request: TrainingRequest) -> Training:
-    """Read the recordings, and make the model and its objective.
+    """Read the recordings and create the model and its objective.
 
-    A warning says what was converted or left out when the recordings were read; so does the card. Of the settings,
-    "mels" and "hop" are 0 for no features; "conditional" is on the sub-folder of a file, for example its speaker;
-    "trim_db", "margin" and "longest_silence" are those of `read_recordings`; "preview_seconds" is how much sound to
-    write at every validation, as `<output>.step-N.wav`, 0 being none.
+    A warning and the card list what was converted or skipped in reading. Settings: "mels" and "hop" are 0 without
+    features; "conditional" conditions on the sub-folder of a file, for example its speaker; "trim_db", "margin" and
+    "longest_silence" are those of `read_recordings`; "preview_seconds" is the length of the audio to write at every
+    validation, as `<output>.step-N.wav`, 0 for none.
     """
     import warnings
 

@@ -1,7 +1,7 @@
-"""What a WaveNet's configuration says of its arrays.
+"""The schema of a WaveNet.
 
-Legend: B lanes, N samples of a chunk, L layers, R residual, G gate and S skip channels, k kernel size, O outputs, K
-components, M features of a frame, H local channels.
+Legend: B lanes, N samples per chunk, L layers, R residual, G gate and S skip channels, k kernel size, O outputs, K
+components, M features per frame, H local channels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from seqgen.schema import (
 )
 
 CODECS = {"categorical": "mu-law", "logistics": "pcm16", "gaussian": "waveform"}
-"""The outputs, and the codec of each."""
+"""Output -> codec."""
 
 
 def _rule(codec: Codec, given: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ CONFIGURATION = Configuration(
         "output": Choice(tuple(CODECS)),
         "mixtures": Integer(),
         **CONDITION,
-        # without features there is no array of it
+        # limited here, because without features no array has this size
         "local_channels": Integer(most=1 << 24),
         "upsampling": Choice(("nearest", "learned")),
         "dropout": Real(low=0.0, below=1.0),
@@ -70,7 +70,7 @@ CONFIGURATION = Configuration(
 
 
 def schema(config: Any) -> Schema:
-    """The schema of a `WaveNet`."""
+    """Return the schema of a `WaveNet`."""
     codec, given = CONFIGURATION.read(config)
     layers, taps, output = given["layers"], given["kernel_size"], given["output"]
     channels, gates, skips = given["residual_channels"], given["gate_channels"], given["skip_channels"]
