@@ -151,7 +151,7 @@ def test_sub_folders_may_be_the_condition(tmp_path):
     assert card["classes"] == ["ann", "zoe"]
     assert model.conditions.classes == 2
     assert held_out(output, tmp_path / "voices")["score"] == pytest.approx(card["score"], abs=1e-3)
-    with pytest.raises(SeqgenError, match=r"the model knows 2 classes, and .* has 0 sub-folders"):
+    with pytest.raises(SeqgenError, match=r"the model has 2 classes, but .* has 0 sub-folders"):
         held_out(output, write(tmp_path / "other", 3))
 
 
