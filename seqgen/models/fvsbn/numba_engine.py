@@ -6,18 +6,16 @@ So a pixel costs a comparison, and only the pixels of level 1 a row of additions
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import Weights
-from seqgen.engine import Request, Start
-from seqgen.engines.requirements import require_no_condition
-from seqgen.image.engine import PixelEngine
 from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.image.numba_raster import keep_log_probs, places
-from seqgen.kernels.compile import kernel, say_compiling
+from seqgen.image.numba_running_sums import RunningSumsEngine
+from seqgen.kernels.compile import kernel
 from seqgen.kernels.dots import add_row
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
@@ -25,7 +23,6 @@ from seqgen.kernels.packing import Packer, padded_vector
 from seqgen.kernels.random import uniform
 from seqgen.kernels.words import planes
 from seqgen.rng import Purpose
-from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
 
@@ -43,55 +40,12 @@ class Packed(NamedTuple):
     per_row: int
 
 
-class FVSBNEngine(PixelEngine):
-    """Samples `FVSBN`s on the CPU; lanes are spread over threads.
-
-    Attributes:
-        sums: (B, padded D) float32, the logits as far as they are known.
-    """
-
-    name = "numba"
-
-    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        super().__init__(weights, request)
-        packer, size = Packer(weights.arrays, request.precision), int(weights.config["dimensions"])
-        matrix = np.zeros((size, size), np.float32)
-        matrix[np.tril_indices(size, -1)] = packer["weight"]
-        packer.add_rows(matrix.T)
-        colours, _, columns = self.codec.shape
-        self._packed = tuple(Packed(packer.matrices(), places(self.codec.shape), colours * columns))
-        self._start = padded_vector(packer["bias"])
-        self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
-        self._workers = Workers(request.threads)
-        say_compiling("FVSBN")
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "sums": self.sums}
-
-    def _begin(self, lanes: np.ndarray, start: Start) -> None:
-        require_no_condition(start)
-        self.sums[lanes] = self._start
-
-    def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        out = RowArrays(log_probs, np.zeros_like(rows))
-        seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
-        controls = tuple(self.controls.arrays)
-        self._workers.run(
-            lambda some: advance(self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)),
-            np.flatnonzero(rows),
-        )
-        return out.made
-
-    def close(self) -> None:
-        self._workers.close()
-
-
 @kernel
 def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     """Draw rows[lane] rows of each of `lanes`; out.made says how many could be drawn.
 
     `packed`, `pixels` (flat), `controls` and `out` are `Packed`, `PixelState`, `LaneControlArrays` and `RowArrays` as
-    plain tuples; `sums` are those of `FVSBNEngine`.
+    plain tuples; `sums` are those of `RunningSumsEngine`.
     """
     p, pixels = Packed(*packed), PixelState(*pixels)
     controls, out = LaneControlArrays(*controls), RowArrays(*out)
@@ -135,3 +89,19 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
                 begin = i // 32 * 32
                 add_row(own, begin, columns, i * width + begin, width - begin)
         out.made[lane] = drawn // per_row
+
+
+class FVSBNEngine(RunningSumsEngine):
+    """Samples `FVSBN`s on the CPU; the running sums are the logits, as far as they are known."""
+
+    title = "FVSBN"
+    rows_kernel = staticmethod(advance)
+
+    def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
+        size = int(config["dimensions"])
+        matrix = np.zeros((size, size), np.float32)
+        matrix[np.tril_indices(size, -1)] = packer["weight"]
+        packer.add_rows(matrix.T)
+        colours, _, columns = self.codec.shape
+        packed = Packed(packer.matrices(), places(self.codec.shape), colours * columns)
+        return tuple(packed), padded_vector(packer["bias"])

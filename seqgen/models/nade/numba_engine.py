@@ -7,19 +7,17 @@ steps in eight are one inner product and one comparison. Legend: B lanes, F hidd
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import Weights
-from seqgen.engine import Request, Start
-from seqgen.engines.requirements import require_no_condition
-from seqgen.image.engine import PixelEngine
 from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.image.numba_raster import keep_log_probs, places
+from seqgen.image.numba_running_sums import RunningSumsEngine
 from seqgen.kernels import activations
-from seqgen.kernels.compile import inline, kernel, say_compiling
+from seqgen.kernels.compile import inline, kernel
 from seqgen.kernels.dots import add_row, dot
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
@@ -29,7 +27,6 @@ from seqgen.kernels.padding import whole_vectors
 from seqgen.kernels.random import uniform
 from seqgen.kernels.words import planes
 from seqgen.rng import Purpose
-from seqgen.threads import Workers
 
 _TOKEN = int(Purpose.TOKEN)
 
@@ -54,53 +51,6 @@ class Packed(NamedTuple):
     per_row: int
 
 
-class NADEEngine(PixelEngine):
-    """Samples `NADE`s on the CPU; lanes are spread over threads.
-
-    Attributes:
-        sums: (B, padded F) float32, the sums of the hidden units.
-    """
-
-    name = "numba"
-
-    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        super().__init__(weights, request)
-        packer, hidden = Packer(weights.arrays, request.precision), int(weights.config["hidden_size"])
-        inputs_at, outputs_at = (
-            packer.add_rows(packer[name].reshape(-1, hidden)) for name in ("input", "output")
-        )
-        colours, _, columns = self.codec.shape
-        self._start = padded_vector(packer["input_bias"])
-        packed = Packed(
-            len(self._start), whole_vectors(hidden), packer.matrices(), inputs_at, outputs_at,
-            packer["output_bias"], places(self.codec.shape), colours * columns,
-        )  # fmt: skip
-        self._packed = tuple(packed)
-        self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
-        self._workers = Workers(request.threads)
-        say_compiling("NADE")
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "sums": self.sums}
-
-    def _begin(self, lanes: np.ndarray, start: Start) -> None:
-        require_no_condition(start)
-        self.sums[lanes] = self._start
-
-    def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        out = RowArrays(log_probs, np.zeros_like(rows))
-        seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
-        controls = tuple(self.controls.arrays)
-        self._workers.run(
-            lambda some: advance(self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)),
-            np.flatnonzero(rows),
-        )
-        return out.made
-
-    def close(self) -> None:
-        self._workers.close()
-
-
 @inline
 def _activate(sums, hidden):
     """Hidden units from their sums; the two are rows of their own, so that the loop becomes vector code."""
@@ -113,7 +63,7 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     """Draw rows[lane] rows of each of `lanes`; out.made says how many could be drawn.
 
     `packed`, `pixels` (flat), `controls` and `out` are `Packed`, `PixelState`, `LaneControlArrays` and `RowArrays` as
-    plain tuples; `sums` are those of `NADEEngine`.
+    plain tuples; `sums` are those of `RunningSumsEngine`.
     """
     p, pixels = Packed(*packed), PixelState(*pixels)
     controls, out = LaneControlArrays(*controls), RowArrays(*out)
@@ -178,3 +128,23 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     for m in range(many):
         out.made[lanes[m]] = left[m] // per_row
         put(own[m * size : (m + 1) * size], sums[lanes[m]])
+
+
+class NADEEngine(RunningSumsEngine):
+    """Samples `NADE`s on the CPU; the running sums are those of the hidden units, padded."""
+
+    title = "NADE"
+    rows_kernel = staticmethod(advance)
+
+    def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
+        hidden = int(config["hidden_size"])
+        inputs_at, outputs_at = (
+            packer.add_rows(packer[name].reshape(-1, hidden)) for name in ("input", "output")
+        )
+        colours, _, columns = self.codec.shape
+        start = padded_vector(packer["input_bias"])
+        packed = Packed(
+            len(start), whole_vectors(hidden), packer.matrices(), inputs_at, outputs_at,
+            packer["output_bias"], places(self.codec.shape), colours * columns,
+        )  # fmt: skip
+        return tuple(packed), start

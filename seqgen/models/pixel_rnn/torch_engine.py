@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad
 
-from seqgen import rng
 from seqgen.checkpoint import Weights
 from seqgen.conditions.image import Conditions
-from seqgen.controls import log_softmax
 from seqgen.engine import Request, Start
 from seqgen.engines.reference_model import private_model
+from seqgen.image.draws import draw_levels
 from seqgen.image.engine import PixelEngine, positions
 from seqgen.models.pixel_rnn.layers import DiagonalBiLSTM, RowLSTM, lstm_step
 
@@ -78,7 +77,7 @@ class PixelRNNEngine(PixelEngine):
                 for step in steps:
                     features = features + step.pixel(column, features)
                 logits = model.head(features[:, :, None, None])[:, colour, :, 0, 0].double().cpu().numpy()
-                self._draw_pixel(lanes, logits, int(places[colour, column]), (colour, row, column), log_probs)
+                self._draw_pixel(lanes, logits, places[colour, column, ...], (colour, row, column), log_probs)
                 image[:, colour, -1, column + side] = self._scaled(lanes)[:, colour, row, column]
         row_image = image[:, :, -1, side : side + columns]
         made = torch.stack([step.memory(row_image) for step in steps], 1)
@@ -88,21 +87,19 @@ class PixelRNNEngine(PixelEngine):
         self,
         lanes: np.ndarray,
         logits: np.ndarray,
-        position: int,
+        position: np.ndarray,
         place: tuple[int, int, int],
         log_probs: np.ndarray,
     ) -> None:
         """Draw the pixel at `place` (colour, row, column) of each lane that does not know it."""
         colour, row, column = place
-        uniforms = rng.uniforms(self.request.seed, self.index[lanes], position, rng.Purpose.TOKEN)
-        for lane, own, u in zip(lanes.tolist(), logits, uniforms, strict=True):
+        for lane, own in zip(lanes.tolist(), logits, strict=True):
             if self.known[lane, colour, row, column]:
                 continue
-            drawn = self.controls.of(lane).apply(own)
-            level = int(rng.categorical(np.exp(drawn), u))
+            level, *scores = draw_levels(self, lane, own, position)
             self.image[lane, colour, row, column] = level
             if log_probs.shape[2]:
-                log_probs[:, lane, 0, colour, column] = log_softmax(own)[level], drawn[level]
+                log_probs[:, lane, 0, colour, column] = scores
 
     def _scaled(self, lanes: np.ndarray) -> Tensor:
         """The images of `lanes` as the network reads them, (B, C, H, W)."""
