@@ -1,6 +1,6 @@
 """What kernels read and write of B images that are drawn row by row, as named structures; see `kernels.lanes`.
 
-Legend: B lanes, C colours, H rows, W columns, N rows of a round.
+Legend: B lanes, C colours, H rows, W columns, N rows of a step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PixelState(NamedTuple):
 
 
 class RowArrays(NamedTuple):
-    """What a round makes beside the images.
+    """What a step makes beside the images.
 
     Attributes:
         log_probs: (2, B, N, C, W) float64, log-probabilities of the pixels drawn under the model and as drawn (0 of

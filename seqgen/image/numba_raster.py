@@ -25,7 +25,7 @@ def places(shape: tuple[int, int, int]) -> np.ndarray:
 
 @inline
 def keep_log_probs(out, lane, t, per_row, log_prob, log_prob_drawn):
-    """Put the two log-probabilities of dimension t of a round, of `per_row` in a row, into `RowArrays`."""
+    """Put the two log-probabilities of dimension t of a step, of `per_row` in a row, into `RowArrays`."""
     row, within = t // per_row, t % per_row
     colours = out.log_probs.shape[3]
     out.log_probs[0, lane, row, within % colours, within // colours] = log_prob

@@ -2,7 +2,7 @@
 
 A structure goes into a kernel as a plain tuple and gets its names back there, as `Structure(*arguments)`: Numba takes a
 plain tuple from Python in a fraction of the time that a named one costs, and in compiled code names are free.
-Legend: B lanes, N steps of a round, V symbols.
+Legend: B lanes, N steps of a step, V symbols.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LaneControlArrays(NamedTuple):
 
 
 class StepArrays(NamedTuple):
-    """What a round makes, filled in by kernels and reference samplers.
+    """What a step makes, filled in by kernels and reference samplers.
 
     Attributes:
         symbols: (B, N).

@@ -2,7 +2,7 @@
 
 Between rows a lane keeps only the features of the last rows that the kernels reach; all else belongs to the row at
 hand and is shared scratch of the thread. The kernels are in `numba_rows` and `numba_pixels`.
-Legend: B lanes, C colours, H rows, W columns, N rows of a round, F channels, K features of the condition.
+Legend: B lanes, C colours, H rows, W columns, N rows of a step, F channels, K features of the condition.
 """
 
 from __future__ import annotations

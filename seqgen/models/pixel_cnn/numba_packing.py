@@ -27,8 +27,8 @@ class Sizes(NamedTuple):
         colours, rows, columns, levels: of the images.
         channels: F. group: G. layers: depth. head: channels of the hidden layer of the output.
         first_side, side: how many pixels the kernels of the first and of the other layers reach to each side.
-        wide, group_wide: F and G in whole vectors.
-        vertical: columns of the vertical stack's sums: two halves of `wide` in whole blocks (0 if plain).
+        channels_padded, group_padded: F and G in whole vectors.
+        vertical: columns of the vertical stack's sums: two halves of `channels_padded` in whole blocks (0 if plain).
         across: columns of the horizontal stack's sums of one colour.
         mixed, last_mixed: columns of the mix of one colour: skip and residual; and of the last layer, skip alone.
         hidden, logits: columns of the two products of the output of one colour.
@@ -47,8 +47,8 @@ class Sizes(NamedTuple):
     head: int
     first_side: int
     side: int
-    wide: int
-    group_wide: int
+    channels_padded: int
+    group_padded: int
     vertical: int
     across: int
     mixed: int
@@ -68,15 +68,16 @@ class Sizes(NamedTuple):
         colours, rows, columns = config["codec"]["shape"]
         channels, head, gated = int(config["channels"]), int(config["head_channels"]), bool(config["gated"])
         group = channels // colours
-        wide, group_wide = whole_vectors(channels), whole_vectors(group)
+        channels_padded, group_padded = whole_vectors(channels), whole_vectors(group)
         guide = config.get("guide") or (0, 0, 0)
         return cls(
             gated=int(gated), colours=colours, rows=rows, columns=columns, levels=int(config["codec"]["levels"]),
             channels=channels, group=group, layers=int(config["layers"]), head=head,
             first_side=int(config["first_kernel_size"]) // 2, side=int(config["kernel_size"]) // 2,
-            wide=wide, group_wide=group_wide, vertical=padded(2 * wide) if gated else 0,
-            across=padded((2 if gated else 1) * group_wide), mixed=padded(2 * group_wide),
-            last_mixed=padded(group_wide), hidden=padded(head // colours),
+            channels_padded=channels_padded, group_padded=group_padded,
+            vertical=padded(2 * channels_padded) if gated else 0,
+            across=padded((2 if gated else 1) * group_padded), mixed=padded(2 * group_padded),
+            last_mixed=padded(group_padded), hidden=padded(head // colours),
             logits=padded(int(config["codec"]["levels"])),
             features=int(config.get("classes") or 0) + int(config.get("condition_size") or 0),
             guide_colours=guide[0], guide_rows=guide[1], guide_columns=guide[2],
@@ -130,9 +131,9 @@ class _PixelCNNPacker(Packer):
         both = np.arange(2 * s.channels)
         half, channel = both // s.channels, both % s.channels
         colour, member = channel // s.group, channel % s.group
-        self.vertical_places = half * s.wide + channel
+        self.vertical_places = half * s.channels_padded + channel
         # the horizontal sums: colour by colour, the two halves of the gate side by side (one half if plain)
-        self.across_places = colour * s.across + half * s.group_wide + member
+        self.across_places = colour * s.across + half * s.group_padded + member
         if not s.gated:
             self.across_places = self.across_places[: s.channels]
 
@@ -194,7 +195,7 @@ class _PixelCNNPacker(Packer):
         """From the vertical sums, gaps included, to the horizontal ones."""
         s = self.sizes
         columns = spread(self[name][:, :, 0, 0].T, self.across_places, s.colours * s.across)
-        rows = np.zeros((s.wide + s.channels, columns.shape[1]), np.float32)
+        rows = np.zeros((s.channels_padded + s.channels, columns.shape[1]), np.float32)
         rows[self.vertical_places] = columns
         return self.add(rows)
 
@@ -237,7 +238,7 @@ class _PixelCNNPacker(Packer):
         seen = colour if layer == 0 else (colour + 1) * s.group
         rows = kernel.reshape(-1, kernel.shape[-1])[: (len(kernel) - 1) * inputs + seen]
         halves = rows.reshape(len(rows), -1, s.colours, s.group)[:, :, colour]
-        placed = np.zeros((len(rows), halves.shape[1], s.group_wide), np.float32)
+        placed = np.zeros((len(rows), halves.shape[1], s.group_padded), np.float32)
         placed[:, :, : s.group] = halves
         return self.add(placed.reshape(len(rows), -1))
 
@@ -246,10 +247,10 @@ class _PixelCNNPacker(Packer):
         s = self.sizes
         rows = self[name][:, : (colour + 1) * s.group, 0, 0].T
         residual, skip = rows.reshape(len(rows), 2, s.colours, s.group)[:, :, colour].swapaxes(0, 1)
-        placed = np.zeros((len(rows), 2 * s.group_wide), np.float32)
+        placed = np.zeros((len(rows), 2 * s.group_padded), np.float32)
         placed[:, : s.group] = skip
-        placed[:, s.group_wide : s.group_wide + s.group] = residual
-        return self.add(placed if layer + 1 < s.layers else placed[:, : s.group_wide])
+        placed[:, s.group_padded : s.group_padded + s.group] = residual
+        return self.add(placed if layer + 1 < s.layers else placed[:, : s.group_padded])
 
     def head(self, name: str, inputs: int, outputs: int, colour: int) -> int:
         """From the channels up to `colour` to those of `colour`."""

@@ -134,7 +134,7 @@ def _any_unknown(s, known, lane, h):
 
 @inline
 def _draw_row(s, packed, scratch, noise, lanes, possible, n, pixels, rings, controls, out):
-    """Draw row n of a round in lanes whose sums are ready; `possible` becomes false where nothing can be drawn."""
+    """Draw row n of a step in lanes whose sums are ready; `possible` becomes false where nothing can be drawn."""
     many, known = len(lanes), pixels.known
     line = (s.first_side + s.columns) * s.colours
     columns = (s.layers - 1) * 2 * (s.side + 1) * s.channels
@@ -204,7 +204,7 @@ def _horizontal(s, packed, scratch, many, w, c):
             _activate(s, scratch, m * s.across, (m * s.layers + k) * s.channels + here)
         last = k + 1 == s.layers
         for m in range(many):
-            target = m * s.mixed + s.group_wide
+            target = m * s.mixed + s.group_padded
             copy(packed.residual, k * s.channels + here, scratch.mixed, target, s.group)
             if k > 0:
                 add(scratch.columns, m * stride + below + now, scratch.mixed, target, s.group)
@@ -216,7 +216,7 @@ def _horizontal(s, packed, scratch, many, w, c):
         if not last:
             above = k * 2 * taps * s.channels
             for m in range(many):
-                source, target = m * s.mixed + s.group_wide, m * stride + above
+                source, target = m * s.mixed + s.group_padded, m * stride + above
                 copy(scratch.mixed, source, scratch.columns, target + now, s.group)
                 copy(scratch.mixed, source, scratch.columns, target + again, s.group)
 
@@ -225,7 +225,7 @@ def _horizontal(s, packed, scratch, many, w, c):
 def _activate(s, scratch, sums, at):
     """The gate, or ReLU, of one layer of a lane's pixel."""
     if s.gated == 1:
-        gate(scratch.across, sums, sums + s.group_wide, scratch.gated, at, s.group)
+        gate(scratch.across, sums, sums + s.group_padded, scratch.gated, at, s.group)
     else:
         relu(scratch.across, sums, scratch.gated, at, s.group)
 

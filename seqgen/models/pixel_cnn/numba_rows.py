@@ -121,7 +121,7 @@ def begin_row(s, packed, scratch, lane, row, pixels, cache, sums, sums_at, neede
             if gated:
                 matmul(
                     scratch.up, 0, s.vertical, columns, packed.matrices, packed.at[k, LINK],
-                    s.wide + s.channels, width, target, stride,
+                    s.channels_padded + s.channels, width, target, stride,
                 )  # fmt: skip
             else:
                 _rows_above(s, packed, scratch, k, row, rows, rows_at, at, target, width, stride)
@@ -157,7 +157,7 @@ def _begin_sums(s, packed, scratch, layer, first, width, target, stride):
 def _guide_row(s, packed, scratch, guide, row):
     """The guide's features for a row: a 3x3 convolution of the guide, enlarged to the image, and ReLU."""
     tall, broad = s.rows // s.guide_rows, s.columns // s.guide_columns
-    wide = s.guided
+    width = s.guided
     for w in range(s.columns):
         for i in range(3):
             for j in range(3):
@@ -166,13 +166,13 @@ def _guide_row(s, packed, scratch, guide, row):
                 for c in range(s.guide_colours):
                     value = packed.scale[guide[c, h // tall, v // broad]] if inside else _ZERO
                     scratch.patches[((w * 3 + i) * 3 + j) * s.guide_colours + c] = value
-        copy(packed.guide_net, 0, scratch.guided, w * wide, wide)
+        copy(packed.guide_net, 0, scratch.guided, w * width, width)
     inputs = 9 * s.guide_colours
     matmul(
-        scratch.patches, 0, inputs, s.columns, packed.matrices, packed.head_at[0], inputs, wide,
-        scratch.guided, wide,
+        scratch.patches, 0, inputs, s.columns, packed.matrices, packed.head_at[0], inputs, width,
+        scratch.guided, width,
     )  # fmt: skip
-    relu(scratch.guided, 0, scratch.guided, 0, s.columns * wide)
+    relu(scratch.guided, 0, scratch.guided, 0, s.columns * width)
 
 
 @inline
@@ -229,4 +229,4 @@ def _keep_row(s, scratch, rows, at):
 def _gate_column(s, scratch, w):
     """The vertical features of a column from its sums."""
     sums = w * s.vertical
-    gate(scratch.up, sums, sums + s.wide, scratch.current, (w + s.side) * s.channels, s.channels)
+    gate(scratch.up, sums, sums + s.channels_padded, scratch.current, (w + s.side) * s.channels, s.channels)

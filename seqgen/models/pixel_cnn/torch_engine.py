@@ -67,7 +67,7 @@ class PixelCNNEngine(PixelEngine):
         return rows.copy()
 
     def _draw_row(self, lanes: np.ndarray, n: int, log_probs: np.ndarray) -> None:
-        """Draw the n-th row of a round in each of `lanes`."""
+        """Draw the n-th row of a step in each of `lanes`."""
         colours, _, columns = self.codec.shape
         h = self.row[lanes] + n
         stored = self._tensor(self.rows[lanes])

@@ -141,7 +141,7 @@ def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
                         first = colour * unit_group
                         cell_at = lane * size_cells + layer * one_cells + column * cell_step + first
                         at = (layer * many + m) * s.units + first
-                        lstm(gates, m * s.gates, s.wide, unit_group, cells, cell_at, here, at)
+                        lstm(gates, m * s.gates, s.units_padded, unit_group, cells, cell_at, here, at)
                         kept = lane * size_states + layer * one_states + (column + s.side) * s.units + first
                         copy(states, kept, here, at, unit_group)
                         if s.diagonal:

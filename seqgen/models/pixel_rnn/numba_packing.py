@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
         lead: values in front of a pixel's features that its gates read together with them: the features of the
             pixels to the left (row), or the states of the one to the left (diagonal).
         stride: from the place of one pixel's features to the next.
-        wide: U in whole vectors. gates: columns of the sums of one colour, 4 · wide.
+        units_padded: U in whole vectors. gates: columns of the sums of one colour, 4 · units_padded.
         features, hidden, logits: columns of the products for one colour's features, hidden channels and levels.
     """
 
@@ -46,7 +46,7 @@ class Sizes(NamedTuple):
     side: int
     lead: int
     stride: int
-    wide: int
+    units_padded: int
     gates: int
     features: int
     hidden: int
@@ -63,7 +63,7 @@ class Sizes(NamedTuple):
         )
         diagonal = config["kind"] == "diagonal"
         side = 0 if diagonal else int(config["kernel_size"]) // 2
-        wide = whole_vectors(units // colours)
+        units_padded = whole_vectors(units // colours)
         return cls(
             colours=colours, rows=rows, columns=columns, levels=levels, units=units, head=head,
             layers=int(config["layers"]), diagonal=int(diagonal),
@@ -71,7 +71,7 @@ class Sizes(NamedTuple):
             lead=units if diagonal else side * 2 * units,
             # of the diagonal kind states, features and pixel lie side by side: the left-going LSTM reads the last two
             stride=3 * units + colours if diagonal else 2 * units,
-            wide=wide, gates=_GATES * wide, features=padded(2 * units // colours),
+            units_padded=units_padded, gates=_GATES * units_padded, features=padded(2 * units // colours),
             hidden=padded(head // colours), logits=padded(levels),
         )  # fmt: skip
 
@@ -199,10 +199,10 @@ class _PixelRNNPacker(Packer):
         return placed.reshape(len(matrix), -1)
 
     def gates(self, matrix: np.ndarray) -> np.ndarray:
-        """The columns o, f, i, g of all units as (inputs, C · gates): colour by colour, four gates of `wide`."""
+        """The columns o, f, i, g of all units as (inputs, C · gates): by colour, four gates of `units_padded`."""
         s = self.sizes
         group = s.units // s.colours
-        placed = np.zeros((len(matrix), s.colours, _GATES, s.wide), np.float32)
+        placed = np.zeros((len(matrix), s.colours, _GATES, s.units_padded), np.float32)
         placed[..., :group] = matrix.reshape(len(matrix), _GATES, s.colours, group).swapaxes(1, 2)
         return placed.reshape(len(matrix), -1)
 

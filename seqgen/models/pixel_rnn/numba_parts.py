@@ -58,11 +58,11 @@ def tile(target, values, times):
 
 
 @inline
-def lstm(gates, gate_at, wide, units, cells, cell_at, states, state_at):
+def lstm(gates, gate_at, width, units, cells, cell_at, states, state_at):
     """New cells and states of some units from the sums of their gates o, f, i, g."""
-    opened, kept = gates[gate_at : gate_at + units], gates[gate_at + wide : gate_at + wide + units]
-    taken = gates[gate_at + 2 * wide : gate_at + 2 * wide + units]
-    new = gates[gate_at + 3 * wide : gate_at + 3 * wide + units]
+    opened, kept = gates[gate_at : gate_at + units], gates[gate_at + width : gate_at + width + units]
+    taken = gates[gate_at + 2 * width : gate_at + 2 * width + units]
+    new = gates[gate_at + 3 * width : gate_at + 3 * width + units]
     own, out = cells[cell_at : cell_at + units], states[state_at : state_at + units]
     for j in range(units):
         old = activations.sigmoid(kept[j]) * own[j]
@@ -109,6 +109,6 @@ def to_the_left(
         for m in range(running):
             for colour in range(s.colours):
                 at = m * s.units + colour * group
-                lstm(gates, m * all_gates + colour * s.gates, s.wide, group, cells, at, states, at)
+                lstm(gates, m * all_gates + colour * s.gates, s.units_padded, group, cells, at, states, at)
             kept = (lanes[m] * s.layers + layer) * size_left + column * s.units
             copy(left, kept, states, m * s.units, s.units)

@@ -1,6 +1,6 @@
 """The fused sampler of RNADE: hidden units, mixture, component, normal and running sums in one loop.
 
-Hidden units are in float32, mixtures and values in float64. Legend: B lanes, N numbers of a round, F hidden units,
+Hidden units are in float32, mixtures and values in float64. Legend: B lanes, N numbers of a step, F hidden units,
 D dimensions, K components.
 """
 

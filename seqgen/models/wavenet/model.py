@@ -161,14 +161,14 @@ class WaveNet(NamedArrays, Generator):
 
         Args:
             x: (B, T) symbols, or for a Gaussian output values.
-            condition: "globals" (B, K'), the concatenated one-hot class and vector, and "features" (B, F, M) with F hop
-                >= T.
+            condition: "global_condition" (B, K'), the concatenated one-hot class and vector, and "features" (B, F, M)
+                with F hop >= T.
         """
         given = condition or {}
         frames = None
         if "features" in given:
             frames = self.frame_channels(pad(given["features"], (0, 0, 1, 1)))
-        return self.from_start(x, given.get("globals"), frames)
+        return self.from_start(x, given.get("global_condition"), frames)
 
     def from_start(
         self,

@@ -27,7 +27,7 @@ _SCALE, _LOWEST, _TOP = 32768.0, -32768.0, 32767.0
 
 @inline
 def draw_next(s, scratch, seed, lane, t, sound, controls, out):
-    """Draw sample t of a round of a lane from its raw outputs `scratch.logits`, and move its history on.
+    """Draw sample t of a step of a lane from its raw outputs `scratch.logits`, and move its history on.
 
     Args:
         sound, controls, out: `SoundState`, `LaneControlArrays` and `StepArrays`.

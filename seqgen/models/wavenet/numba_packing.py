@@ -21,7 +21,7 @@ KINDS = {"categorical": 0, "logistics": 1, "gaussian": 2}
 
 
 class Sizes(NamedTuple):
-    """Numbers that the kernels need; what is "wide" is rounded up to whole vectors or blocks.
+    """Numbers that the kernels need; what is "padded" is rounded up to whole vectors or blocks.
 
     Attributes:
         layers, taps, channels: L, k and R; channels_padded: columns of a residual product.
@@ -111,9 +111,9 @@ def pack_wavenet(
 
     def spread(matrix: np.ndarray) -> np.ndarray:
         """(inputs, 2 half) as (inputs, gates), each half from a whole vector on."""
-        wide = np.zeros((len(matrix), gates), np.float32)
-        wide[:, :half], wide[:, half_padded : half_padded + half] = matrix[:, :half], matrix[:, half:]
-        return wide
+        placed = np.zeros((len(matrix), gates), np.float32)
+        placed[:, :half], placed[:, half_padded : half_padded + half] = matrix[:, :half], matrix[:, half:]
+        return placed
 
     at = np.zeros((layers, 4), np.int64)
     base = np.zeros(layers * gates, np.float32)

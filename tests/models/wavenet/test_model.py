@@ -39,7 +39,11 @@ def test_conditions_are_added_to_the_gates(kind, frames):
     model = small(**CONDITIONS[kind])
     x = sound(model, 3 * HOP - 2)
     global_condition, source = model.conditions.parse(condition_of(model, frames))
-    given = {"globals": torch.as_tensor(global_condition)[None].double()} if len(global_condition) else {}
+    given = (
+        {"global_condition": torch.as_tensor(global_condition)[None].double()}
+        if len(global_condition)
+        else {}
+    )
     array = None if source is None else source.read(0, frames)
     if array is not None:
         given["features"] = torch.as_tensor(array)[None].double()
