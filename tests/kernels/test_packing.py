@@ -38,6 +38,7 @@ def packed(arrays: dict[str, np.ndarray], precision: str) -> tuple[Packer, list[
         ("auto", (exact, exact, inexact), "float32"),
         ("auto", (inexact, inexact, inexact), "float32"),
         ("float32", (exact, exact, exact), "float32"),
+        ("float32", (inexact, inexact, inexact), "float32"),
         ("bfloat16", (exact, inexact, exact), "bfloat16"),
     ],
 )
