@@ -17,6 +17,7 @@ import numpy as np
 
 from seqgen.controls import BoundControls
 from seqgen.errors import SeqgenError
+from seqgen.threads import Workers
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,29 @@ class StepOutput(NamedTuple):
     extra: Mapping[str, np.ndarray]
 
 
+class Checkpoint(NamedTuple):
+    """The point to which an engine can return within a process.
+
+    Attributes:
+        arrays: a snapshot. attached: what `attach` has attached to the lanes.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    attached: Any = None
+
+
 class Engine(ABC):
-    """Base of engines, which advance B lanes. All lane state is in arrays whose first axis is the lane."""
+    """Base of engines, which advance B lanes. All lane state is in arrays whose first axis is the lane.
+
+    Attributes:
+        workers: the threads of an engine that has any.
+        begins_once: whether `begin` cannot be repeated for a sample that has been advanced, because its condition is
+            read while it is generated; `checkpoint` is then called after each `begin`.
+    """
 
     name: ClassVar[str]
+    workers: Workers | None = None
+    begins_once: bool = False
 
     @abstractmethod
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
@@ -95,6 +115,20 @@ class Engine(ABC):
         """Return a copy of `state`."""
         return {name: array.copy() for name, array in self.state().items()}
 
+    def checkpoint(self) -> Checkpoint:
+        """Return what `rollback` needs to return to this point in the same process."""
+        return Checkpoint(self.snapshot())
+
+    def rollback(self, checkpoint: Checkpoint) -> None:
+        """Return to a checkpoint of this engine, whatever was interrupted since; may be interrupted and repeated."""
+        self.settle()
+        self.restore(checkpoint.arrays)
+
+    def settle(self) -> None:
+        """Wait until no thread works on the lanes, after an exception has left `advance`."""
+        if self.workers is not None:
+            self.workers.settle()
+
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Continue from a `snapshot` of an engine for the same weights and request."""
         own = self.state()
@@ -113,5 +147,7 @@ class Engine(ABC):
     def attach(self, lanes: np.ndarray, start: Start) -> None:  # noqa: B027 (most engines have none)
         """Attach to restored lanes the inputs that are not in a state: conditions that are read while sampling."""
 
-    def close(self) -> None:  # noqa: B027 (optional)
-        """Free the engine's resources; it cannot be used afterwards."""
+    def close(self) -> None:
+        """Free the engine's resources; it cannot be used afterwards. May be called twice."""
+        if self.workers is not None:
+            self.workers.close()

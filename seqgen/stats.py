@@ -30,6 +30,7 @@ class StreamStats:
     _gaps: dict[int, int] = field(default_factory=dict, repr=False)
     _began: float | None = field(default=None, repr=False)
     _delivered: float | None = field(default=None, repr=False)
+    _before: tuple[int, int, int, float] = field(default=(0, 0, 0, 0.0), repr=False)
     _first: tuple[int, float] = field(default=(0, 0.0), repr=False)
 
     @property
@@ -81,7 +82,12 @@ class StreamStats:
         now = time.perf_counter()
         if self._began is None:
             self._began = now
+        self._before = (self.symbols, self.chunks, self.samples, self.seconds)
         return now
+
+    def undo(self) -> None:
+        """Take back the delivery of the chunk that was requested last, as it was interrupted."""
+        self.symbols, self.chunks, self.samples, self.seconds = self._before
 
     def delivered(self, since: float, symbols: int, last: bool) -> None:
         """Record the delivery of a chunk that was requested at time `since`."""

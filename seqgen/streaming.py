@@ -4,84 +4,49 @@ A stream advances B lanes together and yields their chunks lane by lane, in an o
 lane whose sample ends continues with the next index. The symbols of a sample are computed by the engine and are a pure
 function of (weights, seed, index, prompt or condition, controls). The state of a stream is therefore small: the next
 index, the index and position of each lane, and the engine's caches.
+
+An exception of a signal handler, such as KeyboardInterrupt, can be raised after any call. A stream therefore commits
+each chunk by one assignment, to the number of rounds and of chunks of the last round that were delivered. Whatever was
+interrupted is rebuilt from the last saved point by repeating the rounds since, which are deterministic.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from threading import get_ident
+from typing import Any, Self
 
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.codecs import Codec, Decoder, codec_from_config
-from seqgen.engine import Engine, Request, StepOutput
+from seqgen.codecs import Codec, codec_from_config
+from seqgen.engine import Engine, Request
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
 from seqgen.registry import ENGINES, family, validated
+from seqgen.rounds import Chunk, Piece, Plan, Rounds, Saved
 from seqgen.schema import Schema, Sizes
 from seqgen.stats import StreamStats
 from seqgen.stream_state import digest, lane_integers, pack, rebuild, require_same_position, unpack, unpacked
 from seqgen.threads import usable_threads
 
+__all__ = ["Chunk", "Stream"]
+
 STATE_FORMAT = 1
 _MOST_SYMBOLS = 1 << 62
-_NOTHING: Mapping[str, Any] = {}
-
-
-class Chunk(NamedTuple):
-    """Consecutive symbols of one sample.
-
-    Attributes:
-        index: index of the sample.
-        offset: position of the chunk's first symbol in the sample.
-        data: str, list or array; the chunks of a sample concatenate to the sample.
-        last: whether this is the last chunk of the sample, which may be empty if the model ends the sample.
-        extra: in the last chunk "reason" ("length", "stop" or "end"); with log_probs=True the arrays "log_prob" (under
-            the model) and "log_prob_drawn" (after the controls); for an HMM "states".
-    """
-
-    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
-    offset: int
-    data: Any
-    last: bool
-    extra: Mapping[str, Any] = _NOTHING
-
-
-class _Piece(NamedTuple):
-    """A chunk that is computed but not yet decoded: lane, sample index, offset, range in the StepOutput, reason."""
-
-    lane: int
-    index: int  # type: ignore[assignment]
-    offset: int
-    count: int  # type: ignore[assignment]
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The validated request, as stored in a state."""
-
-    n: int | None
-    length: int | None
-    batch: int
-    chunk: int
-    seed: int
-    start: int
-    precision: str
-    log_probs: bool
-    prompt: str
-    condition: str
-    controls: str
+_RARELY = 50  # points are saved so rarely that this takes at most one part in so many of the time
+_WAIT = 0.0005  # seconds
 
 
 class Stream:
     """An iterator of `Chunk`s, created by `model.stream(...)` or `seqgen.stream(...)`, which document the arguments.
 
     A stream is also a context manager and an asynchronous iterator. `stats` holds its statistics, `engine` the name of
-    the engine.
+    the engine. Several threads may use it, one after another gets a chunk. After an interrupt, in whatever method, it
+    goes on as if nothing had happened. It can be pickled, as its request and state, and used in a forked child.
     """
 
     def __init__(
@@ -103,6 +68,11 @@ class Stream:
         threads: int | None = None,
         model: Any = None,
     ) -> None:
+        self._arguments: dict[str, Any] = {
+            "n": n, "length": length, "batch": batch, "chunk": chunk, "seed": seed, "start": start, "prompt": prompt,
+            "condition": condition, "controls": controls, "engine": engine, "precision": precision,
+            "log_probs": log_probs, "threads": threads,
+        }  # fmt: skip
         kind = family(weights.family)
         # weights of a live model are valid; those from a file are checked before anything is built from them
         checked = validated(weights) if model is None else None
@@ -114,7 +84,7 @@ class Stream:
         length = optional_integer("length", length, low=1)
         batch = integer("batch", batch, low=1)
         self._per_index = PerIndex(self.codec, prompt, condition, controls)
-        self._plan = _Plan(
+        self._plan = Plan(
             n=n,
             length=length,
             batch=batch if n is None else min(batch, n),
@@ -138,16 +108,15 @@ class Stream:
         self._engine: Engine | None = kind.engine_class(name)(weights, request, model=model)
         self.engine = name
         self.stats = StreamStats()
-        self._next_index = self._plan.start
-        lanes = self._plan.batch
-        self._index = np.full(lanes, -1, np.int64)
-        self._offset = np.zeros(lanes, np.int64)
-        self._decoders: list[Decoder] = [self.codec.decoder() for _ in range(lanes)]
-        self._stops: list[tuple[tuple[int, ...], ...]] = [()] * lanes
-        self._tails: list[list[int]] = [[] for _ in range(lanes)]
-        self._output: StepOutput | None = None
-        self._pieces: list[_Piece] = []
-        self._cursor = 0
+        self._rounds = Rounds(self.codec, self._engine, self._plan, self._per_index)
+        # what has been delivered: rounds, and chunks of the last of them
+        self._at = self._after = (0, 0)
+        self._torn = False  # whether an exception may have left `_rounds` or the engine between two points
+        self._turn: dict[str, int] = {}  # the thread that uses the stream
+        self._process = os.getpid()
+        self._saved: Saved | None = None
+        self._saved_at = self._save_cost = 0.0
+        self._asked: float | None = None
 
     # ---- iterating --------------------------------------------------------------------------------------
 
@@ -155,107 +124,133 @@ class Stream:
         return self
 
     def __next__(self) -> Chunk:
-        since = self.stats.requested()
-        if self._cursor == len(self._pieces) and not self._advance():
+        self._begin()
+        try:
+            chunk = self._next()
+        except BaseException:
+            self._turn = {}
+            raise
+        if chunk is None:
+            self._torn, self._turn = False, {}
             raise StopIteration
-        piece = self._pieces[self._cursor]
-        chunk = self._deliver(piece)
-        self._cursor += 1
-        self.stats.delivered(since, piece.count, chunk.last)
+        # no call stands between this and the return, so that no exception comes between
+        self._at, self._torn, self._turn = self._after, False, {}
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        """Yield the chunks for `async for`; each is computed in a thread, so that the event loop is not blocked."""
-        while (chunk := await asyncio.to_thread(next, self, None)) is not None:
-            yield chunk
+        """Yield the chunks for `async for`; each is computed in a thread, so that the event loop is not blocked.
+
+        A chunk that is being computed when the task is cancelled is the next one.
+        """
+        while await asyncio.to_thread(self._prepare):
+            chunk = next(self, None)
+            if chunk is not None:
+                yield chunk
+
+    def _next(self) -> Chunk | None:
+        """Compute and decode the next chunk, and put what is to be committed in `_after`; None at the end."""
+        self._live()
+        since = self.stats.requested() if self._asked is None else self._asked
+        self._torn = True
+        rounds, delivered = self._at
+        if delivered == len(self._rounds.pieces):
+            if not self._advance():
+                return None
+            rounds, delivered = rounds + 1, 0
+        piece = self._rounds.pieces[delivered]
+        chunk = self._rounds.decode(piece)
+        self._after, self._asked = (rounds, delivered + 1), None
+        self.stats.delivered(since, piece.count, chunk.last)
+        return chunk
+
+    def _prepare(self) -> bool:
+        """Compute the next chunk without delivering it; return False at the end."""
+        self._begin()
+        try:
+            self._live()
+            self._asked = self.stats.requested() if self._asked is None else self._asked
+            self._torn = True
+            rounds, delivered = after = self._at
+            more = True
+            if delivered == len(self._rounds.pieces):
+                more = self._advance()
+                after = (rounds + 1, 0) if more else after
+        except BaseException:
+            self._turn = {}
+            raise
+        self._at, self._torn, self._turn = after, False, {}
+        return more
+
+    def _advance(self) -> bool:
+        """Compute the next round; return False if no sample is left."""
+        rounds = self._rounds
+        if not rounds.refill():
+            return False
+        begins_once = rounds.begun and self._live().begins_once
+        if (
+            self._saved is None
+            or begins_once
+            or time.perf_counter() >= self._saved_at + _RARELY * self._save_cost
+        ):
+            self._save(len(rounds.pieces))
+        rounds.advance()
+        return True
+
+    def _save(self, decoded: int) -> None:
+        began = time.perf_counter()
+        self._saved = self._rounds.save(decoded)
+        self._saved_at = time.perf_counter()
+        self._save_cost = self._saved_at - began
 
     def _live(self) -> Engine:
         if self._engine is None:
             raise SeqgenError("the stream is closed; make a new one and load its state_dict to resume")
         return self._engine
 
-    def _advance(self) -> bool:
-        """Compute the next chunk of every lane; return False when no sample is left."""
-        engine = self._live()
-        self._refill(engine)
-        running = self._index >= 0
-        if not running.any():
-            return False
-        plan = self._plan
-        counts = np.where(running, plan.chunk, 0)
-        if plan.length is not None:
-            counts = np.where(running, np.minimum(counts, plan.length - self._offset), 0)
-        made = engine.advance(counts)
-        self._output, self._cursor, self._pieces = made, 0, []
-        for lane in np.flatnonzero(running):
-            self._pieces.append(self._cut(int(lane), made, int(counts[lane])))
-        return True
+    # ---- turns and interrupts -----------------------------------------------------------------------------
 
-    def _cut(self, lane: int, made: StepOutput, asked: int) -> _Piece:
-        """Return a lane's part of a step, cut at the first stop sequence, and advance the lane."""
-        count, offset, index = int(made.counts[lane]), int(self._offset[lane]), int(self._index[lane])
-        reason = "end" if made.ended[lane] else "stuck" if count < asked else None
-        if self._stops[lane]:
-            cut = self._find_stop(lane, made.symbols[lane, :count])
-            if cut is not None:
-                count, reason = cut, "stop"
-        if reason is None and self._plan.length is not None and offset + count >= self._plan.length:
-            reason = "length"
-        self._offset[lane] = offset + count
-        if reason is not None:
-            self._index[lane] = -1
-        return _Piece(lane, index, offset, count, reason)
+    def _begin(self, *, whole: bool = True) -> None:
+        """Wait until no other thread uses the stream; if `whole`, mend what an exception has interrupted.
 
-    def _find_stop(self, lane: int, symbols: np.ndarray) -> int | None:
-        """Return how many of the new symbols belong to the sample if a stop sequence ends in them, else None."""
-        tail = self._tails[lane]
-        text = tail + symbols.tolist()
-        ends = []
-        for stop in self._stops[lane]:
-            size = len(stop)
-            ends += [
-                e
-                for e in range(max(size, len(tail) + 1), len(text) + 1)
-                if text[e - 1] == stop[-1] and tuple(text[e - size : e]) == stop
-            ][:1]
-        keep = max(len(stop) for stop in self._stops[lane]) - 1
-        self._tails[lane] = text[-keep:] if keep else []
-        return min(ends) - len(tail) if ends else None
+        A turn ends by an assignment to `_turn`, which unlike the release of a lock is not followed by an interrupt.
+        """
+        own = get_ident()
+        while self._turn.setdefault("thread", own) != own:
+            if self._process != os.getpid():
+                # the thread was left behind in the parent
+                self._process, self._torn, self._turn = os.getpid(), True, {}
+                continue
+            time.sleep(_WAIT)
+        if whole and self._torn:
+            try:
+                self._mend()
+            except BaseException:
+                self._turn = {}
+                raise
 
-    def _refill(self, engine: Engine) -> None:
-        """Assign the next indices to idle lanes."""
-        end = None if self._plan.n is None else self._plan.start + self._plan.n
-        idle = np.flatnonzero(self._index < 0)
-        if end is not None:
-            idle = idle[: max(0, end - self._next_index)]
-        if not len(idle):
+    def _mend(self) -> None:
+        """Return to what has been delivered."""
+        if self._engine is None:
             return
-        indices = self._next_index + np.arange(len(idle))
-        self._next_index += len(idle)
-        self._index[idle] = indices
-        self._offset[idle] = 0
-        for lanes, some, start in self._per_index.groups(idle, indices):
-            engine.begin(lanes, some, start)
-            for lane in lanes:
-                self._decoders[lane] = self.codec.decoder()
-                self._stops[lane] = start.controls.stops
-                self._tails[lane] = []
-
-    def _deliver(self, piece: _Piece) -> Chunk:
-        made = self._output
-        assert made is not None
-        if piece.reason == "stuck":
-            raise SeqgenError(
-                f"the controls leave no symbol to draw at position {piece.offset + piece.count} of sample "
-                f"{piece.index}; allow symbols that can follow, or use a model with smoothing"
-            )
-        row = slice(0, piece.count)
-        last = piece.reason is not None
-        data = self._decoders[piece.lane](made.symbols[piece.lane, row], last)
-        extra: dict[str, Any] = {name: array[piece.lane, row].copy() for name, array in made.extra.items()}
-        if last:
-            extra["reason"] = piece.reason
-        return Chunk(piece.index, piece.offset, data, last, extra)
+        rounds, (number, delivered) = self._rounds, self._at
+        saved = self._saved
+        decoded = 0
+        if saved is None:
+            rounds.reset()
+        else:
+            rounds.load(saved)
+            decoded = saved.decoded
+        while True:
+            last = rounds.number == number
+            for piece in rounds.pieces[decoded : delivered if last else None]:
+                rounds.decode(piece)
+            if last:
+                break
+            rounds.refill()
+            rounds.advance()
+            decoded = 0
+        self.stats.undo()
+        self._torn = False
 
     # ---- draining ---------------------------------------------------------------------------------------
 
@@ -274,15 +269,23 @@ class Stream:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the stream after the last delivered chunk, as JSON values."""
+        self._begin()
+        try:
+            return self._state()
+        finally:
+            self._turn = {}
+
+    def _state(self) -> dict[str, Any]:
+        rounds, (_, delivered) = self._rounds, self._at
         waiting = []
-        if self._output is not None:
-            for piece in self._pieces[self._cursor :]:
+        if rounds.output is not None:
+            for piece in rounds.pieces[delivered:]:
                 row = slice(0, piece.count)
-                arrays = {name: a[piece.lane, row] for name, a in self._output.extra.items()}
+                arrays = {name: a[piece.lane, row] for name, a in rounds.output.extra.items()}
                 waiting.append(
                     {
                         **piece._asdict(),
-                        "symbols": pack(self._output.symbols[piece.lane, row]),
+                        "symbols": pack(rounds.output.symbols[piece.lane, row]),
                         "extra": {name: pack(a) for name, a in arrays.items()},
                     }
                 )
@@ -291,11 +294,11 @@ class Stream:
             "weights": self._weights.hash,
             "engine": self.engine,
             "plan": dict(vars(self._plan)),
-            "next_index": self._next_index,
-            "index": self._index.tolist(),
-            "offset": self._offset.tolist(),
-            "decoders": [decoder.state() for decoder in self._decoders],
-            "tails": [list(tail) for tail in self._tails],
+            "next_index": rounds.next_index,
+            "index": rounds.index.tolist(),
+            "offset": rounds.offset.tolist(),
+            "decoders": [decoder.state() for decoder in rounds.decoders],
+            "tails": [list(tail) for tail in rounds.tails],
             "waiting": waiting,
             "caches": {name: pack(array) for name, array in self._live().snapshot().items()},
         }
@@ -307,6 +310,13 @@ class Stream:
         Raises:
             SeqgenError: if the state is of another model, engine, version or request; the message names the difference.
         """
+        self._begin()
+        try:
+            self._load(state)
+        finally:
+            self._turn = {}
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         engine = self._live()
         if not isinstance(state, Mapping) or "format" not in state:
             raise SeqgenError("this is not the state of a stream; give what state_dict() returned")
@@ -321,27 +331,23 @@ class Stream:
             place = self._read(state, schema, sizes)
             caches = {name: unpack(packed) for name, packed in state["caches"].items()}
             schema.check_state(self.engine, caches, sizes, log_probs=self._plan.log_probs)
-            require_same_position(caches, place["_index"], place["_offset"])
-            self._restore(engine, caches)
+            require_same_position(caches, place["index"], place["offset"])
+            # what can still be refused is refused by the engine, after which the stream is mended
+            self._torn = True
+            engine.restore(caches)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SeqgenError(
                 f"the state is damaged ({error!r}); give what state_dict() returned, unchanged"
             ) from None
+        rounds = self._rounds
         for name, value in place.items():
-            setattr(self, name, value)
-        running = np.flatnonzero(self._index >= 0)
-        for lanes, _, start in self._per_index.groups(running, self._index[running]):
+            setattr(rounds, name, value)
+        rounds.number = 0
+        running = np.flatnonzero(rounds.index >= 0)
+        for lanes, _, start in self._per_index.groups(running, rounds.index[running]):
             engine.attach(lanes, start)
-
-    @staticmethod
-    def _restore(engine: Engine, caches: Mapping[str, np.ndarray]) -> None:
-        """Restore the engine; if it refuses the state, leave it unchanged."""
-        before = engine.snapshot()
-        try:
-            engine.restore(caches)
-        except BaseException:
-            engine.restore(before)
-            raise
+        saved = rounds.save(0)
+        self._saved, self._at, self._torn = saved, (0, 0), False
 
     def _require_same_request(self, state: Mapping[str, Any]) -> None:
         if state["weights"] != self._weights.hash:
@@ -369,7 +375,7 @@ class Stream:
         for piece in waiting:
             made = {"symbols": piece["symbols"], **piece["extra"]}
             schema.check_output(made, {**sizes, "N": piece["count"]}, log_probs=plan.log_probs)
-        pieces = [_Piece(*(piece[name] for name in _Piece._fields)) for piece in waiting]
+        pieces = [Piece(*(piece[name] for name in Piece._fields)) for piece in waiting]
         busy = {piece.lane: piece.index for piece in pieces}
         if len(busy) < len(pieces):
             raise ValueError("it has two chunks of one lane")
@@ -381,33 +387,43 @@ class Stream:
             current = busy.get(lane, int(index[lane]))
             stops.append(self._per_index.controls_of(current).stops if current >= 0 else ())
         return {
-            "_next_index": next_index,
-            "_index": index,
-            "_offset": lane_integers("offset", state["offset"], lanes, low=0, high=longest),
-            "_tails": [
-                [integer("tails", symbol) for symbol in state["tails"][lane]] for lane in range(lanes)
-            ],
-            "_decoders": decoders,
-            "_stops": stops,
-            "_pieces": pieces,
-            "_cursor": 0,
-            "_output": rebuild(waiting, lanes),
+            "next_index": next_index,
+            "index": index,
+            "offset": lane_integers("offset", state["offset"], lanes, low=0, high=longest),
+            "tails": [[integer("tails", symbol) for symbol in state["tails"][lane]] for lane in range(lanes)],
+            "decoders": decoders,
+            "stops": stops,
+            "pieces": pieces,
+            "output": rebuild(waiting, lanes),
         }
 
     # ---- ending -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Free the engine. May be called twice; the stream cannot be iterated afterwards."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-            self._pieces, self._cursor, self._output = [], 0, None
+        self._begin(whole=False)
+        try:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.close()
+        finally:
+            self._turn = {}
+
+    def __reduce__(self) -> Any:
+        return _resumed, (self._weights, self._arguments, self.state_dict())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _resumed(weights: Weights, arguments: dict[str, Any], state: dict[str, Any]) -> Stream:
+    """Return the stream of a request, at a state."""
+    stream = Stream(weights, **arguments)
+    stream.load_state_dict(state)
+    return stream
 
 
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:

@@ -18,7 +18,7 @@ from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.checkpoint import Weights
 from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
-from seqgen.engine import Engine, Request, Start, StepOutput
+from seqgen.engine import Checkpoint, Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite
 from seqgen.errors import SeqgenError
@@ -55,6 +55,8 @@ class SoundEngine(Engine):
         self.history, self.clock, self.position, self.index = self.sound
         self.controls = LaneControls(lanes, self.codec.size or 1)
         self._windows: list[FrameWindow | None] = [None] * lanes
+        # features that arrive while a sample is generated are read once
+        self.begins_once = bool(self.hop)
         self._prefilled: tuple[Start, dict[str, np.ndarray]] | None = None
 
     def state(self) -> dict[str, np.ndarray]:
@@ -85,6 +87,16 @@ class SoundEngine(Engine):
         _, source = self._conditions.parse(start.condition)
         for lane in lanes:
             self._windows[lane] = None if source is None else FrameWindow(source, self._conditions)
+
+    def checkpoint(self) -> Checkpoint:
+        for lane, window in enumerate(self._windows):
+            if window is not None:
+                window.hold(int(self.position[lane]) // self.hop - 1)
+        return Checkpoint(self.snapshot(), tuple(self._windows))
+
+    def rollback(self, checkpoint: Checkpoint) -> None:
+        super().rollback(checkpoint)
+        self._windows = list(checkpoint.attached)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, longest = len(counts), int(counts.max(initial=0))

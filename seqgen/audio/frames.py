@@ -20,27 +20,32 @@ class FrameWindow:
     def __init__(self, source: FrameSource, conditions: AudioConditions) -> None:
         self._source, self._conditions = source, conditions
         self._begin, self._kept = 0, np.zeros((0, source.width), np.float32)
+        self._floor: int | None = None
         self.end: int | None = None
+
+    def hold(self, begin: int) -> None:
+        """From now on keep the frames from `begin` on, so that `read` may return to them."""
+        self._floor = max(begin, 0)
 
     def read(self, begin: int, end: int) -> np.ndarray:
         """Return frames [begin, end) as float32 (end - begin, M), padded with zeros before the first and after the
         last.
 
-        `begin` must not decrease between calls.
+        `begin` must not decrease between calls, except to the frame given to `hold`.
         """
         low = max(begin, 0)
-        if low > self._begin:
-            self._kept = self._kept[low - self._begin :]
-            self._begin = low
+        first = low if self._floor is None else min(low, self._floor)
+        if first > self._begin:
+            self._begin, self._kept = first, self._kept[first - self._begin :]
         there = self._begin + len(self._kept)
         if self.end is None and there < end:
             given = np.asarray(self._source.read(there, end - there))
             # for no frames, any empty array will do
             new = self._conditions.checked_frames(given[: end - there]) if given.size else self._kept[:0]
-            if len(new) < end - there:
-                self.end = there + len(new)
-            self._kept = np.concatenate([self._kept, new])
+            # assigned together, as an interrupt may come after any call
+            kept, ended = np.concatenate([self._kept, new]), len(new) < end - there
+            self._kept, self.end = kept, there + len(new) if ended else None
         wanted = np.zeros((end - begin, self._source.width), np.float32)
-        known = self._kept[: max(0, end - low)]
+        known = self._kept[low - self._begin : max(low, end) - self._begin]
         wanted[low - begin : low - begin + len(known)] = known
         return wanted

@@ -40,7 +40,7 @@ class RunningSumsEngine(PixelEngine):
         super().__init__(weights, request)
         self._packed, self._start = self._pack(Packer(weights.arrays, request.precision), weights.config)
         self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         say_compiling(self.title)
 
     @abstractmethod
@@ -58,13 +58,10 @@ class RunningSumsEngine(PixelEngine):
         out = RowArrays(log_probs, np.zeros_like(rows))
         seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
         controls = tuple(self.controls.arrays)
-        self._workers.run(
+        self.workers.run(
             lambda some: self.rows_kernel(
                 self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)
             ),
             np.flatnonzero(rows),
         )
         return out.made
-
-    def close(self) -> None:
-        self._workers.close()

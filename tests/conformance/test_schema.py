@@ -165,8 +165,9 @@ def test_a_state_is_what_the_schema_declares_at_any_time(case, engine):
                 assert array.dtype.name in declared[name].dtypes
             if next(stream, None) is None:
                 break
-            for lane, count in enumerate(stream._output.counts.tolist()):
-                made = {"symbols": stream._output.symbols, **stream._output.extra}
+            output = stream._rounds.output
+            for lane, count in enumerate(output.counts.tolist()):
+                made = {"symbols": output.symbols, **output.extra}
                 own = {name: array[lane, :count] for name, array in made.items()}
                 schema.check_output(own, {**sizes, "N": count}, log_probs=wanted)
 

@@ -41,7 +41,7 @@ class CharRNNEngine(Engine):
             index=np.zeros(lanes, np.uint64),
         )
         self._controls = LaneControls(lanes, symbols)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         self._prefilled: tuple[Start, np.ndarray, np.ndarray] | None = None
         say_compiling("recurrent network")
 
@@ -82,7 +82,7 @@ class CharRNNEngine(Engine):
             if not self._run(part, counts[part], _NOTHING, out):
                 failed.append(part)
 
-        self._workers.run_longest_first(work, counts)
+        self.workers.run_longest_first(work, counts)
         if failed:
             raise SeqgenError(
                 "the controls leave no symbol to draw; allow symbols that the model can produce"
@@ -96,6 +96,3 @@ class CharRNNEngine(Engine):
                 self._packed, lanes, counts, forced, seed, tuple(self._lanes), tuple(controls), tuple(out)
             )
         )
-
-    def close(self) -> None:
-        self._workers.close()

@@ -78,7 +78,7 @@ class EoNADEEngine(PixelEngine):
         )  # fmt: skip
         self._packed = tuple(packed)
         self._ordered = OrderedLanes(request, self.codec.shape)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         say_compiling("EoNADE")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -92,15 +92,12 @@ class EoNADEEngine(PixelEngine):
         seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
         controls = tuple(self.controls.arrays)
         kept = self._ordered.log_probs.reshape(len(rows), 2, -1)
-        self._workers.run(
+        self.workers.run(
             lambda some: draw_images(self._packed, some, seed, pixels, order, controls, kept, made),
             np.flatnonzero((rows > 0) & (self.row == 0)),
         )
         self._ordered.copy_rows(self.row, made, log_probs)
         return made
-
-    def close(self) -> None:
-        self._workers.close()
 
 
 @inline

@@ -59,7 +59,7 @@ class HMMEngine(Engine):
             first_log_prob=np.zeros(lanes),
         )
         self._ended = np.zeros(lanes, np.bool_)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         self._prefilled: tuple[Start, np.ndarray, GuideTable] | None = None
         say_compiling("hidden Markov model")
 
@@ -104,7 +104,7 @@ class HMMEngine(Engine):
                 loops.sample_states(some, tuple(steps), own.hidden, tuple(self._walk))
             self._observe.draw(some, steps, drawn)
 
-        self._workers.run(work, lanes)
+        self.workers.run(work, lanes)
         extra = {} if self._plain else {"states": states}
         if "components" in drawn:
             extra["components"] = drawn["components"]
@@ -136,6 +136,3 @@ class HMMEngine(Engine):
             changed = self._observe.log_drawn(int(b), some, x, drawn)
             after[b, : counts[b]] = walked + (own if changed is None else changed)
         return {"log_prob": model, "log_prob_drawn": after}
-
-    def close(self) -> None:
-        self._workers.close()

@@ -27,7 +27,7 @@ class MarkovEngine(MarkovLanes):
         super().__init__(weights, request, model=model)
         say_compiling("Markov chain")
         self._model = tuple(self._automaton), tuple(self._chain.tables)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         wanted = self._request.log_probs
@@ -44,12 +44,9 @@ class MarkovEngine(MarkovLanes):
             assert controls is not None
             advance_controlled(self._model, some, counts, seed, lanes, tuple(controls.arrays), out)
 
-        self._workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
-        self._workers.run(controlled, np.flatnonzero(reshaped))
+        self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
+        self.workers.run(controlled, np.flatnonzero(reshaped))
         for lane in np.flatnonzero(forced).tolist():
             messages = self._messages.of(self._forced_of(lane))
             advance_forced(self._model, lane, counts[lane], seed, lanes, messages, out)
         return made.output(log_probs=wanted)
-
-    def close(self) -> None:
-        self._workers.close()

@@ -42,12 +42,16 @@ class PixelCNNEngine(PixelEngine):
             features=np.zeros((lanes, s.features), np.float32),
             guide=np.zeros((lanes, s.guide_colours, s.guide_rows, s.guide_columns), np.uint8),
         )
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         threads = min(request.threads, lanes)
         # memory of each thread: for the row of one lane, and for the pixels of all its lanes
         sizes = sum(row_widths(s)), -(-lanes // threads) * sum(pixel_widths(s))
-        self._scratch = [tuple(np.zeros(size, np.float32) for size in sizes) for _ in range(threads)]
+        self._sizes = sizes
+        self._scratch = [self._memory() for _ in range(threads)]
         say_compiling("PixelCNN")
+
+    def _memory(self) -> tuple[np.ndarray, ...]:
+        return tuple(np.zeros(size, np.float32) for size in self._sizes)
 
     @property
     def nbytes(self) -> int:
@@ -71,12 +75,12 @@ class PixelCNNEngine(PixelEngine):
         pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
 
         def work(lanes: np.ndarray) -> None:
-            memory = self._scratch.pop()
+            try:
+                memory = self._scratch.pop()
+            except IndexError:  # an interrupted thread has kept its own
+                memory = self._memory()
             advance(self._model, memory, lanes, rows[lanes], noise, pixels, cache, controls, tuple(out))
             self._scratch.append(memory)
 
-        self._workers.run(work, np.flatnonzero(rows))
+        self.workers.run(work, np.flatnonzero(rows))
         return out.made
-
-    def close(self) -> None:
-        self._workers.close()

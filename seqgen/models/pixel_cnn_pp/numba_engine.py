@@ -67,14 +67,11 @@ class PixelCNNppEngine(PixelEngine):
             kept=np.zeros((request.lanes, packer.packed.kept), np.float32),
             shifts=np.zeros((request.lanes, blocks * shifted), np.float32),
         )
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         say_compiling("PixelCNN++")
 
     def state(self) -> dict[str, np.ndarray]:
         return {**super().state(), **self.cache._asdict()}
-
-    def close(self) -> None:
-        self._workers.close()
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         features = self._conditions.parse(start.condition)[0].astype(np.float64)
@@ -86,7 +83,7 @@ class PixelCNNppEngine(PixelEngine):
         running = np.flatnonzero(rows)
         for row, count in sorted({(int(self.row[lane]), int(rows[lane])) for lane in running}):
             together = running[(self.row[running] == row) & (rows[running] == count)]
-            self._workers.run(partial(self._run, count=count, out=out), together)
+            self.workers.run(partial(self._run, count=count, out=out), together)
         return out.made
 
     def _run(self, lanes: np.ndarray, count: int, out: RowArrays) -> None:

@@ -42,7 +42,7 @@ class PixelRNNEngine(PixelEngine):
             cells=np.zeros((lanes, s.layers, (1 if s.diagonal else s.columns) * s.units), np.float32),
             left=np.zeros((lanes, s.layers, s.columns * s.units * s.diagonal), np.float32),
         )
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         say_compiling("PixelRNN")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -56,11 +56,8 @@ class PixelRNNEngine(PixelEngine):
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         out, seed = RowArrays(log_probs, rows.copy()), np.uint64(self.request.seed)
         pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
-        self._workers.run_longest_first(
+        self.workers.run_longest_first(
             lambda part: draw_rows(self._model, part, rows[part], seed, pixels, cache, controls, tuple(out)),
             rows,
         )
         return out.made
-
-    def close(self) -> None:
-        self._workers.close()

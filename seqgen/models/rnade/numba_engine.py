@@ -58,7 +58,7 @@ class RNADEEngine(RealVectorEngine):
             packer["rescaling"], packer["location"].astype(np.float64), packer["scale"].astype(np.float64),
         )  # fmt: skip
         self._packed = tuple(packed)
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
         say_compiling("RNADE")
 
     def _draw(self, counts: np.ndarray, log_probs: np.ndarray) -> None:
@@ -68,12 +68,9 @@ class RNADEEngine(RealVectorEngine):
             if not advance(self._packed, some, counts, seed, lanes, log_probs):
                 failed.append(some)
 
-        self._workers.run(work, np.flatnonzero(counts))
+        self.workers.run(work, np.flatnonzero(counts))
         if failed:
             raise diverged()
-
-    def close(self) -> None:
-        self._workers.close()
 
 
 @kernel

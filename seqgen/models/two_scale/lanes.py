@@ -129,6 +129,10 @@ class TwoScaleLanes(PixelEngine):
                 coarse = self._small_log_probs[lane, kind, row // down]
                 log_probs[kind, lane, row - first, :, ::across] = coarse
 
+    def settle(self) -> None:
+        self._small.settle()
+        self._large.settle()
+
     def close(self) -> None:
         self._small.close()
         self._large.close()

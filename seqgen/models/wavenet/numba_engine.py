@@ -47,7 +47,8 @@ class WaveNetEngine(SoundEngine):
             base=np.tile(packed.base, (request.lanes, 1)),
         )
         self._none = Local(np.zeros((0, 0, 0), np.float32), np.zeros(request.lanes, np.int64))
-        self._workers = Workers(request.threads)
+        self.workers: Workers = Workers(request.threads)
+        self._pair: Shared | None = None
         self._two_cores = Trial()
         say_compiling("WaveNet")
 
@@ -95,23 +96,26 @@ class WaveNetEngine(SoundEngine):
 
         if len(running) == 1 and self.request.threads > 1 and counts[running[0]] >= _WORTH_TWO:
             shared, lane = self._shared(), int(running[0])
-            two = self._two_cores.choose() and self._workers.begin_beside(
-                lambda: assist(self._model, tuple(shared))
-            )
-            began = time.perf_counter()
+            self._pair = shared
             try:
+                two = self._two_cores.choose() and self.workers.begin_beside(
+                    lambda: assist(self._model, tuple(shared))
+                )
+                began = time.perf_counter()
                 codes.append(lead(self._model, lane, counts[lane], *lanes, tuple(shared)))
             finally:
                 dismiss(shared.numbers)
             self._two_cores.took(two, (time.perf_counter() - began) / counts[lane])
         else:
-            self._workers.run_longest_first(work, counts)
+            self.workers.run_longest_first(work, counts)
         if max(codes, default=0):
             raise no_symbol() if NOTHING_TO_DRAW in codes else diverged()
+
+    def settle(self) -> None:
+        if self._pair is not None:
+            dismiss(self._pair.numbers)
+        super().settle()
 
     def _shared(self) -> Shared:
         """New arrays for a pair, as an assistant may still be at work on those of the last time."""
         return Shared.of(Sizes(*self._model[0]))
-
-    def close(self) -> None:
-        self._workers.close()

@@ -160,6 +160,8 @@ def test_workers_keep_one_thing_beside_at_a_time():
     held.set()
     while not workers.begin_beside(lambda: seen.append(2)):
         time.sleep(0.001)
+    while not seen:
+        time.sleep(0.001)
     workers.close()
     assert seen == [2]
 

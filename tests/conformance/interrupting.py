@@ -1,0 +1,86 @@
+"""KeyboardInterrupt at any place of the library where a signal handler may raise it.
+
+CPython runs signal handlers after calls and at the beginning of functions. `Interrupter` raises at such a place, chosen
+by counting them; `alarmed` raises from a signal handler at a moment, wherever the library is then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import seqgen
+
+LIBRARY = str(Path(seqgen.__file__).parent)
+
+
+class Interrupter:
+    """Calls functions, raising KeyboardInterrupt after a random number of calls and returns inside of them.
+
+    Attributes:
+        raised: how often it has raised.
+    """
+
+    def __init__(self, seed: int, most: int = 400) -> None:
+        self._random, self._most = random.Random(seed), most
+        self._left = 0
+        self.raised = 0
+
+    def call(self, function: Callable[[], Any], *, again: int = 3) -> Any:
+        """Call a function until it returns; the first `again` calls may be interrupted."""
+        for _ in range(again):
+            # short and long distances alike
+            self._left = int(2 ** self._random.uniform(0, self._most.bit_length()))
+            sys.setprofile(self._count)
+            try:
+                return function()
+            except KeyboardInterrupt:
+                self.raised += 1
+            finally:
+                sys.setprofile(None)
+        return function()
+
+    def _count(self, frame: FrameType, event: str, argument: Any) -> None:
+        # at the return of a method of the interface its effect has taken place, and no handler can run any more
+        if event == "return" and frame.f_back is not None and not _inside(frame.f_back):
+            return
+        # a generator that is closed, or a callback of the garbage collector elsewhere, would swallow the exception
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return
+        if not frame.f_code.co_filename.startswith(LIBRARY) or not _inside(frame):
+            return
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+
+
+def _inside(frame: FrameType | None) -> bool:
+    """Whether a frame is of the library, or was called by it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(LIBRARY):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextlib.contextmanager
+def alarmed() -> Iterator[Callable[[float], None]]:
+    """Yield a function that has KeyboardInterrupt raised after so many seconds, if the library is at work then."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _inside(frame):
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
