@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
-import time
 
 import pytest
 
 from tests.conformance.interrupting import Interrupter, alarmed
 from tests.conformance.running import plain_chunk
-from tests.conformance.streams import RESUMED, through_json, whole_way
+from tests.conformance.streams import through_json, whole_way
 from tests.conformance.test_resuming import varied
 
 
@@ -61,23 +59,3 @@ def test_a_stream_of_several_threads_is_interrupted_by_a_signal(case, engine):
             assert plain_chunk(chunk) == wanted
             assert through_json(stream.state_dict()) == states[done + 1]
     stream.close()
-
-
-@pytest.mark.common
-def test_threads_that_share_a_stream_get_each_chunk_once(case, engine):
-    _, delivered = whole_way(case, engine)
-    stream, taken, lock = case.stream(engine, **varied(case)), [], threading.Lock()
-
-    def take() -> None:
-        for chunk in stream:
-            with lock:
-                taken.append(plain_chunk(chunk))
-            time.sleep(0)
-
-    threads = [threading.Thread(target=take) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert sorted(taken, key=repr) == sorted(delivered, key=repr)
-    assert RESUMED
