@@ -51,6 +51,10 @@ class Weights:
     card: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "float32"
 
+    def __reduce__(self) -> Any:
+        # without what is cached: the hash, and the schema, which cannot be pickled
+        return Weights, (self.family, dict(self.config), dict(self.arrays), dict(self.card), self.precision)
+
     @cached_property
     def hash(self) -> str:
         """The SHA-256 over the family, the configuration and every array, as hexadecimal digits."""

@@ -82,6 +82,9 @@ class LiveFeatures:
             first = begin - self._begin
             return self._frames[max(first, 0) : max(first, 0) + count].copy()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("LiveFeatures cannot be pickled: they arrive in this process; stream from them here")
+
     def _full(self) -> bool:
         """Return whether a push must wait: the queue is full, and the reader does not wait for further frames."""
         ahead = self._begin + len(self._frames)

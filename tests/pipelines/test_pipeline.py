@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch.utils.data import DataLoader, IterableDataset
 
 from pipelines import Pipeline, from_model
 from seqgen.errors import SeqgenError
@@ -32,6 +35,34 @@ OPERATORS: dict[str, Callable[[Pipeline], Pipeline]] = {
 @pytest.fixture(params=list(OPERATORS))
 def build(request, model) -> Callable[[], Pipeline]:
     return lambda: OPERATORS[request.param](from_model(model, n=5, length=21, chunk=8, batch=3, seed=4))
+
+
+def test_a_pickled_pipeline_goes_on_where_it_stood(build):
+    whole, first = list(build()), build()
+    assert next(first) == whole[0]
+    copy = pickle.loads(pickle.dumps(first))
+    assert list(copy) == whole[1:]
+    assert list(first) == whole[1:]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_data_loader_go_on_from_the_stream_they_are_given(method):
+    stream = from_model("weather", n=6, length=5, batch=2, chunk=2, seed=3).map(_plain).map(str)
+    whole = list(from_model("weather", n=6, length=5, batch=2, chunk=2, seed=3).map(_plain).map(str))
+    first = [next(stream) for _ in range(3)]
+    context = multiprocessing.get_context(method)
+    with context.Pool(1) as pool:
+        assert first + pool.apply(list, (stream,)) == whole
+    loader = DataLoader(Items(stream), batch_size=None, num_workers=1, multiprocessing_context=method)
+    assert first + list(loader) == whole
+
+
+class Items(IterableDataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
 
 
 def test_resumes_at_every_item(build):
