@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import numba
 from numba.core import event
 
+from seqgen.kernels.shielded import shielded
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -82,8 +84,19 @@ def kernel(function: F) -> F:
         compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before
+    compiled.compile = _shielded(compiled.compile)
     _kernels.add(compiled)
     return compiled
+
+
+def _shielded(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a dispatcher that loads or compiles, without signal handlers in the middle of it."""
+
+    def compile_whole(signature: Any) -> Any:
+        with shielded():
+            return compile_(signature)
+
+    return compile_whole
 
 
 def inline(function: F) -> F:
