@@ -14,7 +14,9 @@ def main() -> None:
     except ImportError as error:
         sys.exit(f"seqgen: error: {error}")
     from pipelines.cli import run
+    from pipelines.cli.process import prepare
 
+    prepare()
     run()
 
 

@@ -1,45 +1,152 @@
-"""Atomic file writes: a file gets its final name only when it is complete."""
+"""Atomic file writes: a file gets its final name only when it is complete.
+
+Until then the data are in a hidden file next to it, `.NAME.xxxxxxxx.partial`. If the process is killed, that file
+remains: it holds what was written so far and can be renamed. The next write to NAME removes it, unless a running
+process still writes it, which is known by a lock.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # not on Windows: what was left behind cannot be told from what is being written
+    fcntl = None
+
+_SUFFIX = ".partial"
+_RANDOM = 8  # characters that `tempfile` inserts
 
 
 @contextlib.contextmanager
 def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; on a clean exit the file is synced and renamed to `path`.
+    """Yield a temporary path; on a clean exit the file is synced and renamed to `path`.
 
-    If the block raises, the temporary file is removed and an existing file at `path` is unchanged.
+    If the block raises, the temporary file is removed and an existing file at `path` is unchanged. An existing file's
+    mode is kept, a symbolic link is followed, and a pipe or device gets the data in place of being replaced.
 
     Raises:
-        OSError: if the directory does not exist or cannot be written.
+        OSError: if the directory does not exist or cannot be written, or `path` cannot be a file.
     """
-    path = Path(path)
-    require_folder(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
+    path = target_of(path)
+    mode = _mode_of(path)
+    if is_special(path):
+        with tempfile.TemporaryDirectory(prefix="seqgen-") as folder:
+            temporary = Path(folder) / "data"
+            temporary.touch()
+            yield temporary
+            with open(temporary, "rb") as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        return
+    prefix = _prefix(path)
+    _sweep(path.parent, prefix)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=_SUFFIX, dir=path.parent)
     temporary = Path(name)
     try:
+        _lock(handle)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        os.close(handle)
+
+
+def target_of(path: str | os.PathLike[str]) -> Path:
+    """Return the path that a write to `path` reaches, through symbolic links; raise OSError if it cannot be a file."""
+    path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    require_folder(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a directory; give the name of a file")
+    return path
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is a pipe, device or socket at `path`, which is written to and not replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def require_folder(path: Path) -> None:
     """Raise FileNotFoundError unless the folder of a file exists."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the directory {str(path.parent)!r} does not exist; create it first")
+
+
+def _mode_of(path: Path) -> int:
+    """Return the mode of the file that is replaced, or that of a new file; raise OSError if it must not be written."""
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is there and must not be written", str(path))
+    return mode
+
+
+def _prefix(path: Path) -> str:
+    """Return the beginning of temporary names, as long as the file system allows."""
+    try:
+        most = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):
+        most = 255
+    name = path.name
+    room = most - len("..") - _RANDOM - len(_SUFFIX)
+    if len(os.fsencode(name)) > room:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
+        while len(os.fsencode(f"{name}-{digest}")) > room:
+            name = name[:-1]
+        name = f"{name}-{digest}"
+    return f".{name}."
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove temporary files with a prefix that no process writes any more."""
+    if fcntl is None:
+        return
+    length = len(prefix) + _RANDOM + len(_SUFFIX)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if len(entry.name) == length and entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
+                with contextlib.suppress(OSError):
+                    _remove_unlocked(entry.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Mark a temporary file as being written; the mark ends with the process."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)

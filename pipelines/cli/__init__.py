@@ -1,7 +1,6 @@
 """The command line `seqgen`.
 
-Data go to standard output, all messages to standard error. Exit codes: 0 success, 1 failure, 2 wrong usage, 130
-interrupted (output so far is kept).
+Data go to standard output, all messages to standard error. Signals and exit codes are those of `pipelines.cli.process`.
 """
 
 from __future__ import annotations
@@ -80,20 +79,21 @@ def main() -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run `main` and convert every error into one line and an exit code."""
+    from pipelines.cli.process import exit_code
     from seqgen.errors import SeqgenError
     from seqgen.extras import explained
 
     try:
         code = main.main(arguments, prog_name="seqgen", standalone_mode=False)
-    except click.exceptions.Abort:
-        _leave(130)
+    except click.exceptions.Abort as abort:
+        _leave(exit_code(abort.__cause__ or abort))
     except click.ClickException as error:
         error.show()
         _leave(error.exit_code)
     except click.exceptions.Exit as error:
         _leave(error.exit_code)
-    except KeyboardInterrupt:
-        _leave(130)
+    except KeyboardInterrupt as interrupt:
+        _leave(exit_code(interrupt))
     except _ReaderGone:
         _leave(0)
     except (ValueError, TypeError) as error:
@@ -129,6 +129,11 @@ def _leave(code: int) -> None:
     """Exit, suppressing the error of the interpreter's final flush if the pipe is closed."""
     try:
         sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError) and not code:
+            _say(f"seqgen: error: {_message(error)}: standard output")
+            code = 1
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     sys.exit(code)

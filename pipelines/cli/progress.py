@@ -50,7 +50,7 @@ class StreamProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._quiet or (kind is not None and kind is not KeyboardInterrupt):
+        if self._quiet or (kind is not None and not issubclass(kind, KeyboardInterrupt)):
             return
         start = "\r\033[K" if self._rewrite else "\n" if sys.stderr.isatty() and kind is not None else ""
         stats = self._stream.stats

@@ -12,6 +12,7 @@ from pipelines.sinks.in_order import InOrderSink
 from pipelines.sinks.recording import WIDTHS, encoded, require_encoding, require_rate, samples_of
 from seqgen.codecs import Codec
 from seqgen.errors import choice
+from seqgen.files import is_special
 from seqgen.streaming import Chunk
 
 PIPES = (".wav", ".s16le", ".f32le")
@@ -24,7 +25,7 @@ class AudioPipeSink(InOrderSink):
     The header of a ".wav" stream has unknown length (0xFFFFFFFF), which ffmpeg, sox and aplay accept.
 
     Args:
-        path: "-", standard output.
+        path: "-", standard output, or the path of a pipe or device.
         codec: that of the model, which has a `sample_rate`.
         kind: ".wav", ".s16le" or ".f32le".
         encoding: encoding of ".wav": "pcm16" (default), "pcm24" or "float32".
@@ -37,8 +38,8 @@ class AudioPipeSink(InOrderSink):
         self, path: str | Path, codec: Codec, *, kind: str = ".wav", encoding: str | None = None,
         prefix: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        if str(path) != "-":
-            raise ValueError(f"path must be '-', standard output, got {str(path)!r}")
+        if str(path) != "-" and not is_special(path):
+            raise ValueError(f"path must be '-', standard output, or a pipe, got {str(path)!r}")
         super().__init__(path, codec)
         choice("kind", kind, PIPES)
         self._encoding = require_encoding(kind, encoding)

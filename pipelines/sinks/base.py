@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from seqgen.codecs import Codec
-from seqgen.files import replace_whole
+from seqgen.files import is_special, replace_whole
 from seqgen.streaming import Chunk
 
 
@@ -90,6 +90,14 @@ class Sink(ABC):
         if str(self.path) == "-":
             yield sys.stdout.buffer if self.binary else sys.stdout
             sys.stdout.flush()
+            return
+        if is_special(self.path):
+            with (
+                open(self.path, "wb")
+                if self.binary
+                else open(self.path, "w", encoding="utf-8", newline="") as file
+            ):
+                yield file
             return
         with replace_whole(self.path) as temporary:
             if self.binary:

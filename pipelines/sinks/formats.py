@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from seqgen import extras
 from seqgen.errors import SeqgenError
+from seqgen.files import is_special
 
 if TYPE_CHECKING:
     from seqgen.codecs import Codec
@@ -132,8 +133,8 @@ OPTIONS = {option.name: option for entry in FORMATS for option in entry.options}
 
 
 def place_of(path: object) -> str:
-    """ "pipe" for standard output, else "file"."""
-    return "pipe" if str(path) == STANDARD_OUTPUT else "file"
+    """ "pipe" for standard output, and for a pipe or device by name, else "file"."""
+    return "pipe" if str(path) == STANDARD_OUTPUT or is_special(str(path)) else "file"
 
 
 def find_format(suffix: str, codec: Codec, path: object) -> Format:

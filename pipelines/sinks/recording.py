@@ -125,6 +125,8 @@ class RecordingFile:
                 self._descriptor, "w", self._rate, 1, format_.subtypes[self._encoding], format=format_.format,
                 endian="LITTLE" if format_.format == "RAW" else "FILE", closefd=False,
             )  # fmt: skip
+            if format_.format in ("WAV", "RF64"):
+                _keep_header_current(self._file)
             self._exit.callback(self._zero_time)
             self._exit.callback(self._file.close)
         except BaseException as error:
@@ -201,6 +203,15 @@ class RecordingFile:
                 f"{self.path} is full: a {self._suffix} file holds 4 GiB, here {hours:.1f} hours, which are kept; "
                 "write .flac or .rf64 for more"
             )
+
+
+def _keep_header_current(file: Any) -> None:
+    """Have the header written with every block, so that the recording of a killed process can be opened."""
+    import soundfile
+
+    update_header_auto = 0x1061  # of libsndfile's sf_command; soundfile has no method for it
+    with contextlib.suppress(AttributeError):
+        soundfile._snd.sf_command(file._file, update_header_auto, soundfile._ffi.NULL, 1)
 
 
 def samples_of(data: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ unnoticed. Here the cache of a kernel carries a hash of its own source and of al
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import os
 import re
@@ -135,9 +136,9 @@ class _Speaker(event.Listener):
         name = next(reversed(_announced))
         if not _announced[name]:
             _announced[name] = True
-            print(
-                f"seqgen: compiling the {name} kernels, once for this machine …", file=sys.stderr, flush=True
-            )
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # a message that nobody can read
+                said = f"seqgen: compiling the {name} kernels, once for this machine …"
+                print(said, file=sys.stderr, flush=True)
 
     def on_end(self, ended: Any) -> None:
         pass

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,101 @@ def test_a_full_disk_leaves_no_checkpoint_and_no_partial_file(step, tmp_path, mo
     with pytest.raises(OSError, match="No space left"):
         save_weights(weights, tmp_path / "model.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "folder" / "out.txt")
+    for text in ("new", "again"):
+        with replace_whole(link) as temporary:
+            assert temporary.parent == tmp_path / "folder"
+            temporary.write_text(text)
+        assert link.is_symlink()
+        assert (tmp_path / "folder" / "out.txt").read_text() == text
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"), replace_whole(tmp_path / "a"):
+        pass
+
+
+def test_the_mode_of_a_file_is_kept(tmp_path):
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    with replace_whole(target) as temporary:
+        temporary.write_text("new")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_a_pipe_gets_the_data(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    with replace_whole(pipe) as temporary:
+        temporary.write_bytes(b"data")
+    reader.join(20)
+    assert got == [b"data"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127, "x" * 240 + ".wav"])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    with replace_whole(tmp_path / name) as temporary:
+        temporary.write_text("new")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_name_that_is_too_long_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(OSError, match="too long"), replace_whole(tmp_path / ("x" * 256)):
+        raise AssertionError("not refused")
+
+
+KILLED = """
+import os, sys
+from seqgen.files import replace_whole
+with replace_whole(sys.argv[1]) as temporary:
+    temporary.write_text("so far")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_there_until_the_file_is_written_again(tmp_path):
+    target, other = tmp_path / "out.txt", tmp_path / "out.txt.bak"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for path in (target, target, other)
+    ]
+    try:
+        for process in running:
+            assert process.stdout.readline() == "written\n"
+        for process in (running[0], running[2]):
+            process.kill()
+            process.wait()
+        assert len(os.listdir(tmp_path)) == 3
+        with replace_whole(target) as temporary:
+            temporary.write_text("new")
+        # that of a process that still runs is left, and that of another file
+        left = [name for name in os.listdir(tmp_path) if name != "out.txt"]
+        assert len(left) == 2
+        assert all((tmp_path / name).read_text() == "so far" for name in left)
+        running[1].communicate("")
+        assert target.read_text() == "so far"
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+    with replace_whole(other) as temporary:
+        temporary.write_text("new")
+    assert sorted(os.listdir(tmp_path)) == ["out.txt", "out.txt.bak"]
