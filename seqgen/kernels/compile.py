@@ -1,7 +1,8 @@
 """How the compiled kernels are made: nogil, cached on disk, said on stderr when it takes its seconds.
 
 Numba's own cache only looks at the file of the function itself, so a change in a helper that it inlines would go
-unnoticed. Here the cache of a kernel carries a hash of its own source and of all kernel sources that it imports.
+unnoticed. Here the directory of a kernel carries a hash of its own source and of all kernel sources that it imports;
+`seqgen.kernels.cache` keeps what is compiled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core import event
 
+from seqgen.kernels.cache import KernelCache
 from seqgen.kernels.shielded import shielded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,9 +36,10 @@ _COMPILED = re.compile(
 def cache_directory(source: str) -> Path:
     """Where the compiled kernels of a source file are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
     base = os.environ.get("SEQGEN_CACHE_DIR")
-    if base is None:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        base = str(Path(home) / "seqgen")
+    if not base:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        # without a home directory there is no place
+        base = os.devnull if home.startswith("~") else os.path.join(home, "seqgen")
     return Path(base) / f"kernels-{_digest(source)}"
 
 
@@ -79,12 +82,8 @@ def _file(module: str) -> Path:
 
 def kernel(function: F) -> F:
     """Compile `function` with Numba when it is first called, without the GIL, and keep the result on disk."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_directory(function.__code__.co_filename))
-    try:
-        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    compiled._cache = KernelCache(function, cache_directory(function.__code__.co_filename))
     compiled.compile = _shielded(compiled.compile)
     _kernels.add(compiled)
     return compiled
