@@ -33,7 +33,7 @@ def finite(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
 
 
 def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
-    """Like `finite`; entries must be at least zero and the last axis must sum to one."""
+    """Like `finite`; entries must be at least 0, and the last axis must sum to 1 within 1e-6, and is normalised."""
     array = finite(name, value, *shapes)
     if (array < 0).any():
         where = tuple(int(k) for k in np.argwhere(array < 0)[0])
@@ -44,7 +44,7 @@ def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.n
         row = tuple(int(k) for k in np.argwhere(wrong)[0])
         which = f"row {', '.join(map(str, row))} of {name} sums" if row else f"{name} sums"
         raise ValueError(f"{which} to {sums[row]:.6g}, it must sum to 1")
-    return array
+    return renormalised(array)
 
 
 def renormalised(array: np.ndarray) -> np.ndarray:

@@ -112,7 +112,7 @@ def initial_parts(
     choice("structure", structure, STRUCTURES)
     if codec is None:
         codec = _codec(data, emission, symbols)
-    rows = codec.encode_batch(data)
+    rows = codec.encode_batch(one_column(data, codec))
     if any(len(row) == 0 for row in rows):
         raise ValueError("data must hold at least one observation in every sequence, got an empty one")
     x = np.concatenate(rows)
@@ -132,6 +132,20 @@ def initial_parts(
         _emission(emission, x, points, given, codec.size, covariance_type, components, seed),
         codec,
     )
+
+
+def one_column(data: Any, codec: Codec) -> Any:
+    """Return symbols or counts that are given as columns (T, 1), as hmmlearn takes them, as sequences (T,).
+
+    An array (T, 1) is one sequence of length T, and not T sequences of length 1.
+    """
+    if getattr(codec, "dimensions", 0):
+        return data
+    if isinstance(data, list):
+        return [one_column(each, codec) if isinstance(each, np.ndarray) else each for each in data]
+    if isinstance(data, np.ndarray) and data.ndim == 2 and data.shape[1] == 1 and data.dtype.kind in "iuf":
+        return data[:, 0]
+    return data
 
 
 def _codec(data: Any, emission: str, symbols: int | None) -> Codec:
@@ -193,7 +207,7 @@ def _emission(
         return Gaussian(means, covariances, covariance_type)
     each = []
     for k in range(states):
-        own = points[given[:, k] > 0]
+        own = points[given[:, k] > 0] if given[:, k].any() else points
         labels = assignments(own, components, seed=seed)
         each.append(clustered(own, labels, components, covariance_type))
     weights, means, covariances = (np.stack(part) for part in zip(*each, strict=True))

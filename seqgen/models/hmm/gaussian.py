@@ -69,13 +69,16 @@ class Gaussian(Emission):
         Args:
             x: (T, D). posteriors: (T, R) weights.
             covariance_type: as in the constructor.
-            regularisation: fraction of the variance of `x` that is added to every variance.
+            regularisation: fraction of the variance of `x` that is added to every variance; for a feature that is
+                constant, of its square or of 1, whichever is larger.
             empty: means and covariances for rows without weight.
         """
         mass = posteriors.sum(0)
         divisor = np.where(mass > 0, mass, 1.0)[:, None]
         means = posteriors.T @ x / divisor
-        floor = regularisation * x.var(0)
+        spread, square = x.var(0), np.square(x).mean(0)
+        # a constant feature may have the variance of rounding
+        floor = regularisation * np.where(spread > 1e-24 * square, spread, np.maximum(square, 1.0))
         spreads = []
         for r, mean in enumerate(means):
             from_mean = x - mean

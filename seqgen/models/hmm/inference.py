@@ -1,6 +1,7 @@
 """Inference in HMMs, in blocks to bound the memory, with the kernels of `numba_inference`.
 
-Every function first uses the fast kernels, and computes in logarithms if a sequence underflows.
+Every function first uses the fast kernels, and computes in logarithms if a sequence underflows, or if a transition is
+positive but so small that it might.
 Legend: K states, T observations, S concatenated sequences.
 """
 
@@ -61,6 +62,9 @@ def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Fi
     from seqgen.models.hmm.numba_inference import forward
     from seqgen.models.hmm.numba_square import padded
 
+    sparse, safe = _sparsity(chain)
+    if not safe:
+        return None
     transition = padded(chain.transition, 0.0)
     predicted, total = chain.start, 0.0
     kept: list[np.ndarray] = []
@@ -68,7 +72,9 @@ def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Fi
         density = emission.likelihood(x[begin : begin + BLOCK])
         steps = len(density.rows)
         out, norms = np.empty((steps if keep else 1, len(predicted))), np.empty(steps)
-        if not forward(predicted, transition, density.relative, density.rows, out, norms):
+        if not forward(
+            predicted, transition, density.relative, density.log, density.rows, sparse, out, norms
+        ):
             return None
         predicted = out[-1] @ chain.transition
         total += float(np.log(norms).sum() + density.shift[density.rows].sum())
@@ -128,17 +134,30 @@ def expectation(
     posteriors = np.empty((steps, states)) if memory is None else memory
     norms, failed = np.empty(steps), np.zeros(len(bounds) - 1, np.bool_)
     pairs, transition = np.zeros((states, states)), padded(chain.transition, 0.0)
-    forward_backward(
-        chain.start, transition, transition.T.copy(), density.relative, density.rows, bounds, posteriors, pairs,
-        norms, failed,
-    )  # fmt: skip
-    pairs *= chain.transition
+    sparse, safe = _sparsity(chain)
+    if safe:
+        forward_backward(
+            chain.start, transition, transition.T.copy(), density.relative, density.log, density.rows, sparse, bounds,
+            posteriors, pairs, norms, failed,
+        )  # fmt: skip
+        pairs = np.where(chain.transition > 0.0, pairs * chain.transition, 0.0)
+    else:
+        failed[:] = True
+        norms[:] = 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         log_prob = np.add.reduceat(np.log(norms) + density.shift[density.rows], bounds[:-1])
     for s in np.flatnonzero(failed):
         part = slice(bounds[s], bounds[s + 1])
         log_prob[s] = _log_expectation(chain, density.log[density.rows[part]], posteriors[part], pairs)
     return Expectation(posteriors, pairs, log_prob)
+
+
+def _sparsity(chain: Chain) -> tuple[bool, bool]:
+    """Return whether states that underflow may matter later, and whether the fast kernels notice it if they do."""
+    from seqgen.models.hmm.numba_inference import DENSE
+
+    low = chain.transition < DENSE
+    return bool(low.any()), not (low & (chain.transition > 0.0)).any()
 
 
 def _log_expectation(

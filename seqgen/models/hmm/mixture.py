@@ -125,8 +125,10 @@ class GaussianMixture(Emission, Generator):
     def posterior(self, x: Any) -> np.ndarray:
         """Return the probability of each component given each point: (T, M), or (T, K, M) for K states."""
         parts = self._parts(self.check(x)) + self._log_mixing
-        total = self.log_likelihood(x)[..., None]
-        given = np.exp(parts - np.where(np.isneginf(total), 0.0, total))
+        # where all densities are too small for a float64, the weights are all that is known
+        parts = np.where(np.isneginf(parts).all(-1, keepdims=True), self._log_mixing, parts)
+        given = np.exp(parts - parts.max(-1, keepdims=True))
+        given /= given.sum(-1, keepdims=True)
         return given[:, 0] if self.mixing.ndim == 1 else given
 
     def aic(self, x: Any) -> float:
@@ -247,11 +249,13 @@ def clustered(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return weights (M,), means (M, D) and covariances of labelled points (T, D).
 
-    A hundredth of the variance of all points is added to every variance, so that a cluster of one point is valid.
+    A hundredth of the variance of all points is added to every variance, so that a cluster of one point is valid. A
+    cluster without points has the mean and covariance of all.
     """
     given = (labels[:, None] == np.arange(clusters)).astype(np.float64)
-    nothing = (np.zeros((clusters, x.shape[1])), np.zeros(()))
-    means, covariances = Gaussian.estimate(x, given, covariance_type, regularisation=0.01, empty=nothing)
+    every, nothing = np.ones((len(x), 1)), (np.zeros(()), np.zeros(()))
+    whole = Gaussian.estimate(x, every, covariance_type, regularisation=0.01, empty=nothing)
+    means, covariances = Gaussian.estimate(x, given, covariance_type, regularisation=0.01, empty=whole)
     return given.mean(0), means, covariances
 
 

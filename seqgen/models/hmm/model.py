@@ -21,6 +21,7 @@ from seqgen.models.hmm import inference as hmm_inference
 from seqgen.models.hmm.em import FitHistory
 from seqgen.models.hmm.emission import Emission
 from seqgen.models.hmm.emissions import parts
+from seqgen.models.hmm.fitting import one_column
 from seqgen.models.hmm.gathering import Gathered
 from seqgen.models.hmm.inference import Chain, filtered, need_possible
 from seqgen.registry import family
@@ -307,13 +308,13 @@ class HMM(Generator):
 
     def _sequences(self, x: Any) -> list[np.ndarray]:
         """Convert user data to validated, non-empty sequences."""
-        rows = self.codec.encode_batch(x)
+        rows = self.codec.encode_batch(one_column(x, self.codec))
         if not rows or any(len(row) == 0 for row in rows):
             raise ValueError("x must hold at least one observation in every sequence, got an empty one")
         return [self.emission.check(row) for row in rows]
 
     def _one(self, x: Any) -> np.ndarray:
-        row = self.emission.check(self.codec.encode(x))
+        row = self.emission.check(self.codec.encode(one_column(x, self.codec)))
         if not len(row):
             raise ValueError("x must hold at least one observation, got none")
         return row

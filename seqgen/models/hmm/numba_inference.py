@@ -1,8 +1,10 @@
 """Inference in HMMs: filter, forward-backward, Viterbi and posterior paths (Rabiner, "A tutorial on hidden Markov
 models", Proc. IEEE 77, 1989).
 
-The fast kernels carry normalised probabilities, so that nothing underflows but a path that is 1e-300 times less
-likely than another one; where that shows, they give up and the kernels in logarithms (`log_…`) do the sequence.
+The fast kernels use normalised probabilities. A state whose probability underflows is lost to them. If all transitions
+have at least the probability `DENSE`, that has no effect, because each state is reached again from all others with
+more. Otherwise the state may be the only way to what is observed later: the kernels then stop, and the sequence is
+computed by the kernels in logarithms (`log_…`).
 Legend: K states, P padded to whole vectors, T observations, S sequences that lie one after another, V symbols.
 """
 
@@ -20,6 +22,8 @@ from seqgen.models.hmm.numba_square import best_sums, times
 from seqgen.rng import Purpose
 
 TINY = 1e-250
+DENSE = 1e-50
+"""Transitions with at least this probability outweigh lost states, which have at most 1e-323 / TINY = 1e-73."""
 _POSTERIOR = int(Purpose.POSTERIOR)
 
 
@@ -53,19 +57,30 @@ def _filter_step(predicted, density, now, out):
     return norm
 
 
+@inline
+def _loses(predicted, log_density, filtered):
+    """Whether a state is possible but its probability is too small to be continued."""
+    lost = False
+    for j in range(len(filtered)):
+        lost |= filtered[j] < TINY and predicted[j] > 0.0 and log_density[j] > -np.inf
+    return lost
+
+
 @kernel
-def forward(predicted, transition, relative, rows, out, norms):
+def forward(predicted, transition, relative, log_density, rows, sparse, out, norms):
     """Filter one sequence, or go on with one.
 
     Args:
         predicted: (K,) probability of the first state.
         transition: (P, P), rows are from, padded with zeros (`square.padded`).
         relative: (N, K) densities, that of observation t in row rows[t]; rows: (T,).
+        log_density: (N, K), the logarithms of the densities, not relative.
+        sparse: whether any transition has a probability below `DENSE`.
         out: (T, K) gets p(state | observations so far); with one row only the last is kept.
         norms: (T,) gets p(observation | observations before), in units of the row's largest density.
 
     Returns:
-        whether every norm is above `TINY`.
+        whether every norm is above `TINY` and, if `sparse`, no state was lost.
     """
     row, now = np.zeros(len(transition)), np.zeros(len(transition))
     put(predicted, row)
@@ -73,22 +88,26 @@ def forward(predicted, transition, relative, rows, out, norms):
     for t in range(len(rows)):
         if t > 0:
             times(now, transition, row)
-        norms[t] = _filter_step(row, relative[rows[t]], now, out[t if keep else 0])
-        if not norms[t] > TINY:
+        filtered = out[t if keep else 0]
+        norms[t] = _filter_step(row, relative[rows[t]], now, filtered)
+        if not norms[t] > TINY or (sparse and _loses(row, log_density[rows[t]], filtered)):
             return False
     return True
 
 
 @kernel
-def forward_backward(start, transition, backward, relative, rows, bounds, posteriors, pairs, norms, failed):
+def forward_backward(
+    start, transition, backward, relative, log_density, rows, sparse, bounds, posteriors, pairs, norms, failed
+):
     """Posteriors of states and of pairs of states, for S sequences.
 
     Args:
-        start: (K,). transition, relative, rows, norms: as in `forward`. backward: the transpose of transition.
+        start: (K,). transition, relative, log_density, rows, sparse, norms: as in `forward`. backward: the transpose of
+            transition.
         bounds: (S + 1,), where the sequences begin and end.
         posteriors: (T, K) gets p(state | all observations).
         pairs: (K, K) to which expected transitions are added, each still to be multiplied by `transition`.
-        failed: (S,) bool, set where a norm is too small; nothing is added to `pairs` for those.
+        failed: (S,) bool, set where a norm is too small or a state was lost; nothing is added to `pairs` for those.
     """
     size = len(start)
     row, now, beta = np.zeros(len(transition)), np.zeros(len(transition)), np.zeros(len(transition))
@@ -100,7 +119,7 @@ def forward_backward(start, transition, backward, relative, rows, bounds, poster
             if t > begin:
                 times(now, transition, row)
             norms[t] = _filter_step(row, relative[rows[t]], now, posteriors[t])
-            if not norms[t] > TINY:
+            if not norms[t] > TINY or (sparse and _loses(row, log_density[rows[t]], posteriors[t])):
                 failed[s] = True
                 break
         if failed[s]:
@@ -109,9 +128,10 @@ def forward_backward(start, transition, backward, relative, rows, bounds, poster
         beta[:size] = 1.0
         for t in range(end - 2, begin - 1, -1):
             scale = 1.0 / norms[t + 1]
-            density = relative[rows[t + 1]]
+            density, later = relative[rows[t + 1]], posteriors[t + 1]
             for j in range(size):
-                row[j] = density[j] * beta[j] * scale
+                # no path goes through a state that the filter excludes, but its beta may be infinite
+                row[j] = density[j] * beta[j] * scale if later[j] > 0.0 else 0.0
             filtered = posteriors[t]
             for i in range(size):
                 weight = filtered[i]
@@ -119,7 +139,7 @@ def forward_backward(start, transition, backward, relative, rows, bounds, poster
                     pairs[i, j] += weight * row[j]
             times(row, backward, beta)
             for i in range(size):
-                filtered[i] *= beta[i]
+                filtered[i] = filtered[i] * beta[i] if filtered[i] > 0.0 else 0.0
 
 
 @kernel
@@ -244,5 +264,9 @@ def log_backward(log_transition, log_density, norms, posteriors, pairs):
                     pairs[i, j] += math.exp(posteriors[t, i] + work[j])
                 beta[i] = _log_sum(work)
         for i in range(size):
-            posteriors[t, i] = math.exp(posteriors[t, i] + beta[i])
+            posteriors[t, i] += beta[i]
             later[i] = beta[i]
+        # their sum is 1 up to the rounding of log-densities, which may be millions
+        total = _log_sum(posteriors[t])
+        for i in range(size):
+            posteriors[t, i] = math.exp(posteriors[t, i] - total)
