@@ -13,11 +13,9 @@ def main() -> None:
         require("pipelines")
     except ImportError as error:
         sys.exit(f"seqgen: error: {error}")
-    from pipelines.cli import run
-    from pipelines.cli.process import prepare
+    from pipelines.cli import start
 
-    prepare()
-    run()
+    start()
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def integer(
     return number
 
 
-def optional_integer(name: str, value: Any, *, low: int | None = None) -> int | None:
+def optional_integer(name: str, value: Any, *, low: int | None = None, most: int | None = None) -> int | None:
     """Like `integer`, with None passed through."""
-    return None if value is None else integer(name, value, low=low)
+    return None if value is None else integer(name, value, low=low, most=most)
 
 
 def real(

@@ -37,6 +37,7 @@ __all__ = ["Chunk", "Stream"]
 
 STATE_FORMAT = 1
 _MOST_SYMBOLS = 1 << 62
+_MOST_LANES, _MOST_IN_CHUNK, _MOST_THREADS = 1 << 31, 1 << 31, 1 << 16
 _RARELY = 50  # points are saved so rarely that this takes at most one part in so many of the time
 _WAIT = 0.0005  # seconds
 
@@ -80,14 +81,16 @@ class Stream:
         self._weights, self._checked = weights, checked
         choice("engine", engine, ENGINES)
         choice("precision", precision, ("auto", *kind.precisions))
-        n = optional_integer("n", n, low=1)
-        length = optional_integer("length", length, low=1)
+        n = optional_integer("n", n, low=1, most=2**63 - 1)
+        length = optional_integer("length", length, low=1, most=_MOST_SYMBOLS)
         batch = integer("batch", batch, low=1)
+        batch = integer("batch", batch if n is None else min(batch, n), most=_MOST_LANES)
+        threads = optional_integer("threads", threads, low=1, most=_MOST_THREADS)
         self._per_index = PerIndex(self.codec, prompt, condition, controls)
         self._plan = Plan(
             n=n,
             length=length,
-            batch=batch if n is None else min(batch, n),
+            batch=batch,
             chunk=_chunk(chunk, kind.chunk, length),
             seed=integer("seed", seed, low=0, high=2**64 - 1),
             start=integer("start", start, low=0, high=2**63 - (n or 1)),
@@ -101,11 +104,17 @@ class Stream:
             lanes=self._plan.batch,
             log_probs=self._plan.log_probs,
             precision=precision,
-            threads=usable_threads() if threads is None else integer("threads", threads, low=1),
+            threads=usable_threads() if threads is None else threads,
         )
         if n is not None:
             self._per_index.check(self._plan.start, self._plan.start + n)
-        self._engine: Engine | None = kind.engine_class(name)(weights, request, model=model)
+        try:
+            self._engine: Engine | None = kind.engine_class(name)(weights, request, model=model)
+        except MemoryError as error:
+            raise SeqgenError(
+                f"batch is {batch}, and so many samples at a time do not fit into the memory ({error}); give a smaller "
+                "batch"
+            ) from None
         self.engine = name
         self.stats = StreamStats()
         self._rounds = Rounds(self.codec, self._engine, self._plan, self._per_index)
@@ -427,5 +436,5 @@ def _resumed(weights: Weights, arguments: dict[str, Any], state: dict[str, Any])
 
 
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:
-    size = default if chunk is None else integer("chunk", chunk, low=1)
+    size = default if chunk is None else integer("chunk", chunk, low=1, most=_MOST_IN_CHUNK)
     return size if length is None else min(size, length)

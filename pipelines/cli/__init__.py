@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from pipelines.escaping import shown_on
+
 COMMANDS = {
     "stream": ("pipelines.cli.stream", "Stream samples to the terminal, a pipe or a file."),
     "models": ("pipelines.cli.models", "List the built-in models."),
@@ -77,6 +79,14 @@ def main() -> None:
     """
 
 
+def start() -> None:
+    """Set up the process and run the command line."""
+    from pipelines.cli.process import prepare
+
+    prepare()
+    run()
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run `main` and convert every error into one line and an exit code."""
     from pipelines.cli.process import exit_code
@@ -109,7 +119,7 @@ def run(arguments: list[str] | None = None) -> None:
 def _fail(error: BaseException, code: int) -> None:
     if os.environ.get("SEQGEN_DEBUG"):
         raise error
-    _say(f"seqgen: error: {_message(error)}")
+    _say(shown_on(sys.stderr, f"seqgen: error: {_message(error)}"))
     _leave(code)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from pipelines.escaping import shown_on
+
 
 @click.command("eval")
 @click.argument("model")
@@ -46,7 +48,7 @@ def command(model: str, data: Path, as_json: bool, last: float, part: str | None
         return
     width = max(map(len, result))
     for name, value in result.items():
-        click.echo(f"{name:<{width}}  {_shown(value)}")
+        click.echo(shown_on(sys.stdout, f"{name:<{width}}  {_shown(value)}"))
 
 
 def _shown(value: Any) -> str:

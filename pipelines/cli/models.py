@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from pipelines.escaping import shown_on
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of all cards.")
@@ -17,7 +19,7 @@ def command(as_json: bool) -> None:
 
     models = pretrained_models()
     if as_json:
-        click.echo(json.dumps(models, indent=2, ensure_ascii=False))
+        click.echo(shown_on(sys.stdout, json.dumps(models, indent=2, ensure_ascii=False)))
         return
     titles = ("name", "family", "parameters", "held-out score", "description")
     rows = [titles] + [
@@ -35,5 +37,6 @@ def command(as_json: bool) -> None:
     for name, kind, parameters, score, description in rows:
         line = f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {parameters:>{widths[2]}}  {score:<{widths[3]}}  "
         line += description
+        line = shown_on(sys.stdout, line)
         click.echo(line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…")
     click.echo("\nData, licence, split and training command of each: seqgen models --json", err=True)

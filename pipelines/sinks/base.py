@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
+from pipelines.escaping import PrintableStream
 from seqgen.codecs import Codec
 from seqgen.files import is_special, replace_whole
 from seqgen.streaming import Chunk
@@ -46,6 +47,7 @@ class Sink(ABC):
     """
 
     binary = False
+    draws = False  # whether its text may hold escape sequences of its own
 
     def __init__(self, path: str | Path, codec: Codec) -> None:
         self.path, self.codec = path, codec
@@ -88,7 +90,12 @@ class Sink(ABC):
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[Any]]:
         if str(self.path) == "-":
-            yield sys.stdout.buffer if self.binary else sys.stdout
+            if self.binary:
+                yield sys.stdout.buffer
+            elif self.draws or not sys.stdout.isatty():
+                yield sys.stdout
+            else:
+                yield cast(IO[Any], PrintableStream(sys.stdout))
             sys.stdout.flush()
             return
         if is_special(self.path):

@@ -30,6 +30,8 @@ class BlocksSink(ImageSink):
         columns: characters per line of the terminal; None is unlimited.
     """
 
+    draws = True
+
     binary = False
 
     def __init__(

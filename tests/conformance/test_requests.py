@@ -106,6 +106,8 @@ def test_a_prompt_is_not_part_of_the_sample(case, engine):
         ({"batch": 0}, "batch"), ({"batch": -2}, "batch"), ({"chunk": 0}, "chunk"), ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"), ({"start": -1}, "start"), ({"start": 2**63}, "start"),
         ({"n": 3, "start": 2**63 - 2}, "start"), ({"threads": 0}, "threads"),
+        ({"n": 2**64}, "n"), ({"n": 2**63}, "n"), ({"length": 2**63}, "length"), ({"chunk": 2**64}, "chunk"),
+        ({"threads": 2**64}, "threads"), ({"start": 2**64}, "start"), ({"batch": 2**64}, "batch"),
         ({"engine": "cuda"}, "engine"), ({"engine": None}, "engine"), ({"precision": "float8"}, "precision"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

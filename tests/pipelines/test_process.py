@@ -153,3 +153,45 @@ def test_a_pipe_by_name_is_written_into(tmp_path):
     process.communicate(timeout=60)
     assert text == "".join(f"{each}\n" for each in seqgen.load("weather").sample(2, length=5))
     assert pipe.is_fifo()
+
+
+def on_terminal(words: list[str], cwd: Path) -> str:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*COMMAND, *words], stdout=theirs, stderr=theirs, cwd=cwd)
+    os.close(theirs)
+    parts = []
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(ours)
+    process.wait(60)
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_control_characters_and_a_pipe_gets_them(tmp_path):
+    evil = "a\x1b]0;title\x07\x1b[2J\u202e\x9b\tb\nc\r"
+    chain = seqgen.MarkovChain(order=1, unit="characters").fit([evil * 3])
+    chain.save(tmp_path / "m.safetensors", card={"score_unit": "nats\x1b[2J"})
+    words = ["stream", "m.safetensors", "-n", "3", "--length", "40"]
+    text = "".join(f"{each}\n" for each in chain.sample(3, length=40))
+    assert "\x1b" in text
+    piped = subprocess.run([*COMMAND, *words, "-q"], capture_output=True, cwd=tmp_path, check=True).stdout
+    assert piped.decode() == text
+    shown = on_terminal([*words, "-q"], tmp_path)
+    assert not set("\x1b\x07\x9b\u202e\r") & set(shown)
+    for character, escape in (
+        ("\x1b", "\\x1b"),
+        ("\x07", "\\x07"),
+        ("\x9b", "\\x9b"),
+        ("\u202e", "\\u202e"),
+        ("\r", "\\r"),
+    ):
+        text = text.replace(character, escape)
+    assert shown.split() == text.split()
+    assert "\x1b" not in on_terminal(["stream", "nothing\x1b[2J"], tmp_path)
