@@ -1,4 +1,4 @@
-"""The controls of every lane as arrays, which is the form in which fused engines read and save them."""
+"""The controls of every lane as arrays, in the form that fused engines read and save."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from seqgen.kernels.lanes import LaneControlArrays
 
 
 class LaneControls:
-    """Parameters, allowed symbols and symbols seen so far, for B lanes over V symbols.
+    """Parameters, allowed symbols and symbols seen so far, of B lanes over V symbols.
 
     Attributes:
-        arrays: what kernels read; reshapes, parameters, allowed and seen are its fields.
+        arrays: the arrays for kernels, with the fields reshapes, parameters, allowed and seen.
     """
 
     def __init__(self, lanes: int, symbols: int) -> None:
@@ -28,7 +28,7 @@ class LaneControls:
         self.reshapes, self.parameters, self.allowed, self.seen = self.arrays
 
     def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
-        """Give `lanes` new controls, and mark the prompt's symbols as seen."""
+        """Set the controls of `lanes`, and mark the prompt's symbols as seen."""
         if controls.reshapes or self.reshapes[lanes].any():
             self.reshapes[lanes] = controls.reshapes
             self.parameters[lanes] = controls.parameters
@@ -38,7 +38,7 @@ class LaneControls:
             self.seen[lanes[:, None], prompt[None, :]] = True
 
     def of(self, lane: int) -> BoundControls:
-        """The controls of one lane, for engines that apply them in numpy."""
+        """Return the controls of one lane, for engines that apply them in numpy."""
         if not self.reshapes[lane]:
             return BoundControls()
         parameters = Parameters(*self.parameters[lane].tolist())
@@ -46,12 +46,12 @@ class LaneControls:
         return BoundControls(parameters, None if allowed.all() else allowed)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The arrays by name."""
+        """Return the arrays by name."""
         return {f"control_{name}": array for name, array in self.arrays._asdict().items()}
 
 
 def control_fields(symbols: int) -> Fields:
-    """What a schema says of `LaneControls.state`, over so many symbols."""
+    """Return the schema of `LaneControls.state` for `symbols` symbols."""
     most = Parameters(math.inf, math.inf, math.inf, 1.0, 1.0, 1.0)
     yield "control_reshapes", Field(("B",), ("bool",))
     yield "control_parameters", Field(("B", len(most)), ("float64",), low=0.0, high=tuple(most))

@@ -12,20 +12,20 @@ from seqgen.engines.lane_controls import LaneControls
 
 
 class Drawn(NamedTuple):
-    """What was drawn: symbols (...) int64, and their log-probabilities (2, ...) under the model and as drawn."""
+    """Drawn symbols (...) int64, and their log-probabilities (2, ...) under the model and as drawn."""
 
     symbols: np.ndarray
     log_probs: np.ndarray
 
 
 def draw_symbols(controls: LaneControls, lane: int, logits: np.ndarray, uniforms: np.ndarray) -> Drawn:
-    """Draw symbols of a lane after its controls; what they have seen is not changed.
+    """Draw symbols of a lane after its controls; the set of seen symbols is not updated.
 
     Args:
         logits: (..., V) unnormalised log-probabilities. uniforms: (...) in (0, 1).
 
     Raises:
-        SeqgenError: if the controls leave nothing to draw.
+        SeqgenError: if the controls leave no symbol to draw.
     """
     drawn = controls.of(lane).apply(logits, controls.seen[lane])
     symbols = rng.categorical(np.exp(drawn), uniforms)

@@ -1,4 +1,4 @@
-"""The model of a reference sampler: a copy of its own, which training the model further does not change."""
+"""The model of a reference sampler: a private copy, so that further training does not change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqgen.registry import family
 
 
 def private_model(weights: Weights, request: Request, model: Any) -> Any:
-    """The model that `weights` describe, on the device of `model` if there is one, without gradients.
+    """Return the model of `weights`, on the device of `model` if given, without gradients.
 
     Its dtype is that of the weights; precision "bfloat16" rounds them.
     """

@@ -1,4 +1,4 @@
-"""What engines refuse in common: parameters that are not finite, and conditions that cannot act."""
+"""Checks shared by engines: finite parameters, and conditions of models without conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqgen.errors import SeqgenError
 
 
 def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise SeqgenError naming the first of the parameters that holds NaN or infinity."""
+    """Raise SeqgenError, naming the parameter, if one contains NaN or infinity."""
     for name, array in arrays.items():
         if not np.all(np.isfinite(array)):
             raise SeqgenError(
@@ -20,8 +20,8 @@ def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def require_no_condition(start: Start) -> None:
-    """Raise SeqgenError if a sample is given a condition; for families that know only prompts."""
+    """Raise SeqgenError if a sample has a condition; for families that take only prompts."""
     if start.condition is not None:
         raise SeqgenError(
-            f"condition cannot act on this model, got {start.condition!r}; what stands before a sample is its prompt"
+            f"condition cannot act on this model, got {start.condition!r}; give the start of a sample as its prompt"
         )

@@ -1,4 +1,4 @@
-"""Branch-free exp, sigmoid and tanh in float32, in a form that LLVM vectorises (libm's calls it cannot)."""
+"""Branch-free exp, sigmoid and tanh in float32, which LLVM vectorises, unlike calls of libm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 @inline
 def exp(x):
-    """e^x for float32, relative error below 3e-7; clamped to [-87, 88]."""
+    """Return e^x for float32, relative error below 3e-7; x is clamped to [-87, 88]."""
     x = min(max(x, _LOW), _HIGH)
     n = np.floor(x * _LOG2E + _HALF)
     r = (x - n * _LN2_HIGH) - n * _LN2_LOW
@@ -29,11 +29,11 @@ def exp(x):
 
 @inline
 def sigmoid(x):
-    """1 / (1 + e^-x), absolute error below 2e-7."""
+    """Return 1 / (1 + e^-x), absolute error below 2e-7."""
     return _ONE / (_ONE + exp(-x))
 
 
 @inline
 def tanh(x):
-    """tanh x, absolute error below 3e-7."""
+    """Return tanh x, absolute error below 3e-7."""
     return _ONE - _TWO / (exp(_TWO * x) + _ONE)

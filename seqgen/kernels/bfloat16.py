@@ -1,4 +1,4 @@
-"""Numbers of bfloat16 as uint16, in compiled code, and packed in pairs, as products read them."""
+"""bfloat16 numbers as uint16: conversion in compiled code, and packing in pairs for products."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SHIFT, _ROUND, _LAST = np.uint32(16), np.uint32(0x7FFF), np.uint32(1)
 
 
 def in_pairs(numbers: np.ndarray) -> np.ndarray:
-    """Float32 numbers (32 n,) rounded to bfloat16, two vectors sharing one of 32-bit words: (16 n,) uint32.
+    """Round float32 numbers (32 n,) to bfloat16 and pack two vectors of 16 into one of 32-bit words: (16 n,) uint32.
 
-    The first of the two lies in the low halves, so that a shift and a mask widen them in a register.
+    The first vector is in the low halves, so that a shift and a mask widen both in a register.
     """
     pairs = to_bfloat16(numbers).reshape(-1, 2, WIDTH).astype(np.uint32)
     return (pairs[:, 0] | pairs[:, 1] << _SHIFT).ravel()
@@ -22,12 +22,12 @@ def in_pairs(numbers: np.ndarray) -> np.ndarray:
 
 @inline
 def wide(bits):
-    """The float32 that a bfloat16 is."""
+    """Return the float32 value of a bfloat16."""
     return np.uint32(np.uint32(bits) << _SHIFT).view(np.float32)
 
 
 @inline
 def narrow(x):
-    """The bfloat16 nearest a float32, ties to even."""
+    """Return the bfloat16 nearest to a float32, ties to even."""
     bits = np.float32(x).view(np.uint32)
     return np.uint16(np.uint32(bits + _ROUND + ((bits >> _SHIFT) & _LAST)) >> _SHIFT)

@@ -1,9 +1,9 @@
-"""Compiled kernels on disk: found by what they are made of, checked before they are loaded, and never a reason to fail.
+"""Compiled kernels on disk: keyed by source and checked before they are loaded; a failure of the cache is no error.
 
 A file holds the SHA-256 of its contents, so that a damaged one is recognized and compiled again. Its contents are
 machine code and pickles, which run with the caller's rights. A directory is therefore used only if it and all of its
 parents belong to the caller or to root, and no one else can write to them; a parent with the sticky bit, such as /tmp,
-is allowed. Where nothing can be kept, kernels are compiled in every process.
+is allowed. If no file can be written, kernels are compiled in every process.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class KernelCache(_Cache):
             path.unlink(missing_ok=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function, or None if it is not there or damaged."""
+        """Return the compiled function, or None if its file is missing or damaged."""
         target_context.refresh()
         if not self._enabled or not self._folder.is_dir():
             return None
@@ -70,13 +70,13 @@ class KernelCache(_Cache):
                 return None
             return compiler.CompileResult._rebuild(target_context, *pickle.loads(data))
         except Exception:
-            # whatever is wrong with it, it can be made again
+            # whatever is wrong with the file, it can be written again
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Write the compiled function; a failure is reported, once, and is no error."""
+        """Write the compiled function; a failure is reported once, and is no error."""
         if not self._enabled or data.lifted or data.library.has_dynamic_globals:
             return
         try:
@@ -102,7 +102,7 @@ class KernelCache(_Cache):
 
 
 def _read(path: Path) -> bytes | None:
-    """Return the contents of a cache file; None if there is none.
+    """Return the contents of a cache file; None if it does not exist.
 
     Raises:
         ValueError: if it is damaged, or others could have written it.

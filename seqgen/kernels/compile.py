@@ -1,8 +1,8 @@
-"""How the compiled kernels are made: nogil, cached on disk, said on stderr when it takes its seconds.
+"""Compilation of kernels: without the GIL, cached on disk, with a message on stderr when a kernel is compiled.
 
-Numba's own cache only looks at the file of the function itself, so a change in a helper that it inlines would go
-unnoticed. Here the directory of a kernel carries a hash of its own source and of all kernel sources that it imports;
-`seqgen.kernels.cache` keeps what is compiled.
+Numba's own cache checks only the file of the function itself, so it would miss a change in an inlined helper. Here the
+cache directory of a kernel is named by a hash of its own source and of all kernel sources that it imports;
+`seqgen.kernels.cache` stores compiled kernels.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from seqgen.kernels.shielded import shielded
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# what is compiled into kernels stands in modules of these names, and so do the structures that they take apart
+# modules with these names contain the code that is compiled into kernels, and the structures that kernels unpack
 _COMPILED = re.compile(
     r"seqgen\.(?:kernels(?:\.\w+)?|(?:\w+\.)*(?:numba_\w+|automaton|inverse_cdf)|rng|controls)"
 )
 
 
 def cache_directory(source: str) -> Path:
-    """Where the compiled kernels of a source file are kept: below $SEQGEN_CACHE_DIR, or the user's cache directory."""
+    """Return the directory of a file's compiled kernels, below $SEQGEN_CACHE_DIR or the user's cache directory."""
     base = os.environ.get("SEQGEN_CACHE_DIR")
     if not base:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        # without a home directory there is no place
+        # without a home directory, nothing is cached
         base = os.devnull if home.startswith("~") else os.path.join(home, "seqgen")
     return Path(base) / f"kernels-{_digest(source)}"
 
 
 @cache
 def _digest(source: str) -> str:
-    """A hash of Numba's version and of the sources that the kernels of a file are made of."""
+    """Return a hash of Numba's version and of all sources that are compiled into the kernels of a file."""
     digest = hashlib.sha256(numba.__version__.encode())
     for _, text in sorted(sources(source).items()):
         digest.update(text)
@@ -53,7 +53,7 @@ def _digest(source: str) -> str:
 
 
 def sources(source: str) -> dict[Path, bytes]:
-    """A file with kernels and all that it takes kernels or constants from, directly or not, with their contents."""
+    """Return a file with kernels, and all files that it imports compiled code from, with their contents."""
     found: dict[Path, bytes] = {}
     waiting = [Path(source)]
     while waiting:
@@ -65,7 +65,7 @@ def sources(source: str) -> dict[Path, bytes]:
 
 
 def _imported(source: bytes) -> Iterator[str]:
-    """The modules that a file imports, and those that the names which it imports from a package would be."""
+    """Yield the modules that a file imports; a name imported from a package may be a module, too."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -81,7 +81,7 @@ def _file(module: str) -> Path:
 
 
 def kernel(function: F) -> F:
-    """Compile `function` with Numba when it is first called, without the GIL, and keep the result on disk."""
+    """Compile `function` with Numba on its first call, without the GIL, and cache the result on disk."""
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     compiled._cache = KernelCache(function, cache_directory(function.__code__.co_filename))
     compiled.compile = _shielded(compiled.compile)
@@ -90,7 +90,7 @@ def kernel(function: F) -> F:
 
 
 def _shielded(compile_: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of a dispatcher that loads or compiles, without signal handlers in the middle of it."""
+    """Wrap a dispatcher's method that loads or compiles, so that signal handlers do not run inside it."""
 
     def compile_whole(signature: Any) -> Any:
         with shielded():
@@ -105,29 +105,30 @@ def inline(function: F) -> F:
 
 
 def splice(function: F) -> F:
-    """Put the code of `function` into the kernels that call it before they are compiled.
+    """Insert the code of `function` into the kernels that call it before they are compiled.
 
-    For what is called so often that handing over its arguments would show, where LLVM leaves a call.
+    For helpers that LLVM does not inline and that are called so often that passing their arguments takes measurable
+    time.
     """
     return numba.njit(nogil=True, error_model="numpy", inline="always")(function)
 
 
-# ---- what the user hears of it --------------------------------------------------------------------------
+# ---- messages to the user -------------------------------------------------------------------------------
 
 _kernels: set[Any] = set()
 _announced: dict[str, bool] = {}
 
 
 def say_compiling(name: str) -> None:
-    """From here on, tell the user once on stderr if kernels have to be compiled, which then are those of `name`."""
+    """Print a message once on stderr if kernels have to be compiled from now on, as those of `name`."""
     if name in _announced:
-        _announced[name] = _announced.pop(name)  # the last one is the one that speaks
+        _announced[name] = _announced.pop(name)  # move to the end: the message contains the last name
     else:
         _announced[name] = False
 
 
 class _Speaker(event.Listener):
-    """Hears of every compilation that the cache could not spare."""
+    """Prints the message when a kernel is compiled because it is not in the cache."""
 
     def on_start(self, started: Any) -> None:
         if started.data["dispatcher"] not in _kernels or not _announced:

@@ -1,6 +1,7 @@
-"""Log-probabilities of symbols from logits in bfloat16, and their gradient, in one pass each: what training needs.
+"""Log-probabilities of symbols from logits in bfloat16, and their gradient, in one pass each, for training.
 
-Numbers of bfloat16 are given as uint16; sums are in float32. Legend: N rows, V symbols.
+bfloat16 numbers are given as uint16; sums are in float32.
+Legend: N rows, V symbols.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def gradients(logits, symbols, normalizers, upstream, out):
     """Fill `out` (N, V) uint16 with the gradient of Σ upstream · log-probability.
 
     Args:
-        upstream: (N,) float32. The others as `log_probs` left them.
+        upstream: (N,) float32. logits, symbols, normalizers: as after `log_probs`.
     """
     for n in range(len(logits)):
         row, symbol = logits[n], symbols[n]

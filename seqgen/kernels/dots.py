@@ -1,7 +1,7 @@
-"""Rows of weights as LLVM vector code: inner products for layers with few outputs, and adding a row to running sums.
+"""LLVM vector code for rows of weights: inner products for layers with few outputs, and adding a row to running sums.
 
 A matrix (rows, inputs) is packed row by row, each padded with zeros to whole blocks of 64, as float32 or as bfloat16
-in pairs (`bfloat16.in_pairs`). An inner product has four vector accumulators, which are added up in one fixed order:
+in pairs (`bfloat16.in_pairs`). An inner product has four vector accumulators, which are added up in a fixed order, so
 the result does not depend on what else is computed.
 """
 
@@ -37,7 +37,7 @@ def pack_rows(matrix: np.ndarray, precision: str) -> np.ndarray:
 
 
 class _Row:
-    """Code that walks 2 x 16 numbers at a time along a part of an array and of a row of packed weights."""
+    """Generates code that reads part of an array and of a row of packed weights, 2 x 16 numbers at a time."""
 
     def __init__(self, context, builder, signature, arguments):
         self.builder = builder
@@ -62,11 +62,11 @@ class _Row:
         return loaded
 
     def numbers(self, at):
-        """The two vectors of the array at `at`."""
+        """Return the two vectors of the array at `at`."""
         return [self.load(self.x, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
 
     def weights(self, at):
-        """The two vectors of weights at `at`, widened."""
+        """Return the two vectors of weights at `at`, widened to float32."""
         if not self.narrow:
             return [self.load(self.w, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
         words = self.load(self.w, self.builder.sdiv(at, ir.Constant(_INT64, 2)), _INTS)
@@ -78,7 +78,7 @@ class _Row:
         return self.builder.add(at, ir.Constant(_INT64, steps))
 
     def steps(self, size):
-        """A loop over the row in steps of `size` numbers."""
+        """Return a loop over the row in steps of `size` numbers."""
         return cgutils.for_range(
             self.builder, self.builder.sdiv(self.count, ir.Constant(_INT64, size)), intp=_INT64
         )
@@ -89,7 +89,7 @@ class _Row:
 
 @intrinsic
 def dot(typingctx, x, x_at, w, w_at, count):
-    """The inner product of `count` numbers of x from x_at on with the packed weights from w_at on.
+    """Return the inner product of `count` numbers of x from x_at on with the packed weights from w_at on.
 
     `count` is a multiple of 64.
     """
@@ -110,7 +110,7 @@ def dot(typingctx, x, x_at, w, w_at, count):
                     builder.store(builder.call(fma, [number, weight, builder.load(total)]), total)
         left, right = (builder.fadd(builder.load(sums[v]), builder.load(sums[v + 1])) for v in (0, 2))
         total, width = builder.fadd(left, right), WIDTH
-        while width > 1:  # the upper half is folded onto the lower one
+        while width > 1:  # add the upper half to the lower half
             width //= 2
             undefined = ir.Constant(total.type, ir.Undefined)
             chosen = ir.VectorType(_INT32, width)

@@ -1,5 +1,6 @@
-"""One fused categorical draw with controls: the compiled counterpart of `BoundControls.apply` and
-`rng.categorical`. Everything is in float64, over V symbols, without allocation.
+"""One fused categorical draw with controls: the compiled form of `BoundControls.apply` and `rng.categorical`.
+
+Everything is in float64, over V symbols, without allocation.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from seqgen.kernels.loops import put
 
 
 class DrawScratch(NamedTuple):
-    """Memory for draws over V symbols.
+    """Scratch memory for draws over V symbols.
 
     Attributes:
-        logits: (V,) float64, where a caller puts the unnormalised log-probabilities.
+        logits: (V,) float64, filled by the caller with unnormalised log-probabilities.
         order: (V,) int64. work: (2, V) float64.
     """
 
@@ -28,7 +29,7 @@ class DrawScratch(NamedTuple):
 
 @inline
 def draw_scratch(symbols):
-    """New memory for draws over so many symbols."""
+    """Allocate scratch memory for draws over `symbols` symbols."""
     return DrawScratch(
         np.empty(symbols, np.float64), np.empty(symbols, np.int64), np.empty((2, symbols), np.float64)
     )
@@ -36,17 +37,16 @@ def draw_scratch(symbols):
 
 @inline
 def draw(scratch, controls, lane, uniform, log_probs):
-    """Draw a symbol of a lane by inverse CDF after its controls.
+    """Draw a symbol of a lane by inverse CDF, after applying its controls.
 
     Args:
         scratch: `DrawScratch`; its logits are overwritten with those after the controls.
         controls: `LaneControlArrays` of all lanes.
         uniform: in (0, 1).
-        log_probs: whether the two log-probabilities are wanted.
+        log_probs: whether to compute the two log-probabilities.
 
     Returns:
-        (symbol, its log-probability under the model, the same after the controls); symbol is -1 if nothing
-        can be drawn.
+        (symbol, its log-probability under the model, the same after the controls); symbol is -1 if no symbol is left.
     """
     logits, work = scratch.logits, scratch.work
     if not controls.reshapes[lane]:
@@ -54,7 +54,7 @@ def draw(scratch, controls, lane, uniform, log_probs):
         value = _log_prob(logits, symbol) if log_probs and symbol >= 0 else 0.0
         return symbol, value, value
     if log_probs:
-        # the model's own values are needed again after the controls have overwritten them
+        # keep the model's values, which the controls overwrite
         put(logits, work[1])
     parameters, allowed, seen = controls.parameters[lane], controls.allowed[lane], controls.seen[lane]
     if not apply_controls(logits, parameters, allowed, seen, scratch.order, work[0]):
@@ -67,7 +67,7 @@ def draw(scratch, controls, lane, uniform, log_probs):
 
 @inline
 def apply_controls(logits, parameters, allowed, seen, order, work):
-    """Apply the chain of `seqgen.controls` in place; False if no symbol is left."""
+    """Apply the controls of `seqgen.controls` in place and in order; return False if no symbol is left."""
     size = len(logits)
     penalty, temperature, top_k = parameters[0], parameters[1], int(parameters[2])
     top_p, min_p, typical_p = parameters[3], parameters[4], parameters[5]
@@ -114,9 +114,9 @@ def apply_controls(logits, parameters, allowed, seen, order, work):
 
 @inline
 def _keep_mass(logits, rank_by, order, p, ties):
-    """Keep symbols in ascending order of `rank_by` while the mass before them is below p of the whole.
+    """Keep symbols in ascending order of `rank_by` while the mass before them is below the fraction p of the total.
 
-    With `ties` those that rank with the last one kept stay too.
+    With `ties`, symbols that rank equal to the last one kept are kept, too.
     """
     if p >= 1.0:
         return
@@ -172,7 +172,7 @@ def _after(keys, a, b):
 
 @inline
 def _kth_largest(values, k):
-    """The k-th largest of `values`, which are reordered (Hoare's selection)."""
+    """Return the k-th largest of `values`, which are reordered (Hoare's selection)."""
     low, high, wanted = 0, len(values) - 1, k - 1
     while low < high:
         pivot = values[(low + high) // 2]
@@ -214,7 +214,7 @@ def _log_sum(logits):
 
 @inline
 def _log_prob(logits, symbol):
-    """The normalised log-probability of a symbol; the largest logit is taken off first, however large it is."""
+    """Return the normalised log-probability of a symbol; the largest logit is subtracted first, to avoid overflow."""
     top = _max(logits)
     total = 0.0
     for v in range(len(logits)):
@@ -224,7 +224,7 @@ def _log_prob(logits, symbol):
 
 @inline
 def _inverse_cdf(logits, work, uniform):
-    """The first symbol whose cumulative probability exceeds uniform times the total; -1 if there is none."""
+    """Return the first symbol whose cumulative probability exceeds uniform times the total; -1 if there is none."""
     top = _max(logits)
     if not top > -np.inf:
         return -1

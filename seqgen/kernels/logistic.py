@@ -1,4 +1,4 @@
-"""The mass that a logistic distribution gives an interval, compiled and in float64; `seqgen.logistic` specifies it."""
+"""The mass of a logistic distribution on an interval, compiled, in float64; `seqgen.logistic` is the specification."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
@@ -10,10 +10,10 @@ from seqgen.kernels.compile import inline
 
 @inline
 def log_mass(centred, half, precision, first, last):
-    """Log of the mass of the interval `half` to both sides of a point `centred` above the mean.
+    """Return the log of the mass on [centred - half, centred + half], relative to the mean.
 
     Args:
-        precision: 1 / scale. first, last: whether the interval takes the lower, the upper tail as well.
+        precision: 1 / scale. first, last: whether the interval includes the lower, the upper tail.
     """
     total = 0.0
     if not last:

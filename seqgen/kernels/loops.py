@@ -1,7 +1,7 @@
-"""Loops over a piece of a flat array that must be vector code, and are not if they are written as one would.
+"""Loops over part of a flat array, written so that LLVM vectorises them.
 
-For a signed index that is a sum Numba asks whether it is negative, and LLVM then does not vectorise the loop, which
-makes a gate ten times as slow. The indices here are therefore unsigned.
+If a signed index is a sum, Numba tests whether it is negative, and LLVM then does not vectorise the loop, which makes
+a gate ten times slower. The indices here are therefore unsigned.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ _ZERO = np.float32(0.0)
 
 @inline
 def put(source, target):
-    """Copy an array to the beginning of another, at least as long: what `target[:] = source` does, which would make
-    Numba compile the message about sizes that differ, and take seconds."""
+    """Copy an array to the beginning of another that is at least as long.
+
+    `target[:] = source` would make Numba compile its error message about different sizes, which takes seconds.
+    """
     for j in range(len(source)):
         target[j] = source[j]
 
@@ -31,21 +33,21 @@ def copy(source, source_at, target, target_at, size):
 
 @inline
 def add(source, source_at, target, target_at, size):
-    """Add `size` numbers to others."""
+    """Add `size` numbers of `source` to `target`."""
     for j in range(size):
         target[np.uintp(target_at + j)] += source[np.uintp(source_at + j)]
 
 
 @inline
 def relu(source, source_at, target, target_at, size):
-    """The larger of 0 and each of `size` numbers."""
+    """Write max(0, x) for `size` numbers x."""
     for j in range(size):
         target[np.uintp(target_at + j)] = max(source[np.uintp(source_at + j)], _ZERO)
 
 
 @inline
 def gate(sums, left_at, right_at, target, target_at, size):
-    """tanh of `size` sums times the sigmoid of others."""
+    """Write tanh(l) sigmoid(r) for `size` numbers l and r of `sums`, from left_at and right_at on."""
     for j in range(size):
         left, right = sums[np.uintp(left_at + j)], sums[np.uintp(right_at + j)]
         target[np.uintp(target_at + j)] = activations.tanh(left) * activations.sigmoid(right)

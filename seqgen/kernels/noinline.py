@@ -1,4 +1,4 @@
-"""A mark for large helpers that are called from many places: LLVM would copy them to each, and compile for minutes."""
+"""A marker against the inlining of large helpers, which LLVM would copy to every caller and compile for minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba.extending import intrinsic
 
 @intrinsic
 def noinline(typingctx):
-    """Called anywhere in a compiled function: that function is never inlined into its callers."""
+    """Mark the compiled function that calls this: LLVM never inlines it into its callers."""
 
     def generate(context, builder, signature, arguments):
         builder.function.attributes.add("noinline")

@@ -1,6 +1,6 @@
 """Standard normals from words in bulk: the same bits as `random.to_normal(to_uniform(word))`, in vector loops.
 
-The centre of the quantile function is computed for all, then the tails (15 %) are gathered and done again.
+The central part of the quantile function is computed for all words; the tails (15 %) are then gathered and recomputed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FRACTION, _HALF_BITS = np.int64(0x000FFFFFFFFFFFFF), np.int64(0x3FE000000000000
 
 @inline
 def fill_normals(words, count, tails, work, out):
-    """Put the normal of each of `count` words into `out`.
+    """Write the normal of each of `count` words to `out`.
 
     Args:
         words: uint32.
@@ -47,7 +47,7 @@ def fill_normals(words, count, tails, work, out):
     for k in range(found):
         u = to_uniform(words[tails[k]])
         nearest[k] = min(u, 1.0 - u)
-    # frexp by its bits: no word is near enough to 0 or 1 to be subnormal
+    # frexp by bit operations: no value is close enough to 0 or 1 to be subnormal
     bits = nearest.view(np.int64)
     for k in range(found):
         exponents[k] = np.float64((bits[k] >> np.int64(52)) - 1022)
@@ -67,7 +67,7 @@ def fill_normals(words, count, tails, work, out):
 
 @kernel
 def normals(seed, index, number, purpose, out):
-    """Fill `out` with normals `number` and on of a sample's sequence, as `rng.normals` numbers them."""
+    """Fill `out` with a sample's normals from `number` on, numbered as in `rng.normals`."""
     words, scratch = np.empty(_PART + 8, np.uint32), planes()
     tails, work = np.empty(_PART + 1, np.int64), np.empty((2, _PART))
     for begin in range(0, len(out), _PART):

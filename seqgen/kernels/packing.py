@@ -1,10 +1,9 @@
 """A model's parameters as kernels read them: in float32, with all matrices packed one after another.
 
-One rule says for every family in how many bits a matrix is stored. Precision "float32" stores 32. "bfloat16" rounds
-every parameter to bfloat16 and stores 16. "auto" rounds nothing, and stores 16 if every number of every matrix is a
-bfloat16 already. Products widen what they read, and a number that is a bfloat16 is the same float32 from 16 bits as
-from 32: what is stored decides about memory traffic and never about a sample. Biases, tables and whatever else is no
-matrix stay in float32.
+The number of bits of a matrix is determined by one rule for all families. Precision "float32" stores 32. "bfloat16"
+rounds every parameter to bfloat16 and stores 16. "auto" does not round, and stores 16 if every number of every matrix
+is representable in bfloat16. Products widen what they read to float32, which is exact, so the stored format affects
+memory traffic, but never a sample. Biases, tables and all other arrays that are not matrices stay in float32.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ Pack = Callable[[np.ndarray, str], np.ndarray]
 
 
 class Packer:
-    """Takes parameters by name and collects the matrices that are made of them.
+    """Provides parameters by name and collects the matrices made from them.
 
     Args:
         arrays: the parameters.
         precision: "float32", "bfloat16" or "auto"; see above.
 
     Attributes:
-        arrays: all parameters in float32, rounded if that was asked for.
+        arrays: all parameters in float32, rounded if precision is "bfloat16".
 
     Example:
         >>> packer = Packer({"weight": np.ones((3, 70))}, "auto")
@@ -41,7 +40,7 @@ class Packer:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], precision: str) -> None:
         self._precision = precision
-        # copies, because arrays of a file can only be read, which for Numba is a type of its own
+        # copies, because arrays from a file are read-only, which is a separate type in Numba
         self.arrays = {name: np.array(array, np.float32, order="C") for name, array in arrays.items()}
         if precision == "bfloat16":
             self.arrays = {name: _rounded(array) for name, array in self.arrays.items()}
@@ -55,11 +54,11 @@ class Packer:
         return name in self.arrays
 
     def add(self, matrix: np.ndarray) -> int:
-        """Append a matrix (inputs, outputs) for `vector.matmul`; where it begins in `matrices`, in weights."""
+        """Append a matrix (inputs, outputs) for `vector.matmul`; return its position in `matrices`, in weights."""
         return self._append(pack, matrix, len(matrix) * padded(matrix.shape[1]))
 
     def add_rows(self, matrix: np.ndarray) -> int:
-        """Append a matrix (rows, inputs) for `dots.dot` and `dots.add_row`; where it begins, in weights."""
+        """Append a matrix (rows, inputs) for `dots.dot` and `dots.add_row`; return its position, in weights."""
         return self._append(pack_rows, matrix, len(matrix) * padded(matrix.shape[1]))
 
     def _append(self, how: Pack, matrix: np.ndarray, length: int) -> int:
@@ -70,19 +69,19 @@ class Packer:
 
     @property
     def storage(self) -> str:
-        """In what the matrices are stored, "float32" or "bfloat16"."""
+        """Return the format in which the matrices are stored, "float32" or "bfloat16"."""
         if self._precision != "auto":
             return self._precision
         return "bfloat16" if all(is_bfloat16(matrix) for _, matrix in self._added) else "float32"
 
     def matrices(self) -> np.ndarray:
-        """All matrices that were added, one after another: float32, or uint32 with two bfloat16 in each word."""
+        """Return all added matrices, one after another: float32, or uint32 with two bfloat16 in each word."""
         storage = self.storage
         return np.concatenate([how(matrix, storage) for how, matrix in self._added])
 
 
 def padded_vector(vector: np.ndarray) -> np.ndarray:
-    """A bias (outputs,) with zeros behind, for the outputs of a whole product: (padded outputs,) float32."""
+    """Pad a bias (outputs,) with zeros to the outputs of a whole product: (padded outputs,) float32."""
     whole = np.zeros(padded(len(vector)), np.float32)
     whole[: len(vector)] = vector
     return whole

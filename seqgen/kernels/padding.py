@@ -1,4 +1,4 @@
-"""How far the sizes of packed matrices are rounded up, in plain Python: kernels and schemas both have to know it."""
+"""Rounding of the sizes of packed matrices, in plain Python because kernels and schemas use it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ BLOCK = 64
 
 
 def padded(outputs: int) -> int:
-    """`outputs` rounded up to whole blocks."""
+    """Round `outputs` up to whole blocks."""
     return -(-outputs // BLOCK) * BLOCK
 
 
 def whole_vectors(numbers: int) -> int:
-    """`numbers` rounded up to whole vectors."""
+    """Round `numbers` up to whole vectors."""
     return -(-numbers // WIDTH) * WIDTH

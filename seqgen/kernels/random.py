@@ -1,4 +1,4 @@
-"""Philox4x32-10 and what is drawn from it, compiled; bit-equal to `seqgen.rng`, where the conventions stand."""
+"""Philox4x32-10 and the draws from it, compiled; bit-identical to `seqgen.rng`, which documents the conventions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALE32, _SCALE52 = 2.0**-32, 2.0**-52
 
 @inline
 def philox4(seed, index, position, purpose):
-    """The four words of (index, position), each in the low half of a uint64."""
+    """Return the four words of (index, position), each in the low half of a uint64."""
     k0, k1 = seed & _MASK, seed >> _S32
     c0, c1 = position & _MASK, index & _MASK
     c2, c3 = index >> _S32, (np.uint64(purpose) << _S24) + (position >> _S32)
@@ -33,24 +33,24 @@ def philox4(seed, index, position, purpose):
 
 @inline
 def to_uniform(word):
-    """(word + 1/2) / 2^32 in float64."""
+    """Return (word + 1/2) / 2^32 in float64."""
     return (np.float64(word) + _HALF) * _SCALE32
 
 
 @inline
 def to_uniform53(high, low):
-    """A uniform of 52 bits from two words."""
+    """Return a uniform of 52 bits from two words."""
     return (np.float64((high << _S20) | (low >> _S12)) + _HALF) * _SCALE52
 
 
 @inline
 def uniform(seed, index, position, purpose):
-    """One uniform in (0, 1): the first word of the block."""
+    """Return one uniform in (0, 1), from the first word of the block."""
     return to_uniform(philox4(seed, index, position, purpose)[0])
 
 
 def _horner(coefficients):
-    """A compiled function that evaluates the polynomial with these coefficients, highest power first."""
+    """Return a compiled function that evaluates the polynomial with these coefficients, highest power first."""
 
     @numba.njit(nogil=True)
     def evaluate(x):
@@ -71,7 +71,7 @@ _LN2_HIGH, _LN2_LOW = rng.LN2_HIGH, rng.LN2_LOW
 
 @inline
 def log(x):
-    """Natural logarithm by arithmetic alone, as in `seqgen.rng`."""
+    """Return the natural logarithm, computed by basic arithmetic only, as in `seqgen.rng`."""
     mantissa, exponent = math.frexp(x)
     if mantissa < 0.7071067811865476:
         mantissa *= 2.0

@@ -1,4 +1,4 @@
-"""Keeping signal handlers out of LLVM's callbacks.
+"""Deferral of signal handlers that would run inside LLVM's callbacks.
 
 LLVM calls back into Python while it compiles and loads kernels. An exception of a signal handler in such a callback is
 printed and lost, or the callback returns without a result and the process crashes.
@@ -62,7 +62,7 @@ def shielded() -> Iterator[None]:
 
 
 def _in_callback(frame: FrameType | None) -> bool:
-    """Whether LLVM, or a callback of the garbage collector, is being called."""
+    """Return whether LLVM, or a callback of the garbage collector, is running."""
     while frame is not None:
         name = frame.f_code.co_filename
         if "llvmlite" in name or name.endswith(("weakref.py", "_weakrefset.py")):

@@ -1,6 +1,6 @@
-"""What two kernels that run at the same time tell each other: numbers, each written by one of them, mostly upwards.
+"""Shared numbers by which two concurrent kernels synchronise; each is written by one side only, and mostly increases.
 
-What was written before a number is published is seen by whoever has seen the number (release and acquire).
+Writes made before a number is stored are visible to the side that has read the number (release and acquire).
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from numba.extending import intrinsic
 
 from seqgen.kernels.compile import inline
 
-_APART = 16  # of 8 bytes: two cache lines, as the next one may be fetched along
+_APART = 16  # in 8-byte numbers: two cache lines, because the adjacent line may be prefetched
 _PAUSE = "llvm.x86.sse2.pause" if llvm.get_default_triple().startswith("x86_64") else None
 
 
 def signals(count: int) -> np.ndarray:
-    """`count` numbers that are 0, far enough apart that the two sides do not wait for each other's cache lines."""
+    """Return `count` numbers that are 0, spaced so that the two sides do not contend for a cache line."""
     return np.zeros(count * _APART, np.int64)
 
 
 def read(numbers: np.ndarray, at: int) -> int:
-    """Number `at`, outside of kernels."""
+    """Return number `at`, outside kernels."""
     return int(numbers[at * _APART])
 
 
 def write(numbers: np.ndarray, at: int, value: int) -> None:
-    """Set number `at`, outside of kernels."""
+    """Set number `at`, outside kernels."""
     numbers[at * _APART] = value
 
 
@@ -40,7 +40,7 @@ def _place(context, builder, kind, array, at):
 
 @intrinsic
 def store_release(typingctx, numbers, at, value):
-    """Set number `at`, after everything that stands before."""
+    """Set number `at` after all preceding memory accesses."""
     signature = types.void(numbers, types.intp, types.int64)
 
     def generate(context, builder, sig, arguments):
@@ -53,7 +53,7 @@ def store_release(typingctx, numbers, at, value):
 
 @intrinsic
 def load_acquire(typingctx, numbers, at):
-    """Number `at`; what stands behind comes after it."""
+    """Return number `at`, read before all subsequent memory accesses."""
     signature = types.int64(numbers, types.intp)
 
     def generate(context, builder, sig, arguments):
@@ -65,7 +65,7 @@ def load_acquire(typingctx, numbers, at):
 
 @intrinsic
 def pause(typingctx):
-    """Tell the core that this is a loop that waits, if it wants to know."""
+    """Tell the core that this is a spin-wait loop, on processors that have an instruction for it."""
 
     def generate(context, builder, sig, arguments):
         if _PAUSE is not None:
@@ -79,7 +79,7 @@ def pause(typingctx):
 
 @inline
 def reached(numbers, at, value, patience):
-    """Whether number `at` is `value` or more, looked at `patience` times."""
+    """Return whether number `at` reaches `value` within `patience` reads."""
     for _ in range(patience):
         if load_acquire(numbers, at) >= value:
             return True
@@ -89,7 +89,7 @@ def reached(numbers, at, value, patience):
 
 @inline
 def reached_while(numbers, at, value, kept, as_it_is):
-    """Wait until number `at` is `value` or more; false if number `kept` is another than `as_it_is` before."""
+    """Wait until number `at` is at least `value`; return False if number `kept` differs from `as_it_is` before that."""
     while load_acquire(numbers, at) < value:
         if load_acquire(numbers, kept) != as_it_is:
             return False

@@ -1,17 +1,17 @@
-"""Choosing between two ways to do the same work by timing them."""
+"""The choice between two implementations of the same work, by timing them."""
 
 from __future__ import annotations
 
-# of what was known of the cost of the way that is taken, and of the other, which was timed longer ago
+# weight of the previous estimate of the cost, for the current way and for the other, whose timing is older
 _KEPT, _KEPT_OTHER = 0.75, 0.25
 _LONGEST = 128
 
 
 class Trial:
-    """Which of two ways, numbered False and True, is the faster here and now.
+    """Determines which of two ways, numbered False and True, is currently faster.
 
-    Other work on the machine comes and goes, so the slower way is tried again: after `again` choices, and each time
-    that it is the slower one still, after twice as many.
+    The load of the machine changes, so the slower way is tried again: after `again` choices, and whenever it is still
+    slower, after twice as many.
     """
 
     def __init__(self, again: int = 16) -> None:
@@ -21,7 +21,7 @@ class Trial:
         self._costs: dict[bool, float] = {}
 
     def choose(self) -> bool:
-        """The way to go next."""
+        """Return the way to use next."""
         for way in (True, False):
             if way not in self._costs:
                 return way
@@ -29,7 +29,7 @@ class Trial:
         return self._faster() if self._left else not self._faster()
 
     def took(self, way: bool, cost: float) -> None:
-        """Report the seconds that an item took; the first report is of compiling and loading, and is forgotten."""
+        """Report the seconds per item; the first report, which includes compiling and loading, is ignored."""
         if not self._warm:
             self._warm = True
             return

@@ -1,9 +1,9 @@
-"""Vector code that LLVM does not find by itself: matrix-vector products with the accumulators in registers.
+"""Vector code that LLVM does not generate by itself: matrix-vector products with the accumulators in registers.
 
-A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16.
-Of bfloat16 two vectors share one of 32-bit words (`bfloat16.in_pairs`). Every output is one chain of fused
-multiply-adds over the inputs in their order, whichever tile computes it: the result for a lane does not depend on how
-lanes are grouped, and LLVM splits the 16-lane vectors for narrower machines without changing it either.
+A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16, of which
+two vectors share one of 32-bit words (`bfloat16.in_pairs`). Every output is one chain of fused multiply-adds over the
+inputs in order, whichever tile computes it, so the result of a lane does not depend on how lanes are grouped. On
+narrower machines LLVM splits the 16-lane vectors, which does not change the result either.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
 
 
 def _tile(lanes: int, blocks: int):
-    """An intrinsic that adds x @ W to `lanes` rows of y for `blocks` blocks of outputs."""
+    """Return an intrinsic that adds x @ W to `lanes` rows of y for `blocks` blocks of outputs."""
 
     @intrinsic
     def tile(typingctx, x, x_at, x_stride, w, w_at, y, y_at, y_stride, inputs):
@@ -111,7 +111,7 @@ def _tile(lanes: int, blocks: int):
                 for v in range(columns):
                     block, within = divmod(v, _VECTORS)
                     if narrow:
-                        # offsets count weights, and a word holds two of them
+                        # offsets are in weights, and a word holds two of them
                         row = builder.add(
                             builder.mul(k, constant(BLOCK // 2)), constant(WIDTH * (within // 2))
                         )
@@ -139,8 +139,8 @@ def _tile(lanes: int, blocks: int):
     return tile
 
 
-# 4 lanes x 4 vectors of sums leave room for weights and inputs in the 32 registers of AVX-512 (6 spill); others have 16
-# of half the width, which one lane and one block already fill
+# 4 lanes x 4 vectors of sums leave room for weights and inputs in the 32 registers of AVX-512 (6 lanes spill). Other
+# targets have 16 registers of half the width, which one lane and one block already fill
 _WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
 _LANES = 4 if _WIDE else 2
 _many = _tile(_LANES, 1)
@@ -152,9 +152,9 @@ _ONE_WIDE_BLOCKS = 2 if _WIDE else 1
 
 @inline
 def matvec(x, x_at, w, w_at, inputs, outputs, y):
-    """`matmul` for one row, with less to compile: add x @ W to the first `outputs` of y.
+    """Add x @ W to the first `outputs` of y: `matmul` for one row, with less to compile.
 
-    Two blocks at a time, where there are two, because one has too few chains of sums to keep the core busy.
+    Blocks are computed in pairs where possible, because one has too few chains of sums to keep the core busy.
     """
     for begin in range(0, outputs, BLOCK * _ONE_WIDE_BLOCKS):
         if begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
@@ -163,7 +163,7 @@ def matvec(x, x_at, w, w_at, inputs, outputs, y):
             _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
 
 
-# a call for each of many small products would show
+# for many small products, the time of a call is measurable
 _spliced_matvec = splice(matvec.py_func)  # type: ignore[attr-defined]
 
 

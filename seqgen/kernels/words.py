@@ -1,7 +1,7 @@
 """Philox words in bulk: the same bits as `random.philox4`, three times as fast.
 
-The rounds run over whole planes of counters that lie in the first-level cache, which is a form that LLVM turns
-into vector code; a loop over `philox4` it does not.
+The rounds run over whole planes of counters that fit in the first-level cache, a form that LLVM vectorises; a loop
+over `philox4` is not vectorised.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ PLANE = 256
 
 @inline
 def planes():
-    """Scratch for `fill_words`."""
+    """Allocate scratch for `fill_words`."""
     return np.empty((4, PLANE), np.uint64)
 
 
 @inline
 def fill_words(seed, index, number, count, purpose, scratch, words):
-    """Put words `number` to `number + count - 1` of a sample's sequence, four to a block, into `words`.
+    """Write words `number` to `number + count - 1` of a sample's sequence, four per block, to `words`.
 
     Args:
         scratch: from `planes`.
         words: uint32, longer than `count` by at least 6.
 
     Returns:
-        where the first of them lies in `words`.
+        the position of the first of them in `words`.
     """
     c0, c1, c2, c3 = scratch[0], scratch[1], scratch[2], scratch[3]
     first, skip = np.uint64(number // 4), number % 4

@@ -1,4 +1,4 @@
-"""The fused sampler of recurrent networks; see `numba_kernel` for its loop. Legend: B lanes, V vocabulary."""
+"""The fused sampler of recurrent networks; `numba_kernel` contains its loop. Legend: B lanes, V vocabulary."""
 
 from __future__ import annotations
 

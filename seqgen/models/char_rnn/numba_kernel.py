@@ -1,8 +1,9 @@
-"""The loop of the fused sampler of recurrent networks: gates, activations, output, controls, noise and draw.
+"""The loop of the fused sampler of recurrent networks: gates, activations, output, controls, random numbers and draw.
 
-All layers' hidden states of a lane lie side by side, so that the input of layer l, its lower neighbour's new
-state and its own old one, is one contiguous vector and one matrix product. The first layer's product with the
-one-hot symbol is a row of a table. Legend: B lanes, M of them in a thread, V vocabulary, H hidden size, L layers.
+The hidden states of all layers of a lane are adjacent, so that the input of layer l, which is the new state of the
+layer below and its own previous state, is one contiguous vector for one matrix product. The first layer's product with
+the one-hot symbol is a row of a table.
+Legend: B lanes, M of them in a thread, V vocabulary, H hidden size, L layers.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -25,7 +26,7 @@ _TOKEN = int(Purpose.TOKEN)
 
 
 class CharRNNState(NamedTuple):
-    """What is kept of every lane.
+    """The state of every lane.
 
     Attributes:
         states: (B, L H) float32, hidden states. cells: (B, L H) float32 of an LSTM, else (B, 0).
@@ -42,7 +43,7 @@ class CharRNNState(NamedTuple):
 
 @inline
 def _activate(cell, gates, column, hidden, gate, states, at, cells, cell_at):
-    """New hidden state of one lane and layer from its gate sums, written over the old one at states[at:]."""
+    """Compute the new hidden state of one lane and layer from its gate sums, in place of the old one at states[at:]."""
     if cell == LSTM:
         for j in range(hidden):
             kept = activations.sigmoid(gates[column + gate + j]) * cells[cell_at + j]
@@ -64,16 +65,17 @@ def _activate(cell, gates, column, hidden, gate, states, at, cells, cell_at):
 
 @kernel
 def advance(packed, lanes, counts, forced, seed, state, controls, out):
-    """Advance `lanes` (most symbols first) by `counts`; `forced` inputs (T,) prefill the first lane instead.
+    """Advance `lanes`, in descending order of `counts`, by `counts` symbols, or prefill the first lane with `forced`
+    (T,).
 
     `packed`, `state`, `controls` and `out` are `Packed`, `CharRNNState`, `LaneControlArrays` and `StepArrays` as plain
-    tuples; of `out` the symbols and log-probabilities are filled in.
+    tuples; symbols and log-probabilities of `out` are filled in.
 
-    Returns False if the controls of some lane leave nothing to draw.
+    Returns False if the controls of a lane leave no symbol to draw.
     """
     p, s = Packed(*packed), CharRNNState(*state)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
-    # fields that are read in a loop have names of their own: each look at a field counts references
+    # local names for fields that are read in loops, because each access to a field counts references
     hidden, table, matrices, biases, head = p.hidden, p.table, p.matrices, p.biases, p.head
     states, cells, previous, position, index = s
     symbols, log_probs, seen = out.symbols, out.log_probs, controls.seen
@@ -82,7 +84,7 @@ def advance(packed, lanes, counts, forced, seed, state, controls, out):
     outputs = len(head)
     many = len(lanes)
     want_log_probs = log_probs.shape[2] > 0
-    # local copies: rows of the lanes of this call, side by side
+    # local copies: the rows of the lanes of this call, one after another
     own = np.empty(many * width, np.float32)
     own_cells = np.empty(many * cell_width, np.float32)
     for m in range(many):

@@ -19,13 +19,14 @@ _GATES = {"tanh": 1, "gru": 4, "lstm": 4}
 
 
 class Packed(NamedTuple):
-    """What the kernel reads.
+    """The weights and sizes that the kernel reads.
 
     Attributes:
         cell: TANH, GRU or LSTM. hidden: H. gate: columns of one gate, H in whole vectors. layers: L.
         table: (V + 1, G) float32, the first layer's input product and biases for each symbol; row V is the start.
-        matrices: of all layers, one after another, whose rows are inputs, then the own state; then of the head.
-        head_at: where the head's matrix (H, V) begins.
+        matrices: of all layers, one after another, with rows for the inputs and then for the own state; then of the
+            head.
+        head_at: position of the head's matrix (H, V).
         biases: (L, G) float32, unused for layer 0. head: (padded V,) float32, its biases.
     """
 
@@ -43,16 +44,16 @@ class Packed(NamedTuple):
 def pack_char_rnn(
     arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], symbols: int, precision: str
 ) -> Packed:
-    """The packed weights of a checkpoint's arrays, over V = `symbols`; `kernels.packing` says in what precision."""
+    """Pack a checkpoint's arrays for V = `symbols`; `kernels.packing` documents the precision."""
     hidden, layers, cell = int(config["hidden_size"]), int(config["layers"]), config["cell"]
     packer, gate = Packer(arrays, precision), whole_vectors(hidden)
     columns = padded(_GATES[cell] * gate)
 
     def gates(matrix: np.ndarray, part: str) -> np.ndarray:
-        """Torch's stacked gates (gates*H, inputs) as (inputs, G), each gate padded to `gate` columns."""
+        """Return torch's stacked gates (gates*H, inputs) as (inputs, G), each gate padded to `gate` columns."""
         placed = np.zeros((matrix.shape[1], columns), np.float32)
         stacked = matrix.reshape(-1, hidden, matrix.shape[1])
-        # a GRU's new gate needs its two products apart: columns 2 and 3 are W_in x and W_hn h
+        # a GRU's new gate needs its two products separately: columns 2 and 3 are W_in x and W_hn h
         slots = {("gru", "ih"): (0, 1, 2), ("gru", "hh"): (0, 1, 3)}.get((cell, part), range(len(stacked)))
         for slot, part_of_gate in zip(slots, stacked, strict=True):
             placed[:, slot * gate : slot * gate + hidden] = part_of_gate.T

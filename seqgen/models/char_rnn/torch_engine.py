@@ -1,8 +1,8 @@
-"""The reference sampler of recurrent networks: the module itself, one step at a time, drawn from in numpy.
+"""The reference sampler of recurrent networks: the module itself, one step at a time, with draws in numpy.
 
-It runs in the module's dtype and on its device. PyTorch's matrix products depend on the batch in the last bits: in
-float64 lanes are therefore computed one by one, which keeps the promise "the same bits in any batch"; in float32
-they are computed together, and the promise holds to rounding.
+It runs in the module's dtype and on its device. The last bits of PyTorch's matrix products depend on the batch. In
+float64, lanes are therefore computed one by one, so that samples are identical in any batch; in float32 they are
+computed together, and samples are identical up to rounding.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class CharRNNEngine(Engine):
         return out.output(log_probs=self._request.log_probs)
 
     def _step(self, lanes: np.ndarray) -> np.ndarray:
-        """Advance the hidden state of `lanes` by their previous symbols; the logits (lanes, V) in float64."""
+        """Advance the hidden state of `lanes` by their previous symbols; return the logits (lanes, V) in float64."""
         if self._hidden.dtype == np.float64 and len(lanes) > 1:
             return np.concatenate([self._step(lane) for lane in lanes[:, None]])
         inputs = torch.as_tensor(self._previous[lanes][:, None], device=self._device)
         hidden = torch.as_tensor(self._hidden[lanes], device=self._device)
-        # clones, because matrix products may differ in the last bit with the alignment of their operands
+        # clones, because the last bit of a matrix product can depend on the alignment of its operands
         state = [tuple(part[None].clone() for part in layer.unbind(1)) for layer in hidden.unbind(1)]
         logits, after = self._model(inputs, state)
         self._hidden[lanes] = self._gather(after)
@@ -100,5 +100,5 @@ class CharRNNEngine(Engine):
 
     @staticmethod
     def _gather(state: list[tuple[torch.Tensor, ...]]) -> np.ndarray:
-        """A module's state as (lanes, L, parts, H)."""
+        """Return a module's state as (lanes, L, parts, H)."""
         return torch.stack([torch.stack([part[0] for part in layer], 1) for layer in state], 1).cpu().numpy()

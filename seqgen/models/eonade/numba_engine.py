@@ -1,7 +1,8 @@
-"""The fused sampler of EoNADE: whole images in any order, the first hidden layer's sums carried along.
+"""The fused sampler of EoNADE: draws whole images in any order and keeps running sums of the first hidden layer.
 
-A dimension costs two row additions, an inner product for each level but one, and the deeper layers a matrix product
-each, which the lanes of a thread share. Legend: B lanes, F hidden units, D dimensions, L levels.
+A dimension costs two row additions, an inner product per level except the first, and a matrix product per deeper layer,
+which is computed for all lanes of a thread together.
+Legend: B lanes, F hidden units, D dimensions, L levels.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -34,14 +35,14 @@ _TOKEN = int(Purpose.TOKEN)
 
 
 class Packed(NamedTuple):
-    """What the kernel reads.
+    """The weights and sizes that the kernel reads.
 
     Attributes:
         hidden: F. size: F padded to whole blocks.
-        matrices: packed rows of `size`, D of them from mask_at and D · (L - 1) from inputs_at and outputs_at on; and
+        matrices: packed rows of `size`, D of them from mask_at and D · (L - 1) from inputs_at and outputs_at on; then
             the matrices of the deeper layers, one after another from deeper_at on.
         biases: (layers, size), of the hidden layers. output_bias: (D, L - 1).
-        places: (D,) where a dimension lies in an image (C, H, W).
+        places: (D,), the place of each dimension in an image (C, H, W).
     """
 
     hidden: int
@@ -113,7 +114,7 @@ def draw_images(packed, lanes, seed, pixels, orders, controls, log_probs, made):
     `packed`, `pixels` (flat) and `controls` are `Packed`, `PixelState` and `LaneControlArrays` as plain tuples.
 
     Args:
-        orders: (B, D). log_probs: (B, 2, C·H·W), or (B, 2, 0) if nobody wants them.
+        orders: (B, D). log_probs: (B, 2, C·H·W), or (B, 2, 0) if they are not requested.
     """
     p, pixels, controls = Packed(*packed), PixelState(*pixels), LaneControlArrays(*controls)
     size, places, biases = p.size, p.places, p.biases

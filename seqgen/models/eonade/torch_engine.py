@@ -1,4 +1,4 @@
-"""The reference sampler of EoNADE: the first layer's sums so far, to which every dimension adds its columns."""
+"""The reference sampler of EoNADE: running sums of the first layer, to which every dimension adds its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference sampler of FVSBN: the logits so far, to which every pixel of level 1 adds its column of the weights."""
+"""The reference sampler of FVSBN: running logits, to which every pixel of level 1 adds its column of the weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqgen.image.one_by_one import OneByOneEngine
 
 
 class FVSBNEngine(OneByOneEngine):
-    """Samples an `FVSBN` with PyTorch; a lane's running sums are the D logits as far as they are known."""
+    """Samples an `FVSBN` with PyTorch; a lane's running sums are the D logits given the pixels drawn so far."""
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request, model=model)

@@ -1,4 +1,4 @@
-"""Log-densities of observations in every state; each row is summed in one order, whatever stands beside it.
+"""Log-densities of observations in every state; each row is summed in a fixed order, independently of other rows.
 
 Legend: T observations, D dimensions, R rows of parameters (states, or states times components), K states.
 """
@@ -17,12 +17,12 @@ _LOG_2PI = math.log(2.0 * math.pi)
 
 @kernel
 def gaussian_log_density(x, means, factors, out):
-    """Multivariate normals.
+    """Compute the log-densities of multivariate normals.
 
     Args:
         x: (T, D). means: (R, D).
         factors: (R, D, 1) standard deviations, or (R, D, D) lower Cholesky factors of the covariances.
-        out: (T, R) gets the log-densities.
+        out: (T, R), filled with the log-densities.
     """
     rows, dims = means.shape
     diagonal = factors.shape[2] == 1
@@ -66,7 +66,7 @@ def mixture_log_density(parts, log_weights, out):
 
 @kernel
 def poisson_log_density(x, rates, out):
-    """Independent Poisson counts x (T, D) with rates (K, D) into out (T, K)."""
+    """Compute the log-probabilities of independent Poisson counts x (T, D) with rates (K, D), into out (T, K)."""
     states, dims = rates.shape
     log_rates = np.log(rates)
     for t in range(len(x)):
@@ -76,6 +76,6 @@ def poisson_log_density(x, rates, out):
         for k in range(states):
             total = -factorials
             for d in range(dims):
-                # 0 log 0 is 0: a rate of 0 allows the count 0
+                # 0 log 0 is 0: with rate 0, the count 0 has probability 1
                 total += (x[t, d] * log_rates[k, d] if x[t, d] > 0 else 0.0) - rates[k, d]
             out[t, k] = total

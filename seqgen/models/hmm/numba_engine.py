@@ -1,7 +1,8 @@
-"""The fused sampler of HMMs and Gaussian mixtures; see `numba_sampling` for its loops.
+"""The fused sampler of HMMs and Gaussian mixtures; `numba_sampling` contains its loops.
 
-Without a repetition penalty the controls only depend on the hidden state, so they are applied once to every row
-of the emission and cost nothing afterwards. Legend: B lanes, N symbols, D dimensions, K states, V symbols.
+Without a repetition penalty, the controls depend only on the hidden state, so they are applied once to every row of
+the emission and cost nothing afterwards.
+Legend: B lanes, N symbols, D dimensions, K states, V symbols.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from seqgen.threads import Workers
 
 
 class HMMState(NamedTuple):
-    """What is kept of every lane.
+    """The state of every lane.
 
     Attributes:
         index: (B,) int64, of the samples. position: (B,) int64, of the next observation.
-        hidden: (B,) int64, the last state; at position 0 that of the first observation.
+        hidden: (B,) int64, the last state; at position 0, that of the first observation.
         first_log_prob: (B,) float64, the log-probability of the first state.
     """
 
@@ -83,7 +84,7 @@ class HMMEngine(Engine):
         own.first_log_prob[lanes] = np.log(first[states])
 
     def _first_state(self, start: Start) -> np.ndarray:
-        """Distribution of the state at position 0, (K,)."""
+        """Return the distribution of the state at position 0, (K,)."""
         state = conditioned_state(start, len(self._chain.start))
         if state is not None:
             return self._chain.transition[state]
@@ -122,7 +123,7 @@ class HMMEngine(Engine):
         states: np.ndarray,
         drawn: Arrays,
     ) -> dict[str, np.ndarray]:
-        """log p(x_t, z_t | z_{t-1}) under the model and after the controls, each (B, N)."""
+        """Return log p(x_t, z_t | z_{t-1}) under the model and after the controls, each (B, N)."""
         model, after = np.zeros(states.shape), np.zeros(states.shape)
         log_transition = self._chain.log()[1]
         for b in lanes:

@@ -1,11 +1,11 @@
 """Inference in HMMs: filter, forward-backward, Viterbi and posterior paths (Rabiner, "A tutorial on hidden Markov
 models", Proc. IEEE 77, 1989).
 
-The fast kernels use normalised probabilities. A state whose probability underflows is lost to them. If all transitions
-have at least the probability `DENSE`, that has no effect, because each state is reached again from all others with
-more. Otherwise the state may be the only way to what is observed later: the kernels then stop, and the sequence is
-computed by the kernels in logarithms (`log_…`).
-Legend: K states, P padded to whole vectors, T observations, S sequences that lie one after another, V symbols.
+The fast kernels use normalised probabilities, in which a state's probability may underflow to 0. If all transitions
+have at least the probability `DENSE`, this has no effect, because more reaches the state from all others. Otherwise
+later observations may be possible only through this state: the fast kernels then stop, and the kernels in logarithms
+(`log_…`) process the sequence.
+Legend: K states, P padded to whole vectors, T observations, S sequences, one after another, V symbols.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -29,7 +29,7 @@ _POSTERIOR = int(Purpose.POSTERIOR)
 
 @inline
 def _total(row):
-    """The sum, in four chains."""
+    """Return the sum, in four chains."""
     size = len(row)
     whole = size - size % 4
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -45,7 +45,7 @@ def _total(row):
 
 @inline
 def _filter_step(predicted, density, now, out):
-    """now = predicted * density / norm, and `out` the same without padding; returns the norm."""
+    """Set now = predicted * density / norm, and `out` to the same without padding; return the norm."""
     size = len(out)
     for j in range(size):
         now[j] = predicted[j] * density[j]
@@ -59,7 +59,7 @@ def _filter_step(predicted, density, now, out):
 
 @inline
 def _loses(predicted, log_density, filtered):
-    """Whether a state is possible but its probability is too small to be continued."""
+    """Return whether the probability of a possible state is too small to be continued."""
     lost = False
     for j in range(len(filtered)):
         lost |= filtered[j] < TINY and predicted[j] > 0.0 and log_density[j] > -np.inf
@@ -68,16 +68,16 @@ def _loses(predicted, log_density, filtered):
 
 @kernel
 def forward(predicted, transition, relative, log_density, rows, sparse, out, norms):
-    """Filter one sequence, or go on with one.
+    """Filter one sequence, or continue one.
 
     Args:
-        predicted: (K,) probability of the first state.
-        transition: (P, P), rows are from, padded with zeros (`square.padded`).
+        predicted: (K,) distribution of the first state.
+        transition: (P, P), from rows to columns, padded with zeros (`square.padded`).
         relative: (N, K) densities, that of observation t in row rows[t]; rows: (T,).
         log_density: (N, K), the logarithms of the densities, not relative.
         sparse: whether any transition has a probability below `DENSE`.
-        out: (T, K) gets p(state | observations so far); with one row only the last is kept.
-        norms: (T,) gets p(observation | observations before), in units of the row's largest density.
+        out: (T, K), filled with p(state | observations so far); if it has one row, only the last is kept.
+        norms: (T,), filled with p(observation | previous observations), in units of the row's largest density.
 
     Returns:
         whether every norm is above `TINY` and, if `sparse`, no state was lost.
@@ -99,15 +99,15 @@ def forward(predicted, transition, relative, log_density, rows, sparse, out, nor
 def forward_backward(
     start, transition, backward, relative, log_density, rows, sparse, bounds, posteriors, pairs, norms, failed
 ):
-    """Posteriors of states and of pairs of states, for S sequences.
+    """Compute posteriors of states and of pairs of states, for S sequences.
 
     Args:
         start: (K,). transition, relative, log_density, rows, sparse, norms: as in `forward`. backward: the transpose of
             transition.
-        bounds: (S + 1,), where the sequences begin and end.
-        posteriors: (T, K) gets p(state | all observations).
-        pairs: (K, K) to which expected transitions are added, each still to be multiplied by `transition`.
-        failed: (S,) bool, set where a norm is too small or a state was lost; nothing is added to `pairs` for those.
+        bounds: (S + 1,), the bounds of the sequences.
+        posteriors: (T, K), filled with p(state | all observations).
+        pairs: (K, K) to which expected transitions are added, each yet to be multiplied by `transition`.
+        failed: (S,) bool, set where a norm is too small or a state was lost; such sequences add nothing to `pairs`.
     """
     size = len(start)
     row, now, beta = np.zeros(len(transition)), np.zeros(len(transition)), np.zeros(len(transition))
@@ -144,13 +144,13 @@ def forward_backward(
 
 @kernel
 def viterbi(log_start, log_transition, log_backward, log_density, rows, best, path):
-    """The most likely path into `path` (T,); returns its log-probability. Of equals the lower state is taken.
+    """Write the most likely path to `path` (T,); return its log-probability. Ties go to the lower state.
 
     Args:
-        log_start: (K,). log_transition: (P, P) padded with -inf. log_backward: (K, K), the transpose, as it is.
+        log_start: (K,). log_transition: (P, P) padded with -inf. log_backward: (K, K), the transpose, not padded.
         log_density: (N, K), that of observation t in row rows[t].
-        best: (T, K) gets, for each state, the log-probability of the best path that ends there. Which state it
-            came from is found again on the way back, for one state a step, instead of being stored for all.
+        best: (T, K), filled with the log-probability of the best path that ends in each state. Predecessors are not
+            stored: the backward pass computes them again, for one state per step.
     """
     steps, size = best.shape
     row, now = np.empty(len(log_transition)), np.full(len(log_transition), -np.inf)
@@ -181,8 +181,8 @@ def posterior_paths(log_filtered, log_backward, seed, first, paths):
     """Draw paths (n, T) from p(states | observations), last state first (forward filtering, backward sampling).
 
     Args:
-        log_filtered: (T, K) logarithm of what `forward` gives. log_backward: log transition, transposed.
-        seed: of the noise. first: index of the first path.
+        log_filtered: (T, K) logarithm of the output of `forward`. log_backward: log transition, transposed.
+        seed: of the random numbers. first: index of the first path.
     """
     steps, size = log_filtered.shape
     sums = np.empty(size)
@@ -232,7 +232,7 @@ def _log_sum(values):
 
 @kernel
 def log_forward(log_predicted, log_transition, log_density, out, norms):
-    """`forward` in logarithms throughout; returns the first observation that is impossible, or -1."""
+    """Filter in logarithms, as `forward`; return the first observation that is impossible, or -1."""
     steps, size = log_density.shape
     work = np.empty(size)
     for t in range(steps):
@@ -253,7 +253,7 @@ def log_forward(log_predicted, log_transition, log_density, out, norms):
 
 @kernel
 def log_backward(log_transition, log_density, norms, posteriors, pairs):
-    """Turn the log-filter in `posteriors` into posteriors, and add the expected transitions to `pairs`."""
+    """Replace the log-filter in `posteriors` by posteriors, and add the expected transitions to `pairs`."""
     steps, size = log_density.shape
     beta, later, work = np.zeros(size), np.zeros(size), np.empty(size)
     for t in range(steps - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""How observations are drawn given the hidden states, for each kind of emission.
+"""Draws of observations given the hidden states, for each kind of emission.
 
 Legend: B lanes, N symbols, D dimensions, K states, V symbols.
 """
@@ -19,28 +19,28 @@ Arrays = dict[str, np.ndarray]
 
 
 class Observer:
-    """Draws the observations of an emission that no control acts on."""
+    """Draws the observations of an emission without controls."""
 
     def begin(self, lanes: np.ndarray, start: Start) -> None:
-        """Samples begin in `lanes`."""
+        """Begin samples in `lanes`."""
 
     def state(self) -> Arrays:
-        """What is kept for each lane."""
+        """Return the state of all lanes."""
         return {}
 
     def restored(self) -> None:
-        """The arrays of `state` were overwritten."""
+        """Update what depends on the arrays of `state` after they were overwritten."""
 
     def room(self, shape: tuple[int, int]) -> Arrays:
-        """Empty arrays for the draws of (B, N) steps: "symbols" (B, N, max(1, D)) and what else there is."""
+        """Allocate the draws of (B, N) steps: "symbols" (B, N, max(1, D)), and arrays specific to the emission."""
         raise NotImplementedError
 
     def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
-        """Fill `drawn` for `lanes`; several threads may do so for different lanes."""
+        """Fill `drawn` for `lanes`; threads may do this concurrently for different lanes."""
         raise NotImplementedError
 
     def log_drawn(self, lane: int, states: np.ndarray, x: np.ndarray, drawn: Arrays) -> np.ndarray | None:
-        """Log-probability of each observation of a lane after the controls; None if they change nothing."""
+        """Return the log-probability of each observation of a lane after the controls; None if they change nothing."""
         return None
 
 
@@ -83,9 +83,9 @@ class Vectors(Observer):
 
 
 class Symbols(Observer):
-    """Categorical symbols, which controls may reshape.
+    """Categorical symbols, whose distribution controls may change.
 
-    Lanes with the same controls share a table, by their key. A repetition penalty has no table: what it does
+    Lanes with the same controls share a table, found by its key. A repetition penalty has no table, because its effect
     depends on the symbols so far.
     """
 
@@ -100,7 +100,7 @@ class Symbols(Observer):
 
     def begin(self, lanes: np.ndarray, start: Start) -> None:
         if start.controls.reshapes:
-            # said here, before anything is drawn, also where a penalty will change the rows later
+            # raises errors before anything is drawn, even if a penalty will change the rows later
             controlled(self._log_p, start.controls)
         self._controls.begin(lanes, start.controls, start.prompt)
         self._tabulate(lanes)
@@ -112,7 +112,7 @@ class Symbols(Observer):
         self._tabulate(np.arange(len(self._keys)))
 
     def _tabulate(self, lanes: np.ndarray) -> None:
-        """Find or make the table of each of `lanes`, and forget those that no lane uses."""
+        """Find or create the table of each of `lanes`, and delete tables that no lane uses."""
         controls = self._controls
         for lane in lanes.tolist():
             key = b""
@@ -144,7 +144,7 @@ class Symbols(Observer):
             draw_integers(table, np.array(some), steps, drawn)
 
     def _draw_penalised(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> np.ndarray:
-        """Draw for the lanes with a repetition penalty; returns the others."""
+        """Draw for the lanes with a repetition penalty; return the others."""
         controls = self._controls
         penalised = controls.parameters[lanes, 0] != 0.0
         loops.sample_penalised(
@@ -170,7 +170,7 @@ def draw_integers(table: GuideTable, lanes: np.ndarray, steps: Steps, drawn: Arr
 
 
 def observer(emission: Emission, request: Request) -> Observer:
-    """The observer for an emission."""
+    """Return the observer of an emission."""
     if isinstance(emission, Categorical):
         return Symbols(emission, request)
     if isinstance(emission, Poisson):

@@ -1,7 +1,7 @@
 """The sampling loops of HMMs: states first, then observations given the states, lane by lane.
 
-The noise is what `seqgen.models.hmm.torch_engine` lays down. It is made in blocks ahead of the dependent steps, and a
-categorical draw is a few operations on the word itself (see `seqgen.models.hmm.inverse_cdf`).
+The random numbers are specified in `seqgen.models.hmm.torch_engine`. They are generated in blocks before the dependent
+steps, and a categorical draw is a few operations on the word itself (see `seqgen.models.hmm.inverse_cdf`).
 Legend: B lanes, N symbols, D dimensions, K states, V symbols, R rows of parameters (states times components).
 """
 
@@ -27,7 +27,7 @@ _STATE, _EMISSION, _COMPONENT = int(Purpose.STATE), int(Purpose.EMISSION), int(P
 
 @inline
 def _draw(thresholds, guide, bits, row, word):
-    """The place in `thresholds` that the word draws in a row; indices are unsigned, so none is tested for a sign."""
+    """Return the place in `thresholds` that the word draws in a row; indices are unsigned, so no sign is tested."""
     place = np.uint64(guide[(row << bits) + (np.uint64(word) >> (np.uint64(32) - bits))])
     while thresholds[place] < word:
         place += np.uint64(1)
@@ -35,10 +35,10 @@ def _draw(thresholds, guide, bits, row, word):
 
 
 class Steps(NamedTuple):
-    """Which steps of which samples are drawn. Kernels take it, and a `GuideTable`, apart where they begin.
+    """The steps and samples to draw. Kernels unpack it, and a `GuideTable`, at their start.
 
     Attributes:
-        seed: of the noise. counts: (B,) int64 steps. index, position: (B,) int64, of the samples and in them.
+        seed: of the random numbers. counts: (B,) int64 steps. index, position: (B,) int64, of samples and within them.
         states: (B, N) int64, the hidden states.
     """
 
@@ -51,7 +51,7 @@ class Steps(NamedTuple):
 
 @kernel
 def first_states(seed, indices, table, out):
-    """The state at position 0 of each sample, from a table of one row."""
+    """Draw the state at position 0 of each sample, from a table of one row."""
     thresholds, guide, _, bits = table
     for k in range(len(indices)):
         word = np.uint32(philox4(seed, np.uint64(indices[k]), np.uint64(0), _STATE)[0])
@@ -60,11 +60,11 @@ def first_states(seed, indices, table, out):
 
 @kernel
 def sample_states(lanes, steps, hidden, table):
-    """Walk the hidden chain of `lanes`; the states of `steps` are filled in.
+    """Sample the hidden chain of `lanes`, filling in the states of `steps`.
 
     Args:
         steps, table: `Steps`, and the `GuideTable` of the transition rows, as plain tuples.
-        hidden: (B,) the state before, which becomes the last; before position 0 it is the first one itself.
+        hidden: (B,) the previous state, replaced by the last one; before position 0 it is the first state itself.
     """
     seed, counts, index, position, states = steps
     thresholds, guide, _, bits = table
@@ -163,7 +163,7 @@ def sample_gaussian(lanes, steps, rows, means, factors, symbols):
 def sample_penalised(lanes, steps, log_p, controls, symbols, log_drawn):
     """Draw symbols (B, N, 1) from log_p (K, V) where the controls depend on the symbols so far.
 
-    `log_drawn` (B, N) gets their log-probabilities after the controls.
+    `log_drawn` (B, N) is filled with their log-probabilities after the controls.
     """
     seed, counts, index, position, states = steps
     controls = LaneControlArrays(*controls)

@@ -1,8 +1,9 @@
 """Products of a row with a small square matrix in vector registers: sums of products, and maxima of sums.
 
-LLVM's own vector loops are four vectors wide and leave the 8 to 24 columns of a usual HMM to scalar code. Here
-matrices are padded to whole vectors of 8 float64, and 16 columns are done together. Each column is summed in two
-chains over the rows, in the same order on every machine. Legend: P padded size.
+LLVM's own vector loops are four vectors wide and leave the 8 to 24 columns of a typical HMM to scalar code. Here
+matrices are padded to whole vectors of 8 float64, and 16 columns are computed together. Each column is summed in two
+chains over the rows, in the same order on every machine.
+Legend: P padded size.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -23,7 +24,7 @@ _VECTOR = ir.VectorType(_DOUBLE, WIDTH)
 
 
 def padded(matrix: np.ndarray, value: float) -> np.ndarray:
-    """A square matrix (K, K) with rows and columns of `value` added up to a multiple of 8."""
+    """Pad a square matrix (K, K) with rows and columns of `value` to a multiple of 8."""
     size = len(matrix)
     whole = -(-size // WIDTH) * WIDTH
     out = np.full((whole, whole), value)
@@ -32,7 +33,7 @@ def padded(matrix: np.ndarray, value: float) -> np.ndarray:
 
 
 def _columns(vectors: int, maxima: bool):
-    """An intrinsic that does `vectors` vectors of columns."""
+    """Return an intrinsic that computes `vectors` vectors of columns."""
 
     @intrinsic
     def columns(typingctx, row, matrix, out, first):
@@ -106,7 +107,7 @@ _max_one, _max_two = _columns(1, True), _columns(2, True)
 
 @inline
 def times(row, matrix, out):
-    """out (P,) = row (P,) @ matrix (P, P); all contiguous float64."""
+    """Compute out (P,) = row (P,) @ matrix (P, P); all contiguous float64."""
     size, first = len(matrix), 0
     while first + 2 * WIDTH <= size:
         _sum_two(row, matrix, out, first)
@@ -117,7 +118,7 @@ def times(row, matrix, out):
 
 @inline
 def best_sums(row, matrix, out):
-    """out[j] = max over i of row[i] + matrix[i, j], with matrix (P, P); all contiguous float64."""
+    """Compute out[j] = max over i of row[i] + matrix[i, j], with matrix (P, P); all contiguous float64."""
     size, first = len(matrix), 0
     while first + 2 * WIDTH <= size:
         _max_two(row, matrix, out, first)

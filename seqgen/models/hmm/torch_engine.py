@@ -1,9 +1,10 @@
 """The reference sampler of HMMs and Gaussian mixtures: one step at a time over the lanes, in float64.
 
-The noise, which the fused engine reproduces: for each purpose a sample has one sequence of 32-bit words, four to
-a Philox block. Position t takes word t of STATE for the hidden state, word t of COMPONENT for the component of a
-mixture, and words tD … tD + D - 1 of EMISSION for the D numbers of the observation (one for a symbol). Integers
-are drawn by inverse CDF, normals by the normal quantile function. Legend: B lanes, D dimensions, K states.
+Random numbers, which the fused engine reproduces: for each purpose, a sample has one sequence of 32-bit words, four
+per Philox block. Position t uses word t of STATE for the hidden state, word t of COMPONENT for the component of a
+mixture, and words tD … tD + D - 1 of EMISSION for the D numbers of the observation (one for a symbol). Integers are
+drawn by inverse CDF, normals by the normal quantile function.
+Legend: B lanes, D dimensions, K states.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class HMMEngine(Engine):
         self._first[lanes] = self._first_state(start).numpy()
 
     def _first_state(self, start: Start) -> Tensor:
-        """Distribution of the state at position 0, (K,)."""
+        """Return the distribution of the state at position 0, (K,)."""
         state = conditioned_state(start, len(self._start))
         if state is not None:
             return self._transition[state]
@@ -97,7 +98,7 @@ class HMMEngine(Engine):
         return StepOutput(symbols, counts.copy(), np.zeros(lanes, bool), {name: extra[name] for name in kept})
 
     def _step(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
-        """Draw states and observations at the present position of `lanes`, with their log-probabilities."""
+        """Draw states and observations at the current position of `lanes`; return them with their log-probabilities."""
         first = torch.tensor(self._position[lanes] == 0)[:, None]
         rows = torch.where(first, torch.tensor(self._first[lanes]), self._transition[self._hidden[lanes]])
         states = self._categorical(rows, lanes, rng.Purpose.STATE)
@@ -174,13 +175,13 @@ class HMMEngine(Engine):
         log_prob = torch.logsumexp(mixing.log() + each.log_prob(x[:, None]), -1)
         return {"symbols": x.numpy(), "components": components, "log_prob": log_prob.numpy()}
 
-    # ---- noise ------------------------------------------------------------------------------------------
+    # ---- random numbers ---------------------------------------------------------------------------------
 
     def _uniforms(self, lanes: np.ndarray, purpose: rng.Purpose, dims: int = 1) -> np.ndarray:
-        """The uniforms (lanes, dims) of the present position of `lanes`."""
+        """Return the uniforms (lanes, dims) of the current position of `lanes`."""
         number = self._position[lanes, None] * dims + np.arange(dims)
         return rng.to_uniform(rng.numbered_words(self._seed, self._index[lanes, None], number, purpose))
 
     def _categorical(self, rows: Tensor, lanes: np.ndarray, purpose: rng.Purpose) -> np.ndarray:
-        """One draw from each row of weights."""
+        """Draw once from each row of weights."""
         return np.sum(cumulative(rows.numpy()) <= self._uniforms(lanes, purpose), -1)

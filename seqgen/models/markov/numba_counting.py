@@ -1,7 +1,8 @@
-"""Counting n-grams in an open-addressing hash table whose rows are the n-grams themselves, as int32 symbols.
+"""Counting of n-grams in an open-addressing hash table whose rows are the n-grams themselves, as int32 symbols.
 
-Nothing is stored but rows and counts, so memory is (4 N + 8) bytes a slot for N-grams. Linear probing; a slot
-whose count is 0 is free. Legend: C slots (a power of two), N symbols in a row.
+Only rows and counts are stored, so memory is (4 N + 8) bytes per slot for N-grams. Collisions are resolved by linear
+probing; a slot whose count is 0 is free.
+Legend: C slots (a power of two), N symbols in a row.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -24,13 +25,13 @@ def count(ids, position, context, rows, counts, used, limit):
 
     Args:
         ids: (T,) int32 symbols from FIRST_SYMBOL on, END_OF_SEQUENCE after every sequence.
-        position: where in `ids` to begin.
+        position: first position in `ids`.
         context: (N - 1,) int32, the symbols before `position` in the same sequence, BEGIN before its first.
         rows: (C, N) int32. counts: (C,) int64. used: slots in use.
-        limit: stop when that many slots are in use.
+        limit: stop when this many slots are in use.
 
     Returns:
-        (where it stopped, slots in use); it stops at T if there was room.
+        (the position after the last counted symbol, slots in use); the position is T unless the limit was reached.
     """
     size = rows.shape[1]
     row = np.empty(size, np.int32)
@@ -57,7 +58,7 @@ def move(old_rows, old_counts, rows, counts):
 
 @inline
 def _add(row, times, rows, counts):
-    """Add to the count of a row; returns 1 if the row is new."""
+    """Add `times` to the count of a row; return 1 if the row is new."""
     mixed = np.uint64(0)
     for k in range(len(row)):
         mixed = (mixed ^ np.uint64(row[k])) * _MIX

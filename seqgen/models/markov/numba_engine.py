@@ -1,6 +1,6 @@
 """The compiled sampler of Markov chains: sparse draws, and dense ones under controls or forced symbols.
 
-Legend: B lanes, N symbols in a step.
+Legend: B lanes, N symbols per step.
 """
 
 from __future__ import annotations

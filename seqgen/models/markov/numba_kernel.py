@@ -1,8 +1,9 @@
 """The loops of the compiled sampler of Markov chains.
 
-Without controls or forced symbols a draw looks at a few successors; with them it evaluates all V symbols, and the end.
-The structures `Automaton` and `Tables` (`model`), `MarkovState`, `LaneControlArrays` and `StepArrays` (`out`) come as
-plain tuples. Legend: B lanes, V vocabulary, F forced positions, S states.
+Without controls or forced symbols, a draw reads a few successors; with them, it evaluates all V symbols and the end.
+The structures `Automaton` and `Tables` (`model`), `MarkovState`, `LaneControlArrays` and `StepArrays` (`out`) are
+passed as plain tuples.
+Legend: B lanes, V vocabulary, F forced positions, S states.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -23,7 +24,7 @@ from seqgen.models.markov.numba_walk import successors, take
 
 @kernel
 def advance(model, lanes, counts, seed, state, out):
-    """Advance `lanes` by `counts` symbols, or to their end, from the model's own distribution."""
+    """Advance `lanes` by `counts` symbols, or to their end, drawing from the model's distribution."""
     a, tables, s, out = Automaton(*model[0]), Tables(*model[1]), MarkovState(*state), StepArrays(*out)
     for lane in lanes:
         _advance_plain(a, tables, lane, 0, counts[lane], seed, s, out)
@@ -52,7 +53,7 @@ def _advance_plain(a, tables, lane, begin, count, seed, s, out):
 
 @kernel
 def advance_controlled(model, lanes, counts, seed, state, controls, out):
-    """As `advance`, under controls; a lane that they leave nothing to draw makes no more symbols."""
+    """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw."""
     a, s = Automaton(*model[0]), MarkovState(*state)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
     outcomes = controls.allowed.shape[1]
@@ -85,7 +86,7 @@ def advance_controlled(model, lanes, counts, seed, state, controls, out):
 
 @kernel
 def advance_forced(model, lane, count, seed, state, messages, out):
-    """As `advance` for one lane up to the last forced position, towards which `messages` (F + 1, S) lead."""
+    """Advance one lane up to the last forced position, with the messages (F + 1, S) from later positions."""
     a, tables, s, out = Automaton(*model[0]), Tables(*model[1]), MarkovState(*state), StepArrays(*out)
     forced, wanted = s.forced[lane], out.log_probs.shape[2] > 0
     outcomes = a.symbols + (1 if a.ends else 0)
@@ -118,7 +119,7 @@ def advance_forced(model, lane, count, seed, state, messages, out):
 
 @inline
 def _draw_towards(probabilities, states, ahead, uniform):
-    """Draw a symbol in proportion to its probability times the message of its next state."""
+    """Draw a symbol with probability proportional to its probability times the message of its next state."""
     total = 0.0
     for v in range(len(probabilities)):
         total += probabilities[v] * ahead[states[v]]

@@ -1,4 +1,4 @@
-"""What the kernels of Markov chains read and write of B lanes; see `kernels.lanes`. Legend: F forced positions."""
+"""The lane state of the kernels of Markov chains; see `kernels.lanes`. Legend: F forced positions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 class MarkovState(NamedTuple):
-    """What is kept of every lane.
+    """The state of every lane.
 
     Attributes:
         index: (B,) uint64, of the samples. position: (B,) uint64, of the next symbol.
         state: (B,) int32, of the automaton.
-        forced: (B, F) int32, the symbols that a condition fixes, `bridging.FREE` where it fixes none.
+        forced: (B, F) int32, the symbols fixed by the condition, `bridging.FREE` where it fixes none.
     """
 
     index: np.ndarray  # type: ignore[assignment]  # tuple.index is hidden

@@ -1,6 +1,6 @@
-"""Building the automaton of a Markov chain: one pass over the n-grams of each length, and no copies of them.
+"""Construction of the automaton of a Markov chain: one pass over the n-grams of each length, without copying them.
 
-Legend: m-grams of one length, n of them in lexicographic order, c of them are contexts.
+Legend: m-grams of one length, n of them in lexicographic order; c of them are contexts.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -15,14 +15,14 @@ def match(grams, longer, starts, known):
 
     Args:
         grams: (m, n) int32. longer: (m + 1, l) int32, whose contexts begin at `starts` (c,).
-        known: (n,) int32, filled with the number of the context that an m-gram is, or -1.
+        known: (n,) int32, filled with the number of each m-gram among the contexts, or -1.
     """
     known[:] = -1
     row = 0
     for context in range(len(starts)):
         while row < grams.shape[1] and _compare(grams, row, longer, starts[context]) < 0:
             row += 1
-        # the beginning of a sequence is a context and no 1-gram
+        # the padding of a sequence is a context, but not a 1-gram
         if row < grams.shape[1] and _compare(grams, row, longer, starts[context]) == 0:
             known[row] = context
 
@@ -37,13 +37,13 @@ def _compare(grams, row, longer, column):
 
 @kernel
 def link(a, order, starts, known, discounted, states, entries, owner_below, owner):
-    """Fill in the states of one context length and their successors; the shorter lengths are done.
+    """Fill in the states of one context length and their successors; shorter lengths must be complete.
 
     Args:
         a: the automaton, `automaton.Automaton`.
-        order: the m-grams, `ngram_orders.Order`, m >= 2. starts: (c,) where its contexts begin.
-        known: (n,) the state that an m-gram is itself, or -1.
-        discounted: what smoothing takes from every count.
+        order: the m-grams, `ngram_orders.Order`, m >= 2. starts: (c,), where its contexts begin.
+        known: (n,) the state of each m-gram, or -1 if it is not a context.
+        discounted: the discount of smoothing, subtracted from every count.
         states: the first state of this length, and of the next shorter one.
         entries: the first successor of this length, and of the next shorter one.
         owner_below: (l,) the context, counted from 0, of each (m - 1)-gram. owner: (n,), filled likewise.

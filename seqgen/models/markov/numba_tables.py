@@ -1,7 +1,7 @@
-"""The automaton of a Markov chain as the compiled samplers read it: what one draw needs lies side by side.
+"""The automaton of a Markov chain in the layout of the compiled samplers: the data of one draw are adjacent.
 
-A draw reads one state, one guide and mostly one entry, so it costs about three cache lines however many
-successors there are. The guide (Chen and Asau 1974) says where to begin the search in the cumulative masses.
+A draw reads one state, one guide and usually one entry, so it costs about three cache lines for any number of
+successors. The guide (Chen and Asau 1974) gives the start of the search in the cumulative masses.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -30,10 +30,11 @@ class Tables(NamedTuple):
     """The fields of `Automaton` by state and by successor.
 
     Attributes:
-        states: (S,) first and count of the successors, parent, whether it is one of the longest contexts, the
-            mass of the state's own successors, and backoff, the mass of its parent's.
-        entries: (E,) threshold (`Automaton.cumulative`), symbol, next state, and for the k-th successor the
-            entry at which to begin if the uniform falls in the k-th of `count` equal parts of the own mass.
+        states: (S,) first and count of the successors, parent, whether the context has full length, the mass of the
+            state's own successors, and backoff, the mass of its parent's.
+        entries: (E,) threshold (`Automaton.cumulative`), symbol, next state, and for the k-th successor the entry at
+            which
+            the search begins if the uniform falls in the k-th of `count` equal parts of the own mass.
     """
 
     states: np.ndarray
@@ -41,7 +42,7 @@ class Tables(NamedTuple):
 
 
 def tables(automaton: Automaton) -> Tables:
-    """The tables of an automaton."""
+    """Build the tables of an automaton."""
     states = np.zeros(len(automaton.parent), STATE)
     states["first"] = automaton.first[:-1]
     states["count"] = np.diff(automaton.first)
@@ -72,18 +73,18 @@ def _guide(tables):
 
 @inline
 def token_uniform(seed, index, position):
-    """The uniform of 52 bits that the symbol at `position` of sample `index` is drawn with."""
+    """Return the 52-bit uniform of the symbol at `position` of sample `index`."""
     high, low, _, _ = philox4(seed, index, position, _TOKEN)
     return to_uniform53(high, low)
 
 
-# a call costs as much as a draw: the tables are many arguments
+# a call would cost as much as a draw, because the tables are many arguments
 @splice
 def step(tables, state, seed, index, position):
-    """Draw the symbol at `position` of sample `index` by inverse CDF: (symbol, next state).
+    """Draw the symbol at `position` of sample `index` by inverse CDF; return (symbol, next state).
 
-    The uniform runs over the masses of the state's successors, then over those of its parent, and so on; each
-    part is stretched to the unit interval again.
+    The unit interval is divided into the masses of the state's successors, then those of its parent, and so on; at each
+    parent, the uniform is rescaled to the unit interval.
     """
     here = tables.states[state]
     u = 0.0 if certain(here.count, here.backoff) else token_uniform(seed, index, position)
@@ -98,25 +99,25 @@ def step(tables, state, seed, index, position):
 
 @inline
 def certain(count, backoff):
-    """Whether a state has a single outcome, for which no noise is needed."""
+    """Return whether a state has a single outcome, so that no random number is needed."""
     return count == 1 and backoff == 0.0
 
 
 @inline
 def stretched(u, own, backoff):
-    """The uniform for the parent, from one that lies beyond a state's own mass."""
+    """Rescale a uniform beyond a state's own mass to the uniform for its parent."""
     return min((u - own) / backoff, _BELOW_ONE)
 
 
 @inline
 def part(u, own, count):
-    """In which of `count` equal parts of the own mass the uniform lies."""
+    """Return in which of `count` equal parts of the own mass the uniform lies."""
     return min(np.int32(u / own * count), count - 1)
 
 
 @inline
 def found_from(tables, state, context, entry, u):
-    """Search from `entry` of `context` on, which `state` has fallen back to: (symbol, next state)."""
+    """Search from `entry` of `context` on, to which `state` has backed off; return (symbol, next state)."""
     while tables.entries[entry].threshold <= u:
         entry += 1
     symbol, after = tables.entries[entry].symbol, tables.entries[entry].next
@@ -127,10 +128,11 @@ def found_from(tables, state, context, entry, u):
 
 @inline
 def _after(tables, state, at, symbol, after):
-    """The state after a symbol that was drawn from the shorter context `at`, where `after` follows.
+    """Return the state after a symbol drawn from the shorter context `at`, whose next state is `after`.
 
-    The symbol may be among the successors of a longer context as well, and then what was seen with that context
-    follows. The longest contexts have their parents' next states, because the oldest symbol is forgotten.
+    The symbol may also be a successor of a longer context, whose next state then applies. Contexts of full length have
+    the
+    next states of their parents, because the oldest symbol is dropped.
     """
     if tables.states[state].longest == 1:
         state = tables.states[state].parent

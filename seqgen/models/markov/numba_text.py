@@ -1,6 +1,6 @@
-"""Many texts from many symbols: the pieces of text are copied in compiled code and Python only cuts the result.
+"""Conversion of many symbols to many texts: compiled code copies the pieces of text, and Python only splits the result.
 
-A piece of text is kept as UTF-8 in slots of 16 bytes, so that copying one is mostly a single vector move.
+A piece of text is stored as UTF-8 in slots of 16 bytes, so that copying it is usually a single vector move.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -18,7 +18,7 @@ _SEPARATORS = "\n\0\x1e\x1f"
 
 
 def separable(pieces: Iterable[Any]) -> bool:
-    """Whether some character is left that can stand between texts made of these pieces."""
+    """Return whether there is a character that can separate texts made of these pieces."""
     return bool(_unused(pieces))
 
 
@@ -27,11 +27,11 @@ def _unused(pieces: Iterable[Any]) -> str:
 
 
 class Texts:
-    """Puts texts together, one piece of text a symbol.
+    """Concatenates texts, one piece of text per symbol.
 
     Args:
         pieces: the text of every symbol; they must be `separable`.
-        between: what stands between two pieces, ASCII.
+        between: the separator between two pieces, ASCII.
     """
 
     def __init__(self, pieces: Iterable[Any], between: str = "") -> None:
@@ -45,7 +45,7 @@ class Texts:
         self._slots = np.frombuffer(padded, np.uint8).reshape(-1, _SLOT).copy()
 
     def join(self, symbols: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> list[str]:
-        """The texts of symbols[begins[m] : ends[m]]."""
+        """Return the texts of symbols[begins[m] : ends[m]]."""
         size = _measure(symbols, begins, ends, self._sizes)
         written = np.empty(size + _SLOT, np.uint8)
         used = _write(

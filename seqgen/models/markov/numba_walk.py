@@ -1,6 +1,6 @@
 """Probabilities on the automaton of a Markov chain (`seqgen.models.markov.automaton`), compiled.
 
-Legend: V vocabulary; symbol V is the end. `a` is always the automaton.
+Legend: a automaton, V vocabulary; symbol V is the end.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -17,7 +17,7 @@ ROOT = 0
 
 @inline
 def take(a, state, symbol):
-    """Probability of `symbol` and the state after it."""
+    """Return the probability of `symbol` and the state after it."""
     scale = 1.0
     while True:
         low, high = a.first[state], a.first[state + 1] - 1
@@ -56,7 +56,7 @@ def successors(a, state, probabilities, states):
 
 @kernel
 def score(a, state, row, log_probs):
-    """Fill `log_probs` (T,) with those of the symbols `row` (T,) from `state` on, in nats."""
+    """Fill `log_probs` (T,) with the log-probabilities, in nats, of the symbols `row` (T,) from `state` on."""
     for t in range(len(row)):
         probability, state = take(a, state, row[t])
         log_probs[t] = math.log(probability) if probability > 0.0 else -np.inf

@@ -1,8 +1,8 @@
-"""Whole samples of Markov chains, many in one kernel call: the samples of a stream without its chunks.
+"""Whole samples of Markov chains, many per kernel call: the samples of a stream without its chunks.
 
-Several samples are drawn in turns, because a draw mostly waits for memory and the waits then overlap. The rest is
-as in `numba_tables.step`, in other order.
-Legend: G samples drawn in turns, R symbols of room for each.
+Several samples are drawn in turns, because a draw mostly waits for memory and the waits then overlap. Otherwise the
+draws are those of `numba_tables.step`, in a different order.
+Legend: G samples drawn in turns, R symbols of space for each.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -27,8 +27,8 @@ from seqgen.models.markov.numba_tables import (
 )
 from seqgen.models.markov.numba_text import Texts, separable
 
-# what is being drawn in turn: the state, the shorter context that it has fallen back to, whether u is still to be
-# drawn, the row of symbols and how many it holds, and the sample with its length so far
+# a sample being drawn: the state, the shorter context to which it has backed off, whether u is yet to be drawn, the row
+# of symbols and the number in it, and the index of the sample and its length so far
 LANE = np.dtype(
     [("state", "i4"), ("context", "i4"), ("fresh", "i4"), ("row", "i4"), ("u", "f8"), ("filled", "i8"),
      ("sample", "i8"), ("length", "i8")]
@@ -43,7 +43,7 @@ class WholeSamples:
     """Draws whole samples of one chain and decodes them in bulk.
 
     Args:
-        tables: the chain. end: the symbol that ends a sample. codec: of its symbols.
+        tables: the chain. end: the symbol that ends a sample. codec: of the symbols.
     """
 
     def __init__(self, tables: Tables, end: int, codec: Codec) -> None:
@@ -55,13 +55,13 @@ class WholeSamples:
     def sample(
         self, state: int, n: int, length: int | None, *, seed: int, start: int, threads: int
     ) -> list[Any]:
-        """The samples `start` to `start + n - 1` as texts or lists of symbols.
+        """Return the samples `start` to `start + n - 1` as texts or lists of symbols.
 
         Args:
-            state: where every sample begins. n: how many.
-            length: most symbols in a sample; None needs a chain whose samples end.
-            seed: of the noise. start: index of the first sample.
-            threads: how many share the work.
+            state: initial state of every sample. n: number of samples.
+            length: maximum length of a sample; None requires a chain whose samples end.
+            seed: of the random numbers. start: index of the first sample.
+            threads: number of threads.
         """
         threads = min(threads, -(-n // _FEWEST_PER_THREAD))
         if threads == 1:
@@ -80,7 +80,7 @@ class WholeSamples:
         samples: list[Any] = []
         while (done := len(samples)) < n:
             turns = min(_TURNS, n - done)
-            # an odd stride keeps the rows off each other's cache sets
+            # an odd stride places the rows in different cache sets
             symbols = np.empty((turns, room + 24), np.int32)
             begins = np.empty(min(n - done, symbols.size), np.int64)
             ends = np.empty_like(begins)
@@ -96,7 +96,7 @@ class WholeSamples:
         return samples
 
     def _decode(self, symbols: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> list[Any]:
-        """The samples symbols[begins[m] : ends[m]]."""
+        """Decode the samples symbols[begins[m] : ends[m]]."""
         if self._texts is not None:
             return self._texts.join(symbols, begins, ends)
         spans = zip(begins.tolist(), ends.tolist(), strict=True)
@@ -105,10 +105,11 @@ class WholeSamples:
 
 @kernel
 def _draw_whole(tables, start, end, seed, first, most, symbols, begins, ends):
-    """Draw samples from index `first` on, each into a row (G, R) of `symbols`; returns how many are whole.
+    """Draw samples from index `first` on, each into a row (G, R) of `symbols`; return the number of complete samples.
 
-    A row takes another sample while it is at most half full. A sample that does not fit, and those after it,
-    are left to the next call.
+    A row takes another sample while it is at most half full. A sample that does not fit, and all later ones, are left
+    to
+    the next call.
     """
     turns, room = symbols.shape
     lanes = np.zeros(turns, LANE)
@@ -119,7 +120,7 @@ def _draw_whole(tables, start, end, seed, first, most, symbols, begins, ends):
         _begin(lanes[g], g, start, room, begins)
     taken, running, whole = turns, turns, len(begins)
     while running > 0:
-        # one kind of read after the other, so that those of all lanes overlap
+        # one kind of read at a time, so that the reads of all lanes overlap
         for g in range(running):
             heres[g] = tables.states[lanes[g].context]
         for g in range(running):

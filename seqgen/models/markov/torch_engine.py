@@ -1,7 +1,8 @@
-"""The reference sampler of Markov chains: one symbol of one lane at a time, in float64, as it is defined.
+"""The reference sampler of Markov chains: one symbol of one lane at a time, in float64, following the definition.
 
-The automaton gives probabilities and the order of mass, the random source the uniforms; controls and draws are
-those of `seqgen.controls` and `seqgen.rng`. Legend: V vocabulary.
+The automaton provides probabilities and the order of masses, `seqgen.rng` the uniforms and draws, and
+`seqgen.controls` the controls.
+Legend: V vocabulary.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class MarkovEngine(MarkovLanes):
         return out.output(log_probs=wanted)
 
     def _draw(self, lane: int) -> tuple[int, int, np.ndarray]:
-        """The next symbol, the state after it, and its log-probabilities (2,) under the model and as drawn."""
+        """Draw the next symbol; return it, the state after it, and its log-probabilities (2,) under the model and as
+        drawn."""
         state, position = int(self._lanes.state[lane]), int(self._lanes.position[lane])
         words = rng.words(self._request.seed, self._lanes.index[lane], position, rng.Purpose.TOKEN)
         uniform = rng.to_uniform53(words[0], words[1])
@@ -64,12 +66,12 @@ class MarkovEngine(MarkovLanes):
         forced = self._forced_of(lane)
         if self._controls is not None and self._controls.reshapes[lane]:
             symbols, log_probs = draw_symbols(self._controls, lane, log_p.numpy(), uniform)
-            # the probabilities are normalised as they are
+            # the probabilities are already normalised
             return int(symbols), int(states[symbols]), np.array([log_p[symbols], log_probs[1]])
         if position < len(forced):
             ahead = torch.from_numpy(self._messages.of(forced)[position + 1])
             towards = torch.from_numpy(dense) * ahead[torch.from_numpy(states).long()]
-            # before the last forced position the sample must not end
+            # the sample must not end before the last forced position
             towards[self._automaton.symbols :] = 0.0
             if forced[position] >= 0:
                 towards = torch.zeros(len(dense), dtype=torch.float64)

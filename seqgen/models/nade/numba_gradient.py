@@ -1,8 +1,8 @@
-"""The logits of NADE for images that are given, and their gradients: what training needs.
+"""The logits of NADE for given images, and their gradients, for training.
 
-As in the sampler the hidden units only change after a level other than 0, and the gradient follows: between two such
-dimensions the parts that reach the hidden units are added up first and then pass through the sigmoid once. That is a
-few vector operations for each dimension instead of passes over (B, D, F) arrays, and needs no memory of that size.
+As in the sampler, the hidden units change only after a level other than 0. Between two such dimensions, the gradients
+with respect to the hidden units are summed and then pass through the sigmoid once. This takes a few vector operations
+per dimension instead of passes over (B, D, F) arrays, and needs no memory of that size.
 Legend: B batch, D dimensions, L levels, F hidden units, P padded hidden units.
 """
 
@@ -37,7 +37,7 @@ def _add_scaled(total, factor, row):
 
 @kernel
 def logits(x, inputs, input_bias, outputs, output_bias, size, out):
-    """Fill `out` (B, D, L - 1) with the logits of the levels 1 and up.
+    """Fill `out` (B, D, L - 1) with the logits of all levels but 0.
 
     Args:
         x: (B, D) uint8 levels. inputs, outputs: (D, L - 1, P) float32, zeros from F = size on. input_bias: (P,).
@@ -60,14 +60,14 @@ def logits(x, inputs, input_bias, outputs, output_bias, size, out):
 
 @kernel
 def gradients(x, inputs, input_bias, outputs, size, upstream, input_gradient, bias_gradient, output_gradient):
-    """Add the gradients of sum(upstream · logits) to the three arrays, which are shaped as what they belong to.
+    """Add the gradients of sum(upstream · logits) to the three arrays, which have the shapes of the parameters.
 
     Args:
         upstream: (B, D, L - 1) float32. The others as for `logits`.
     """
     dims, others, width = inputs.shape
     own = np.empty(width, np.float32)
-    kept = np.zeros((dims + 1, width), np.float32)  # the hidden units between changes
+    kept = np.zeros((dims + 1, width), np.float32)  # the hidden units after each change
     begins = np.empty(dims + 2, np.int64)
     reached, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for b in range(len(x)):

@@ -1,4 +1,4 @@
-"""The reference sampler of NADE: the hidden sums so far, to which every level but 0 adds its column."""
+"""The reference sampler of NADE: running sums of the hidden units, to which every level but 0 adds its column."""
 
 from __future__ import annotations
 

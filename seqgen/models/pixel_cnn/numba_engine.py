@@ -1,8 +1,8 @@
-"""The fused sampler of PixelCNNs: the vertical stack once a row, the horizontal stack once a pixel and colour.
+"""The fused sampler of PixelCNNs: the vertical stack once per row, the horizontal stack once per pixel and colour.
 
-Between rows a lane keeps only the features of the last rows that the kernels reach; all else belongs to the row at
-hand and is shared scratch of the thread. The kernels are in `numba_rows` and `numba_pixels`.
-Legend: B lanes, C colours, H rows, W columns, N rows of a step, F channels, K features of the condition.
+Between rows, a lane keeps only the features of the last rows that the kernels reach; everything else belongs to the
+current row and is scratch memory of the thread. The kernels are in `numba_rows` and `numba_pixels`.
+Legend: B lanes, C colours, H rows, W columns, N rows per step, F channels, K features of the condition.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PixelCNNEngine(PixelEngine):
     """Samples `PixelCNN`s, gated and plain, on the CPU; lanes are spread over threads.
 
     Attributes:
-        cache: what is kept of every lane beside its image.
+        cache: the state of the lanes besides the images.
     """
 
     name = "numba"
@@ -44,7 +44,7 @@ class PixelCNNEngine(PixelEngine):
         )
         self.workers: Workers = Workers(request.threads)
         threads = min(request.threads, lanes)
-        # memory of each thread: for the row of one lane, and for the pixels of all its lanes
+        # memory per thread: for the row of one lane, and for the pixels of all its lanes
         sizes = sum(row_widths(s)), -(-lanes // threads) * sum(pixel_widths(s))
         self._sizes = sizes
         self._scratch = [self._memory() for _ in range(threads)]
@@ -55,7 +55,7 @@ class PixelCNNEngine(PixelEngine):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all caches and scratch, that is of everything but the weights and the images."""
+        """Return the bytes of all caches and scratch, that is, of everything except weights and images."""
         scratch = sum(array.nbytes for memory in self._scratch for array in memory)
         return scratch + sum(array.nbytes for array in self.cache)
 
@@ -77,7 +77,7 @@ class PixelCNNEngine(PixelEngine):
         def work(lanes: np.ndarray) -> None:
             try:
                 memory = self._scratch.pop()
-            except IndexError:  # an interrupted thread has kept its own
+            except IndexError:  # an interrupted thread has kept its memory
                 memory = self._memory()
             advance(self._model, memory, lanes, rows[lanes], noise, pixels, cache, controls, tuple(out))
             self._scratch.append(memory)

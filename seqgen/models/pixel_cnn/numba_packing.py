@@ -1,8 +1,8 @@
-"""The weights of a PixelCNN in the order in which the kernels read them, and the sizes of everything.
+"""The weights of a PixelCNN in the order in which the kernels read them, and all sizes.
 
 The outputs of the horizontal stack are regrouped by colour, so that the channels of one colour are one block of
-columns and one matrix product; that a colour's inputs are cut off behind it is the mask. Every group of channels is
-padded to whole vectors, every product's outputs to whole blocks.
+columns and one matrix product; its inputs end after the group of the colour, which implements the mask. Every group of
+channels is padded to whole vectors, every product's outputs to whole blocks.
 Legend: C colours, F channels, G = F / C channels of a colour, L levels, K features of the condition.
 """
 
@@ -20,20 +20,20 @@ VERTICAL, LINK, CONDITION, GUIDE, HORIZONTAL = range(5)
 
 
 class Sizes(NamedTuple):
-    """Integers that the kernels need.
+    """Integer sizes for the kernels.
 
     Attributes:
         gated: 1 for two gated stacks, 0 for the plain network.
         colours, rows, columns, levels: of the images.
         channels: F. group: G. layers: depth. head: channels of the hidden layer of the output.
-        first_side, side: how many pixels the kernels of the first and of the other layers reach to each side.
+        first_side, side: reach of the kernels to each side in pixels, of the first layer and of the others.
         channels_padded, group_padded: F and G in whole vectors.
         vertical: columns of the vertical stack's sums: two halves of `channels_padded` in whole blocks (0 if plain).
         across: columns of the horizontal stack's sums of one colour.
-        mixed, last_mixed: columns of the mix of one colour: skip and residual; and of the last layer, skip alone.
+        mixed, last_mixed: columns of the mix of one colour: skip and residual; of the last layer, skip only.
         hidden, logits: columns of the two products of the output of one colour.
         features: K. guide_colours, guide_rows, guide_columns: of the guide, or 0; guided: columns of its features.
-        position: 1 if the first layer adds something for every row and column.
+        position: 1 if the first layer has biases for every row and column.
     """
 
     gated: int
@@ -64,7 +64,7 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Sizes:
-        """Of a model's configuration."""
+        """Return the sizes for a model's configuration."""
         colours, rows, columns = config["codec"]["shape"]
         channels, head, gated = int(config["channels"]), int(config["head_channels"]), bool(config["gated"])
         group = channels // colours
@@ -86,17 +86,17 @@ class Sizes(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """What the kernels read.
+    """The weights that the kernels read.
 
     Attributes:
         matrices: all packed matrices one after another, float32, or uint32 with two bfloat16 in each.
-        scale: (L,) float32, what the network reads for each level.
-        at: (layers, 4 + 2 C) int64, where the matrices of a layer begin, in weights: VERTICAL (one for each row of
+        scale: (L,) float32, the input of the network for each level.
+        at: (layers, 4 + 2 C) int64, positions of the matrices of a layer, in weights: VERTICAL (one for each row of
             the kernel), LINK, CONDITION, GUIDE, and from HORIZONTAL on those of each colour, horizontal and mix.
         head_at: (1 + 2 C,) int64, likewise: that of the guide's convolution, and of each colour hidden and output.
-        base: (layers · (vertical + C across),) float32, where the sums of the two stacks begin.
-        place: ((H + W) · (vertical + C across),) float32, what the first layer adds in each row and each column.
-        residual: (layers · C · G,), skip: (C · G,): biases of the mix; those of the skip outputs of all layers in one.
+        base: (layers · (vertical + C across),) float32, initial values of the sums of the two stacks.
+        place: ((H + W) · (vertical + C across),) float32, biases of the first layer for each row and each column.
+        residual: (layers · C · G,), biases of the mix. skip: (C · G,), sum of the skip biases of all layers.
         hidden, output: (head,) and (C · L,), biases. guide_net: (F in whole blocks,), biases.
     """
 
@@ -118,7 +118,7 @@ def pack_pixel_cnn(arrays: Mapping[str, np.ndarray], sizes: Sizes, precision: st
 
     Args:
         arrays: the model's parameters by name.
-        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
+        precision: "float32", "bfloat16" or "auto", see `kernels.packing`.
     """
     return _PixelCNNPacker(arrays, precision, sizes).packed()
 
@@ -132,7 +132,7 @@ class _PixelCNNPacker(Packer):
         half, channel = both // s.channels, both % s.channels
         colour, member = channel // s.group, channel % s.group
         self.vertical_places = half * s.channels_padded + channel
-        # the horizontal sums: colour by colour, the two halves of the gate side by side (one half if plain)
+        # columns of the horizontal sums: by colour, with the two halves of the gate adjacent (one half if plain)
         self.across_places = colour * s.across + half * s.group_padded + member
         if not s.gated:
             self.across_places = self.across_places[: s.channels]
@@ -181,7 +181,8 @@ class _PixelCNNPacker(Packer):
         )
 
     def vertical(self, name: str) -> int:
-        """The kernel (outputs, inputs, rows, columns), a matrix (columns · inputs, sums) for each of its rows."""
+        """Append the kernel (outputs, inputs, rows, columns), as a matrix (columns · inputs, sums) for each of its
+        rows."""
         s = self.sizes
         if f"{name}.weight" not in self:
             return 0
@@ -192,7 +193,7 @@ class _PixelCNNPacker(Packer):
         return begins[0]
 
     def link(self, name: str) -> int:
-        """From the vertical sums, gaps included, to the horizontal ones."""
+        """Append the product from the vertical sums, padding included, to the horizontal ones."""
         s = self.sizes
         columns = spread(self[name][:, :, 0, 0].T, self.across_places, s.colours * s.across)
         rows = np.zeros((s.channels_padded + s.channels, columns.shape[1]), np.float32)
@@ -200,12 +201,12 @@ class _PixelCNNPacker(Packer):
         return self.add(rows)
 
     def extra(self, name: str) -> int:
-        """From features or the guide's channels to the sums of both stacks."""
+        """Append the product from features or the guide's channels to the sums of both stacks."""
         weight = self[name]
         return self.add(self.beside(weight.reshape(len(weight), -1).T))
 
     def beside(self, matrix: np.ndarray) -> np.ndarray:
-        """Columns for both stacks (inputs, 4F), or those of a plain layer (inputs, F), as the sums lie."""
+        """Rearrange columns for both stacks (inputs, 4F), or for a plain layer (inputs, F), as in the sums."""
         s = self.sizes
         across = spread(matrix[:, -len(self.across_places) :], self.across_places, s.colours * s.across)
         if not s.gated:
@@ -215,13 +216,13 @@ class _PixelCNNPacker(Packer):
         )
 
     def place(self) -> np.ndarray:
-        """What the first layer adds in each row, and then in each column."""
+        """Return the first layer's biases for each row, followed by those for each column."""
         if not self.sizes.position:
             return np.zeros((0, 0), np.float32)
         return self.beside(np.concatenate([self["row_bias"], self["column_bias"]]))
 
     def biases(self, name: str, base: np.ndarray) -> None:
-        """Where the sums of a layer begin."""
+        """Write the initial values of a layer's sums to `base`."""
         s = self.sizes
         if s.gated:
             base[self.vertical_places] = self[f"{name}vertical.bias"]
@@ -231,7 +232,8 @@ class _PixelCNNPacker(Packer):
         base[self.across_places] = self[f"{name}{part}.bias"]
 
     def horizontal(self, name: str, layer: int, colour: int) -> int:
-        """The columns before, all colours, and of the pixel itself the colours that `colour` may see."""
+        """Append the kernel's columns to the left, for all colours, and of the pixel itself, for the colours `colour`
+        may see."""
         s = self.sizes
         kernel = self[name][:, :, 0].transpose(2, 1, 0)
         inputs = kernel.shape[1]
@@ -243,7 +245,8 @@ class _PixelCNNPacker(Packer):
         return self.add(placed.reshape(len(rows), -1))
 
     def mix(self, name: str, layer: int, colour: int) -> int:
-        """From the gated channels up to `colour` to its skip and its residual; of the last layer the skip alone."""
+        """Append the product from the gated channels up to `colour` to its skip and residual; of the last layer, skip
+        only."""
         s = self.sizes
         rows = self[name][:, : (colour + 1) * s.group, 0, 0].T
         residual, skip = rows.reshape(len(rows), 2, s.colours, s.group)[:, :, colour].swapaxes(0, 1)
@@ -253,13 +256,13 @@ class _PixelCNNPacker(Packer):
         return self.add(placed if layer + 1 < s.layers else placed[:, : s.group_padded])
 
     def head(self, name: str, inputs: int, outputs: int, colour: int) -> int:
-        """From the channels up to `colour` to those of `colour`."""
+        """Append the product from the channels up to `colour` to those of `colour`."""
         matrix = self[name][:, :, 0, 0]
         return self.add(matrix[colour * outputs : (colour + 1) * outputs, : (colour + 1) * inputs].T)
 
 
 def spread(matrix: np.ndarray, places: np.ndarray, width: int) -> np.ndarray:
-    """The columns of `matrix` (inputs, outputs) at `places` of a matrix of zeros (inputs, width)."""
+    """Place the columns of `matrix` (inputs, outputs) at `places` of a matrix of zeros (inputs, width)."""
     placed = np.zeros((len(matrix), width), np.float32)
     placed[:, places] = matrix
     return placed

@@ -1,8 +1,9 @@
-"""What a PixelCNN computes for every pixel and colour: the horizontal stack, the output and the draw.
+"""The part of a PixelCNN that is computed for every pixel and colour: horizontal stack, output and draw.
 
-All lanes of a thread go through a row together, so that they share the weights of every product. The features of a
-layer are kept for the columns that its kernel reaches, in a ring that is written twice, one copy behind the other:
-its window is always one piece. Legend: M lanes, C colours, W columns, F channels, G = F / C.
+All lanes of a thread process a row together, so that they share the weights of every product. The features of a layer
+are kept for the columns that its kernel reaches, in a ring buffer that is stored twice, one copy after the other, so
+that its window is always contiguous.
+Legend: M lanes, C colours, W columns, F channels, G = F / C.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -29,14 +30,14 @@ _ZERO = np.float32(0.0)
 
 
 class PixelScratch(NamedTuple):
-    """Memory for one row of M lanes; flat float32 arrays of the sizes that are given here.
+    """Scratch memory for one row of M lanes; flat float32 arrays of the given sizes.
 
     Attributes:
-        sums: (M, W, layers, C across), where the horizontal sums begin.
-        line: (M, first_side + W, C), the row of the image as the network reads it.
+        sums: (M, W, layers, C across), initial values of the horizontal sums.
+        line: (M, first_side + W, C), the row of the image as input of the network.
         columns: (M, layers - 1, 2 (side + 1), F), the horizontal features.
         across: (M, across), gated: (M, layers, F), mixed: (M, mixed), skipped: (M, F), hidden: (M, hidden),
-            head: (M, head), logits: (M, logits): of the pixel at hand.
+            head: (M, head), logits: (M, logits): of the current pixel.
         draw: for the draws of L levels.
     """
 
@@ -54,7 +55,7 @@ class PixelScratch(NamedTuple):
 
 
 def pixel_widths(s):
-    """How many numbers a lane has in each field of `PixelScratch` but the last."""
+    """Return how many numbers a lane has in each field of `PixelScratch` except the last."""
     return (
         s.columns * s.layers * s.colours * s.across,
         (s.first_side + s.columns) * s.colours,
@@ -68,7 +69,7 @@ _pixel_widths = inline(pixel_widths)
 
 @inline
 def pixel_scratch(s, memory, lanes):
-    """One piece of memory as the `PixelScratch` of so many lanes."""
+    """Return one block of memory as the `PixelScratch` of `lanes` lanes."""
     widths = _pixel_widths(s)
     ends = np.empty(len(widths) + 1, np.int64)
     ends[0] = 0
@@ -83,11 +84,11 @@ def pixel_scratch(s, memory, lanes):
 
 @kernel
 def advance(model, memory, lanes, counts, noise, pixels, cache, controls, out):
-    """Draw `counts[m]` rows of lane `lanes[m]`; `out.made[lane]` says how many could be drawn.
+    """Draw `counts[m]` rows of lane `lanes[m]`; `out.made[lane]` is set to the number of rows drawn.
 
     Args:
         model: `Sizes` and `Packed`. memory: of `RowScratch` and of `PixelScratch`.
-        noise: the seed, and what is added to noise positions.
+        noise: the seed, and an offset of the positions of random numbers.
         pixels, cache, controls, out: `PixelState`, `Cache`, `LaneControlArrays` and `RowArrays`. All are plain tuples.
     """
     s, packed = Sizes(*model[0]), Packed(*model[1])
@@ -124,7 +125,7 @@ def advance(model, memory, lanes, counts, noise, pixels, cache, controls, out):
 
 @inline
 def _any_unknown(s, known, lane, h):
-    """Whether a pixel of a row is to be drawn."""
+    """Return whether a pixel of a row has to be drawn."""
     for c in range(s.colours):
         for w in range(s.columns):
             if not known[lane, c, h, w]:
@@ -134,7 +135,7 @@ def _any_unknown(s, known, lane, h):
 
 @inline
 def _draw_row(s, packed, scratch, noise, lanes, possible, n, pixels, rings, controls, out):
-    """Draw row n of a step in lanes whose sums are ready; `possible` becomes false where nothing can be drawn."""
+    """Draw row n of a step in lanes whose sums are ready; set `possible` to false where nothing can be drawn."""
     many, known = len(lanes), pixels.known
     line = (s.first_side + s.columns) * s.colours
     columns = (s.layers - 1) * 2 * (s.side + 1) * s.channels
@@ -148,7 +149,7 @@ def _draw_row(s, packed, scratch, noise, lanes, possible, n, pixels, rings, cont
             _horizontal(s, packed, scratch, many, w, c)
             if s.gated == 0 and s.side > 0 and s.layers > 1:
                 _keep_pixel(s, scratch, lanes, pixels.row, n, w, c, rings)
-            # a colour's output reads the hidden layer of the colours before it, known or not
+            # a colour's output reads the hidden layer of the colours before it, whether they are known or not
             needed = False
             for m in range(many):
                 for later in range(c, s.colours):
@@ -175,7 +176,7 @@ def _draw_row(s, packed, scratch, noise, lanes, possible, n, pixels, rings, cont
 
 @inline
 def _horizontal(s, packed, scratch, many, w, c):
-    """The horizontal stack of one column and colour, up to the skip outputs of all layers in `mixed`."""
+    """Compute the horizontal stack of one column and colour, up to the skip outputs of all layers in `mixed`."""
     width = s.colours * s.across
     line = (s.first_side + s.columns) * s.colours
     taps = s.side + 1
@@ -223,7 +224,7 @@ def _horizontal(s, packed, scratch, many, w, c):
 
 @inline
 def _activate(s, scratch, sums, at):
-    """The gate, or ReLU, of one layer of a lane's pixel."""
+    """Apply the gate, or ReLU, of one layer to a lane's pixel."""
     if s.gated == 1:
         gate(scratch.across, sums, sums + s.group_padded, scratch.gated, at, s.group)
     else:
@@ -232,7 +233,7 @@ def _activate(s, scratch, sums, at):
 
 @inline
 def _keep_pixel(s, scratch, lanes, row, n, w, c, rings):
-    """Put the features of a plain network's pixel in the ring of rows, for the rows below."""
+    """Store the features of a plain network's pixel in the ring buffer of rows, for the rows below."""
     taps = s.side + 1
     stride = (s.layers - 1) * 2 * taps * s.channels
     size = (s.columns + 2 * s.side) * s.channels
@@ -247,7 +248,7 @@ def _keep_pixel(s, scratch, lanes, row, n, w, c, rings):
 
 @inline
 def _output(s, packed, scratch, many, c):
-    """The logits of one colour from the skip outputs."""
+    """Compute the logits of one colour from the skip outputs."""
     share = s.head // s.colours
     for m in range(many):
         relu(scratch.mixed, m * s.mixed, scratch.skipped, m * s.channels + c * s.group, s.group)
@@ -267,10 +268,10 @@ def _output(s, packed, scratch, many, c):
 
 @inline
 def _draw_level(s, scratch, m, controls, lane, u, log_probs):
-    """A level from the logits of the m-th lane, with its two log-probabilities."""
+    """Draw a level from the logits of the m-th lane; return it with its two log-probabilities."""
     at = m * s.logits
     if s.levels == 2 and not controls.reshapes[lane] and not log_probs:
-        # what `draw` computes, without its arrays: the larger of the two has the weight one
+        # the result of `draw` without its arrays: the larger of the two has weight one
         difference = np.float64(scratch.logits[at + 1]) - np.float64(scratch.logits[at])
         first = 1.0 if difference <= 0.0 else math.exp(-difference)
         second = math.exp(difference) if difference <= 0.0 else 1.0

@@ -1,8 +1,9 @@
-"""What a PixelCNN computes once for a row: all columns of the vertical stack, and where the horizontal sums begin.
+"""The part of a PixelCNN that is computed once per row: the vertical stack, and initial values of the horizontal sums.
 
-Everything that a pixel's own row does not decide is in these sums: the rows above, the link between the stacks, the
-condition. Of the rows above, each layer keeps as many as its kernel reaches, in a ring over the rows, with columns
-of zeros at both ends. Legend: C colours, H rows, W columns, F channels.
+These sums contain everything that does not depend on the pixels of the row itself: the rows above, the link between
+the stacks, the condition. Each layer keeps as many of the rows above as its kernel reaches, in a ring buffer over the
+rows, with columns of zeros at both ends.
+Legend: C colours, H rows, W columns, F channels.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -21,11 +22,11 @@ _ZERO = np.float32(0.0)
 
 
 class Cache(NamedTuple):
-    """What is kept of every lane beside its image; all else belongs to the row at hand.
+    """The state of the lanes besides the images; everything else belongs to the current row.
 
     Attributes:
         rows: (B, layers - 1, side, W + 2 side, F) float32, the inputs of all layers but the first in the last
-            `side` rows: row h is in place h mod `side`.
+            `side` rows: row h is at h mod `side`.
         features: (B, K) float32. guide: (B, C', H', W') uint8: the condition.
     """
 
@@ -35,14 +36,14 @@ class Cache(NamedTuple):
 
 
 class RowScratch(NamedTuple):
-    """Memory for one row of one lane; flat float32 arrays of the sizes that are given here.
+    """Scratch memory for one row of one lane; flat float32 arrays of the given sizes.
 
     Attributes:
         picture: (first_side, W + 2 first_side, C), the rows of the image that the first layer reads.
         current: (W + 2 side, F), the row's vertical features, input of the next layer.
         up: (W, vertical), the vertical sums.
-        start: (layers, vertical + C across), where the sums begin: biases and the condition's features.
-        patches: (W, 9 C'), what the guide's convolution reads. guided: (W, padded F), the guide's features.
+        start: (layers, vertical + C across), initial values of the sums: biases and the condition's part.
+        patches: (W, 9 C'), inputs of the guide's convolution. guided: (W, padded F), the guide's features.
     """
 
     picture: np.ndarray
@@ -54,7 +55,7 @@ class RowScratch(NamedTuple):
 
 
 def row_widths(s):
-    """How many numbers each field of `RowScratch` has."""
+    """Return the size of each field of `RowScratch`."""
     return (
         s.first_side * (s.columns + 2 * s.first_side) * s.colours,
         (s.columns + 2 * s.side) * s.channels,
@@ -70,7 +71,7 @@ _row_widths = inline(row_widths)
 
 @inline
 def row_scratch(s, memory):
-    """One piece of memory as `RowScratch`; what goes around the features must be zeros."""
+    """Return one block of memory as `RowScratch`; the padding around the features must be zeros."""
     a, b, c, d, e, f = _row_widths(s)
     b, c, d, e, f = a + b, a + b + c, a + b + c + d, a + b + c + d + e, a + b + c + d + e + f
     return RowScratch(memory[:a], memory[a:b], memory[b:c], memory[c:d], memory[d:e], memory[e:f])
@@ -78,12 +79,12 @@ def row_scratch(s, memory):
 
 @inline
 def begin_row(s, packed, scratch, lane, row, pixels, cache, sums, sums_at, needed):
-    """Compute the sums of one row of a lane, and move its ring of rows on.
+    """Compute the sums of one row of a lane, and advance its ring buffer of rows.
 
     Args:
-        pixels: `PixelState`, whose image of the lane is right above `row`. cache: `Cache`.
+        pixels: `PixelState`, whose image of the lane is complete above `row`. cache: `Cache`.
         sums: flat; the row's sums (W, layers, C across) are written from sums_at on.
-        needed: whether anything in the row is to be drawn; if not, a gated network needs no sums.
+        needed: whether a pixel of the row has to be drawn; if not, a gated network needs no sums.
     """
     image, features, guide = pixels.image[lane], cache.features[lane], cache.guide[lane]
     rows = cache.rows.reshape(-1)
@@ -132,7 +133,8 @@ def begin_row(s, packed, scratch, lane, row, pixels, cache, sums, sums_at, neede
 
 @inline
 def _conditioned(s, packed, scratch, features, row):
-    """Where the sums of every layer begin: biases, what the row adds, and the product with the features."""
+    """Compute the initial values of the sums of every layer: biases, those of the row, and the product with the
+    features."""
     both = s.vertical + s.colours * s.across
     copy(packed.base, 0, scratch.start, 0, s.layers * both)
     if s.position == 1:
@@ -145,7 +147,7 @@ def _conditioned(s, packed, scratch, features, row):
 
 @inline
 def _begin_sums(s, packed, scratch, layer, first, width, target, stride):
-    """Put where the sums of a layer begin, from column `first` on, in every column of the image."""
+    """Copy the initial values of a layer's sums, from column `first` on, to every column of the image."""
     both = s.vertical + s.colours * s.across
     for w in range(s.columns):
         copy(scratch.start, layer * both + first, target, w * stride, width)
@@ -155,7 +157,7 @@ def _begin_sums(s, packed, scratch, layer, first, width, target, stride):
 
 @inline
 def _guide_row(s, packed, scratch, guide, row):
-    """The guide's features for a row: a 3x3 convolution of the guide, enlarged to the image, and ReLU."""
+    """Compute the guide's features for a row: a 3x3 convolution of the guide, upsampled to the image, and ReLU."""
     tall, broad = s.rows // s.guide_rows, s.columns // s.guide_columns
     width = s.guided
     for w in range(s.columns):
@@ -177,7 +179,7 @@ def _guide_row(s, packed, scratch, guide, row):
 
 @inline
 def _guide_product(s, packed, scratch, at, outputs, target, stride):
-    """Add what the guide says to a row of sums."""
+    """Add the product with the guide's features to a row of sums."""
     matmul(
         scratch.guided, 0, s.guided, s.columns, packed.matrices, at, s.channels, outputs, target,
         stride,
@@ -186,7 +188,7 @@ def _guide_product(s, packed, scratch, at, outputs, target, stride):
 
 @inline
 def _picture(s, packed, scratch, image, row):
-    """The rows of the image above, as the network reads them; zero outside of the image."""
+    """Copy the rows above, scaled as input of the network; zero outside the image."""
     at = 0
     for i in range(s.first_side):
         h = row - s.first_side + i
@@ -199,7 +201,7 @@ def _picture(s, packed, scratch, image, row):
 
 @inline
 def _rows_above(s, packed, scratch, layer, row, rows, rows_at, at, target, outputs, stride):
-    """Add the products with the rows above, the furthest first."""
+    """Add the products with the rows above, the most distant first."""
     if layer == 0:
         inputs = (2 * s.first_side + 1) * s.colours
         for i in range(s.first_side):
@@ -220,13 +222,13 @@ def _rows_above(s, packed, scratch, layer, row, rows, rows_at, at, target, outpu
 
 @inline
 def _keep_row(s, scratch, rows, at):
-    """Put the current features in the place of the row that no one needs any more."""
+    """Store the current features in place of the row that is no longer needed."""
     begin = s.side * s.channels
     copy(scratch.current, begin, rows, at + begin, s.columns * s.channels)
 
 
 @inline
 def _gate_column(s, scratch, w):
-    """The vertical features of a column from its sums."""
+    """Compute the vertical features of a column from its sums."""
     sums = w * s.vertical
     gate(scratch.up, sums, sums + s.channels_padded, scratch.current, (w + s.side) * s.channels, s.channels)

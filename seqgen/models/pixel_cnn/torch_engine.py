@@ -1,9 +1,10 @@
-"""The reference sampler of PixelCNNs: the module's layers, the vertical part once a row, the horizontal once a pixel.
+"""The reference sampler of PixelCNNs: the module's layers, the vertical part once per row, the horizontal once per
+pixel.
 
 Between rows it keeps, for each layer but the first, the features of the last rows that its kernel reaches. It runs in
-the module's dtype and on its device. PyTorch's sums depend on the batch in the last bits: in float64 lanes are
-therefore computed one by one, which keeps the promise "the same bits in any batch"; in float32 they are computed
-together, and the promise holds to rounding.
+the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes are
+therefore computed one by one, so that samples are identical in any batch; in float32 they are computed together, and
+samples are identical up to rounding.
 Shapes: n lanes of a group, C colours, W columns, F channels, K features of the condition.
 """
 
@@ -72,14 +73,14 @@ class PixelCNNEngine(PixelEngine):
         h = self.row[lanes] + n
         stored = self._tensor(self.rows[lanes])
         sums, kept = self._begin_row(lanes, h, stored)
-        # the pixels to the left that each layer's kernel reaches; outside of the image there are zeros
+        # the pixels to the left that each layer's kernel reaches, zeros outside the image
         left = [
             sums[0].new_zeros(len(lanes), _inputs(layer), layer.kernel // 2) for layer in self._model.layers
         ]
         features = []
         for w in range(columns):
             for c in range(colours):
-                # with every colour that becomes known, one more group of the features becomes right
+                # each colour that becomes known makes one more group of the features valid
                 inputs, logits = self._pixel(
                     self._pixels(lanes, h, w), left, [part[:, :, w] for part in sums]
                 )
@@ -98,7 +99,7 @@ class PixelCNNEngine(PixelEngine):
     def _begin_row(
         self, lanes: np.ndarray, h: np.ndarray, stored: Tensor
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """What rows above, own row of the vertical stack and condition add to the horizontal sums of a row.
+        """Compute the part of a row's horizontal sums from the rows above, the row's vertical stack and the condition.
 
         Returns:
             (n, width, W) for each layer, and for each layer but the first its rows to keep (of a gated network).
@@ -134,10 +135,10 @@ class PixelCNNEngine(PixelEngine):
         return sums, kept
 
     def _pixel(self, pixel: Tensor, left: list[Tensor], sums: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """The horizontal stack of one column.
+        """Compute the horizontal stack of one column.
 
         Args:
-            pixel: (n, C), as far as it is known. left: (n, inputs, side) for each layer. sums: (n, width) likewise.
+            pixel: (n, C), as far as known. left: (n, inputs, side) for each layer. sums: (n, width) likewise.
 
         Returns:
             the inputs (n, inputs) of each layer, and the logits (n, C, L).
@@ -158,7 +159,7 @@ class PixelCNNEngine(PixelEngine):
     def _draw_pixel(
         self, lanes: np.ndarray, n: int, c: int, w: int, logits: np.ndarray, log_probs: np.ndarray
     ) -> None:
-        """Draw one colour of one column in the lanes that do not know it; logits (n, L)."""
+        """Draw one colour of one column in the lanes where it is unknown; logits (n, L)."""
         for lane, own in zip(lanes.tolist(), logits, strict=True):
             h = int(self.row[lane]) + n
             if self.known[lane, c, h, w]:
@@ -169,25 +170,25 @@ class PixelCNNEngine(PixelEngine):
                 log_probs[:, lane, n, c, w] = scores
 
     def _rows_of_image(self, lanes: np.ndarray, h: np.ndarray, count: int) -> Tensor:
-        """The `count` rows above h as the network reads them, (n, C, count, W); zero outside of the image."""
+        """Return the `count` rows above h as input of the network, (n, C, count, W); zero outside the image."""
         rows = h[:, None] - np.arange(count, 0, -1)
         levels = self.image[lanes[:, None], :, np.maximum(rows, 0)].transpose(0, 2, 1, 3)
         inside = self._tensor(rows >= 0)[:, None, :, None]
         return torch.where(inside, self._model.scale(self._tensor(levels)), 0.0)
 
     def _pixels(self, lanes: np.ndarray, h: np.ndarray, w: int) -> Tensor:
-        """One pixel of each lane as the network reads it, (n, C)."""
+        """Return one pixel of each lane as input of the network, (n, C)."""
         return self._model.scale(self._tensor(self.image[lanes, :, h, w]))
 
     def _guide_row(self, lanes: np.ndarray, h: np.ndarray) -> Tensor | None:
-        """The guide's features (n, F, 1, W) of the row h of each lane."""
+        """Return the guide's features (n, F, 1, W) of the row h of each lane."""
         if self._model.guide_net is None:
             return None
         guided = self._model.guided(self._tensor(self.guide[lanes]))
         return guided[torch.arange(len(lanes)), :, torch.as_tensor(h)][:, :, None]
 
     def _placed(self, extra: Tensor | None, h: np.ndarray) -> Tensor | None:
-        """What is added to the sums of the first layer, with what is learned of the row h of each lane."""
+        """Return the addend to the sums of the first layer, including the position biases of the row h of each lane."""
         own = self._model.placed(None)
         if own is None:
             return extra
@@ -195,20 +196,20 @@ class PixelCNNEngine(PixelEngine):
         return row if extra is None else extra + row
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        """A copy, because sums may differ in the last bit with the alignment of their operands."""
+        """Return a copy, because the last bit of a sum can depend on the alignment of its operands."""
         made = torch.tensor(array, device=self._like.device)
         return made.to(self._like.dtype) if array.dtype.kind == "f" else made
 
 
 def _across(layer: Any, above: Tensor) -> Tensor:
-    """The vertical convolution of exactly as many rows (n, inputs, rows, W) as its kernel has: (n, width, W)."""
+    """Apply the vertical convolution to exactly as many rows (n, inputs, rows, W) as its kernel has: (n, width, W)."""
     side = layer.kernel // 2
     sums: Tensor = layer.vertical(pad(above, (side, side, 0, 0)))
     return sums[:, :, 0]
 
 
 def _shifted(rows: Tensor, row: Tensor) -> Tensor:
-    """The rows (n, F, side, W) after one more (n, F, 1, W)."""
+    """Append one row (n, F, 1, W) to the rows (n, F, side, W) and drop the first."""
     return torch.cat([rows, row], 2)[:, :, 1:]
 
 

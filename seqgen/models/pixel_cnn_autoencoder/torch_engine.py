@@ -1,4 +1,4 @@
-"""The reference sampler of PixelCNN auto-encoders: that of their decoder, conditioned on the code."""
+"""The reference sampler of PixelCNN auto-encoders: the sampler of their decoder, conditioned on the code."""
 
 from __future__ import annotations
 

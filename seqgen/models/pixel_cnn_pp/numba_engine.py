@@ -1,7 +1,7 @@
-"""The fused sampler of PixelCNN++: network, mixture, controls, noise and draw in one loop over the pixels.
+"""The fused sampler of PixelCNN++: network, mixture, controls, random numbers and draw in one loop over the pixels.
 
-Lanes that stand at the same row are computed together, so that they share the weights' way from memory.
-Legend: B lanes, C colours, H rows, W columns, N rows of a round.
+Lanes at the same row are computed together, so that weights are read from memory once for all of them.
+Legend: B lanes, C colours, H rows, W columns, N rows per step.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -40,11 +40,11 @@ _TOKEN = int(Purpose.TOKEN)
 
 
 class Cache(NamedTuple):
-    """What is kept of every lane beside its image.
+    """The state of the lanes besides the images.
 
     Attributes:
-        kept: (B, kept) float32, one row of inputs for each convolution.
-        shifts: (B, blocks · 2F) float32, what each block adds for the lane's condition.
+        kept: (B, kept) float32, one row of inputs per convolution.
+        shifts: (B, blocks · 2F) float32, the contribution of the lane's condition to each block.
     """
 
     kept: np.ndarray
@@ -93,9 +93,9 @@ class PixelCNNppEngine(PixelEngine):
 
 @kernel
 def advance(packed, lanes, count, seed, pixels, cache, controls, out):
-    """Draw `count` rows of `lanes`, which stand at the same row; out.made[lane] says how many rows could be drawn.
+    """Draw `count` rows of `lanes`, which are all at the same row; out.made[lane] is set to the number of rows drawn.
 
-    The structures `Packed`, `PixelState`, `Cache`, `LaneControlArrays` and `RowArrays` come as plain tuples.
+    `Packed`, `PixelState`, `Cache`, `LaneControlArrays` and `RowArrays` are passed as plain tuples.
     """
     p, pixels, cache = Packed(*packed), PixelState(*pixels), Cache(*cache)
     controls, out = LaneControlArrays(*controls), RowArrays(*out)
@@ -156,7 +156,7 @@ def advance(packed, lanes, count, seed, pixels, cache, controls, out):
 
 @inline
 def _read_left(p, left, pixels, lanes, row, column):
-    """Put the pixels before `column` into `left`; whether any lane has a colour to draw at it."""
+    """Copy the pixels before `column` to `left`; return whether any lane has a colour to draw at `column`."""
     unknown = False
     for m in range(len(lanes)):
         for colour in range(p.inputs - 1):
@@ -173,7 +173,8 @@ def _read_left(p, left, pixels, lanes, row, column):
 
 @inline
 def _draw_colour(mixture, scratch, controls, lane, u, out, place):
-    """Draw a colour of a lane, -1 if nothing can be drawn; place (row of the round, colour, column) gets the scores."""
+    """Draw a colour of a lane, -1 if nothing can be drawn; store log-probabilities at place (row of step, colour,
+    column)."""
     n, colour, column = place
     wanted = out.log_probs.shape[2] > 0
     if controls.reshapes[lane]:

@@ -1,7 +1,7 @@
-"""The network of PixelCNN++, compiled: the vertical stream a row at a time, the horizontal one a pixel at a time.
+"""The network of PixelCNN++, compiled: the vertical stream one row at a time, the horizontal one a pixel at a time.
 
-`numba_packing` says how everything lies in memory. A lane's sums depend on its own values alone, and their
-order is fixed: bias, the row above, the vertical stream, the own row, the short-cut. `p` is what is `Packed`.
+`numba_packing` documents the layout in memory. A lane's sums depend on its own values alone, and their order is fixed:
+bias, the row above, the vertical stream, the current row, the short-cut. `p` is the `Packed`.
 Legend: M lanes of a thread, C colours, W columns, F channels.
 """
 
@@ -32,13 +32,13 @@ _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
 class Scratch(NamedTuple):
-    """Memory of a thread for the rows of M lanes; flat float32 arrays of the sizes that are given here.
+    """Scratch memory of a thread for the rows of M lanes; flat float32 arrays of the given sizes.
 
     Attributes:
-        own: (M, kept), the lanes' kept rows, side by side as the products of several lanes want them.
-        pixels: (2, W + 2, C + 1), from `read_rows`. left: (M, C + 1), the pixel before.
+        own: (M, kept), the kept rows of the lanes, adjacent as in products over several lanes.
+        pixels: (2, W + 2, C + 1), from `read_rows`. left: (M, C + 1), the pixel to the left.
         maps: (maps,), of the vertical stream of one lane. row_sums: the sums of one of its layers.
-        sums: (M, sums), begun by `row_above`. values: (layers of the horizontal stream, M, F), its maps at a pixel.
+        sums: (M, sums), initialised by `row_above`. values: (layers of the horizontal stream, M, F), maps at a pixel.
         work: the inputs or the sums of one layer.
     """
 
@@ -54,7 +54,7 @@ class Scratch(NamedTuple):
 
 @inline
 def scratch_for(p, lanes):
-    """New memory for so many lanes."""
+    """Allocate scratch memory for `lanes` lanes."""
     widest = max(lanes, p.columns) * max(pad(2 * p.width), pad(4 * p.width))
     return Scratch(
         np.empty(lanes * p.kept, np.float32), np.empty(2 * (p.columns + 2) * p.inputs, np.float32),
@@ -66,7 +66,7 @@ def scratch_for(p, lanes):
 
 @inline
 def read_rows(image, row, levels, pixels):
-    """Write rows row - 2 and row - 1 of an image (C, H, W) to `pixels`: [2][W + 2][C + 1], zeros outside of it."""
+    """Write rows row - 2 and row - 1 of an image (C, H, W) to `pixels`: [2][W + 2][C + 1], zeros outside the image."""
     colours, _, columns = image.shape
     inputs = colours + 1
     step = 2.0 / (levels - 1)
@@ -84,7 +84,7 @@ def read_rows(image, row, levels, pixels):
 
 @inline
 def vertical_row(p, scratch, row, m, condition):
-    """Run the vertical stream for one row of the m-th lane, whose condition has added `condition` to its blocks."""
+    """Run the vertical stream for one row of the m-th lane; `condition` is added to its blocks."""
     noinline()
     table, width, columns, inputs = p.table, p.width, p.columns, p.inputs
     weights, biases = p.matrices, p.biases
@@ -167,8 +167,10 @@ def vertical_row(p, scratch, row, m, condition):
 
 @inline
 def row_above(p, scratch, row, m, condition):
-    """Begin the sums of the horizontal stream for one row of the m-th lane: bias, condition, the taps on the row above
-    and the vertical stream."""
+    """Initialise the sums of the horizontal stream for one row of the m-th lane.
+
+    They are bias, condition, the taps on the row above and the vertical stream.
+    """
     noinline()
     table, width, columns, inputs = p.table, p.width, p.columns, p.inputs
     weights, biases = p.matrices, p.biases

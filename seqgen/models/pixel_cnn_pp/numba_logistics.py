@@ -1,8 +1,8 @@
-"""Drawing from a discretized mixture of logistics, compiled; `seqgen.models.pixel_cnn_pp.logistics` specifies it.
+"""Draws from a discretized mixture of logistics, compiled; specified by `seqgen.models.pixel_cnn_pp.logistics`.
 
-Without controls a level is found by bisecting the mixture's distribution function, which takes a handful of
-sigmoids instead of the probabilities of all levels. Everything is in float64. Legend: C colours, K components,
-L levels.
+Without controls, a level is found by bisection of the mixture's distribution function, which takes a few sigmoids
+instead of the probabilities of all levels. Everything is in float64.
+Legend: C colours, K components, L levels.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -16,7 +16,7 @@ import numpy as np
 from seqgen.kernels.compile import inline
 from seqgen.kernels.logistic import log_mass
 
-# these are those of seqgen.models.pixel_cnn_pp.logistics, which imports torch
+# as in seqgen.models.pixel_cnn_pp.logistics, which imports torch
 _LOWEST, _HIGHEST = -7.0, 20.0
 _TINY = 1e-250
 
@@ -26,7 +26,7 @@ class Mixture(NamedTuple):
 
     Attributes:
         levels: L.
-        log_weights: (K,) float64, normalised, given the colours before. means, precisions: (K,) float64, of the
+        log_weights: (K,) float64, normalised, given the previous colours. means, precisions: (K,) float64, of the
             components; a precision is an inverse scale.
     """
 
@@ -38,13 +38,13 @@ class Mixture(NamedTuple):
 
 @inline
 def mixture_of(levels, components):
-    """Memory for so many components."""
+    """Allocate a mixture of `components` components."""
     return Mixture(levels, np.empty(components), np.empty(components), np.empty(components))
 
 
 @inline
 def begin_pixel(mixture, raw, at):
-    """Take the components' weights from the parameters of a pixel, which begin at raw[at]."""
+    """Read the components' weights from the parameters of a pixel, which begin at raw[at]."""
     for k in range(len(mixture.log_weights)):
         mixture.log_weights[k] = raw[at + k]
     _normalise(mixture.log_weights)
@@ -52,7 +52,7 @@ def begin_pixel(mixture, raw, at):
 
 @inline
 def begin_colour(mixture, raw, at, colour, pixel):
-    """Take the means and scales of one colour, given the levels of those before it in `pixel` (C,)."""
+    """Read the means and scales of one colour, given the levels of the previous ones in `pixel` (C,)."""
     colours, kinds = len(pixel), len(mixture.log_weights)
     step = 2.0 / (mixture.levels - 1)
     coefficients = 1 + 2 * colours + colour * (colour - 1) // 2
@@ -68,7 +68,7 @@ def begin_colour(mixture, raw, at, colour, pixel):
 
 @inline
 def level_below(mixture, uniform):
-    """The first level whose cumulative probability exceeds `uniform`: the draw by inverse CDF."""
+    """Return the first level whose cumulative probability exceeds `uniform`: the draw by inverse CDF."""
     levels, log_weights, means, precisions = mixture
     low, high = 0, levels - 1
     while low < high:
@@ -111,7 +111,7 @@ def level_log_probs(mixture, logits):
 
 @inline
 def log_prob_of(mixture, level):
-    """The log-probability of one level, however small."""
+    """Return the log-probability of one level, without underflow."""
     top = -np.inf
     for k in range(len(mixture.log_weights)):
         top = max(top, mixture.log_weights[k] + _component_log_prob(mixture, level, k))
@@ -123,7 +123,7 @@ def log_prob_of(mixture, level):
 
 @inline
 def learn(mixture, level):
-    """Make of the weights those after the colour was found to be at `level`: their posterior."""
+    """Replace the weights by their posterior after the colour is known to be at `level`."""
     for k in range(len(mixture.log_weights)):
         mixture.log_weights[k] += _component_log_prob(mixture, level, k)
     _normalise(mixture.log_weights)

@@ -1,8 +1,9 @@
-"""A PixelCNN++ laid out for the fused sampler: the layers as a table of numbers, the weights in one packed array.
+"""A PixelCNN++ in the layout of the fused sampler: the layers as a table of integers, the weights in one packed array.
 
-Every convolution is cut in two: the taps on the row above, whose products are made for a whole row at once, and
-those on the own row. Of a convolution one row of inputs is kept, with a place of zeros more on either side; it holds
-the row before until the row under way overwrites it place by place. Legend: C colours, F channels, K features.
+Every convolution is split in two: the taps on the row above, whose products are computed for a whole row at once, and
+those on the current row. For each convolution one row of inputs is kept, with a zero place on either side; it holds
+the previous row until the current row overwrites it place by place.
+Legend: C colours, F channels, K features.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from seqgen.models.pixel_cnn_pp.plan import VERTICAL, Layer, places, plan
 INPUT, BLOCK, DOWN, UP = range(4)
 _KINDS = {"input": INPUT, "block": BLOCK, "down": DOWN, "up": UP}
 
-# one record of the table, all of them places or numbers
+# fields of one record of the table, all of them positions or counts
 _FIELDS = (
     "kind", "scale", "source", "twin", "shortcut",
     "above", "own", "twin_weight", "shortcut_weight", "second_above", "second_own",
@@ -29,17 +30,18 @@ RECORD = np.dtype([(name, np.int64) for name in _FIELDS])
 
 
 class Packed(NamedTuple):
-    """What the kernels read.
+    """The weights and sizes that the kernels read.
 
     Attributes:
-        levels: L. columns: W. inputs: C + 1. width: F. mixtures: K. outputs: of the head.
+        levels: L. columns: W. inputs: C + 1. width: F. mixtures: components. outputs: of the head.
         vertical: layers of the vertical stream, which come first.
         kept, sums, maps: lengths of a lane's state, of its sums, and of the vertical maps.
         table: (layers,) of RECORD. Matrices, biases, rows (of a lane's state), sums (of a lane's scratch) and maps
-            (of the vertical stream's scratch) are places in one-dimensional arrays; "twin" is the layer of the
-            vertical stream that joins a block of the horizontal one, "shortcut" that of the first half, -1 is none.
+            (of the vertical stream's scratch) are positions in one-dimensional arrays; "twin" is the layer of the
+            vertical
+            stream that is an input of a block of the horizontal one, "shortcut" that of the first half; -1 if none.
         matrices: packed one after another. biases: float32, padded. The head comes last in both.
-        head, head_bias: where the head begins.
+        head, head_bias: positions of the head.
     """
 
     levels: int
@@ -64,12 +66,12 @@ class PixelCNNppPacker(Packer):
 
     Args:
         arrays: the parameters. config: the model's. features: K, of its condition.
-        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
+        precision: "float32", "bfloat16" or "auto", see `kernels.packing`.
 
     Attributes:
-        packed: what the kernels read.
-        conditions: (blocks, 2F, K) float32, of all blocks in order.
-        macs: multiply-accumulates for one image, padding not counted.
+        packed: the weights and sizes for the kernels.
+        conditions: (blocks, 2F, K) float32, weights of the condition, of all blocks in order.
+        macs: multiply-accumulates for one image, without padding.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class PixelCNNppPacker(Packer):
         )  # fmt: skip
 
     def _layer(self, k: int, layer: Layer, row: Any, area: int, here: int) -> None:
-        """Pack layer k, of `area` places in an image and `here` in a row, and fill its row of the table."""
+        """Pack layer k, with `area` places in an image and `here` in a row, and fill its row of the table."""
         width, name = self._width, f"layers.{k}."
         row["kind"], row["scale"], row["source"] = _KINDS[layer.kind], layer.scale, layer.source
         if layer.stream == VERTICAL:
@@ -149,16 +151,16 @@ class PixelCNNppPacker(Packer):
             row["twin_weight" if twin else "shortcut_weight"] = at
 
     def _two_rows(self, name: str, area: int) -> tuple[int, int]:
-        """A convolution over two rows as two matrices."""
+        """Append a convolution over two rows as two matrices."""
         weight = self[name]
         return self._taps(weight[:, :, :1], area), self._taps(weight[:, :, 1:], area)
 
     def _taps(self, weight: np.ndarray, area: int) -> int:
-        """(outputs, inputs, 1, taps) as a matrix whose rows are the inputs of the first tap, of the second, …"""
+        """Append (outputs, inputs, 1, taps) as a matrix whose rows are the inputs of the first tap, of the second, …"""
         return self._matrix(weight[:, :, 0].transpose(2, 1, 0).reshape(-1, len(weight)), area)
 
     def _matrix(self, matrix: np.ndarray, area: int) -> int:
-        """Append a matrix that is multiplied with at `area` places of an image; where it begins."""
+        """Append a matrix that is used at `area` places of an image; return its position."""
         self.macs += matrix.size * area
         return self.add(matrix)
 

@@ -1,4 +1,4 @@
-"""The small steps of the PixelCNN++ kernels: products, activations and moves within one-dimensional arrays."""
+"""The small steps of the PixelCNN++ kernels: products, activations and copies within one-dimensional arrays."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
@@ -13,19 +13,19 @@ from seqgen.kernels.vector import matmul
 
 pad = inline(padded)
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
-AT_START = np.int64(0)  # a plain 0 would be a type of its own, and every helper be compiled for it again
+AT_START = np.int64(0)  # a literal 0 has a type of its own, for which helpers would be compiled again
 
 
 @inline
 def product(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_at, y_stride):
-    """`matmul` with rows of y that begin at y_at; compiled once for its many callers."""
+    """Call `matmul` with rows of y that begin at y_at; compiled once for all callers."""
     noinline()
     matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y[y_at:], y_stride)
 
 
 @inline
 def elu(x, at, out, to, count):
-    """Write elu of `count` values."""
+    """Write elu(x) of `count` values."""
     for j in range(count):
         value = x[at + j]
         out[to + j] = value if value > _ZERO else activations.exp(value) - _ONE
@@ -33,7 +33,7 @@ def elu(x, at, out, to, count):
 
 @inline
 def concat_elu(x, at, out, to, count):
-    """Write elu(x) and behind it elu(-x) of `count` values."""
+    """Write elu(x), followed by elu(-x), of `count` values."""
     for j in range(count):
         value = x[at + j]
         bent = activations.exp(-abs(value)) - _ONE
@@ -49,14 +49,14 @@ def concat_elu_row(x, at, stride, out, to, rows, count):
 
 @inline
 def gate(sums, at, x, x_at, out, to, count):
-    """Write x + value · sigmoid(opening), where sums holds `count` values and behind them the openings."""
+    """Write x + value · sigmoid(gate), where sums holds `count` values, followed by their gates."""
     for j in range(count):
         out[to + j] = x[x_at + j] + sums[at + j] * activations.sigmoid(sums[at + count + j])
 
 
 @inline
 def quarter(row, place, width):
-    """Where the four results of an up-sampling have the one for this row and place."""
+    """Return the position, among the four results of an up-sampling, of the one for this row and place."""
     return (place >> 1) * 4 * width + ((row & 1) * 2 + (place & 1)) * width
 
 
@@ -69,7 +69,7 @@ def fill(out, to, rows, count, biases, at):
 
 @inline
 def fill_conditioned(out, to, rows, count, biases, at, condition, condition_at, conditioned):
-    """Like `_fill`, with the first `conditioned` values shifted by the condition."""
+    """Fill as `fill` does, with the first `conditioned` values shifted by the condition."""
     fill(out, to, rows, count, biases, at)
     for m in range(rows):
         for j in range(conditioned):

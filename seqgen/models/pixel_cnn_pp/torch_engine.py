@@ -1,9 +1,10 @@
 """The reference sampler of PixelCNN++: the module's own layers, each run only where its map has a new place.
 
-A layer of the vertical stream runs once a row, one of the horizontal stream once a pixel, and at scale s once every
-2^s rows and columns. What a later place reads is kept: of a convolution the row before and the row under way, of an
-up-sampling the two rows that it made. Everything runs in the module's dtype; in float64 lanes are computed one by
-one, which keeps the promise "the same bits in any batch". Shapes: B lanes, C colours, F channels, L levels.
+A layer of the vertical stream runs once per row, one of the horizontal stream once per pixel, and at scale s once per
+2^s rows and columns. Outputs that later places read are kept: of a convolution, the previous and the current row of
+inputs; of an up-sampling, the two rows of its output. Everything runs in the module's dtype; in float64, lanes are
+computed one by one, so that samples are identical in any batch.
+Shapes: B lanes, C colours, F channels, L levels.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class PixelCNNppEngine(PixelEngine):
         }
 
     def _kept_shapes(self) -> dict[str, tuple[int, int, int]]:
-        """What a row leaves for the next, by the name of the layer: (channels, rows, columns)."""
+        """Return the shapes of the arrays kept between rows, by name of the layer: (channels, rows, columns)."""
         shapes, width, columns = {}, self._model.channels, self.codec.shape[2]
         for k, layer in enumerate(self._model.plan):
             here = places(columns, layer.scale)
@@ -83,9 +84,9 @@ class PixelCNNppEngine(PixelEngine):
     def _draw_row(
         self, run: _Run, lanes: np.ndarray, row: int, log_probs: np.ndarray, alive: np.ndarray
     ) -> None:
-        """Draw one row of `lanes`; those where nothing can be drawn are struck off `alive`.
+        """Draw one row of `lanes`; lanes where nothing can be drawn are set to false in `alive`.
 
-        `log_probs` is (2, B, 1, C, W), or (2, B, 0, C, W) if nobody wants them.
+        `log_probs` is (2, B, 1, C, W), or (2, B, 0, C, W) if they are not requested.
         """
         colours, _, columns = self.codec.shape
         numbers = positions(self.codec.shape, row)
@@ -110,7 +111,7 @@ class PixelCNNppEngine(PixelEngine):
             run.put(row, column, self.image[lanes, :, row, column])
 
     def _load(self, lanes: np.ndarray) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Images, features and what is kept, of `lanes`, as tensors of their own."""
+        """Return images, features and kept rows of `lanes`, as new tensors."""
 
         def tensor(array: np.ndarray) -> Tensor:
             return torch.as_tensor(array[lanes]).to(self._device, self._dtype, copy=True)
@@ -121,11 +122,11 @@ class PixelCNNppEngine(PixelEngine):
 
 
 class _Run:
-    """The network at one place after another, for some lanes that stand at the same row.
+    """The network at one place after another, for lanes that are at the same row.
 
     Args:
-        image: (B, C, H, W) levels; of pixels that are not drawn yet nothing is read.
-        features: (B, K) of the condition. kept: what the row before has left.
+        image: (B, C, H, W) levels; pixels that are not drawn yet are not read.
+        features: (B, K) of the condition. kept: the arrays kept from the previous row.
     """
 
     def __init__(self, model: PixelCNNpp, image: Tensor, features: Tensor, kept: dict[str, Tensor]) -> None:
@@ -135,12 +136,12 @@ class _Run:
         self.before: dict[str, Tensor] = {}
 
     def put(self, row: int, column: int, levels: np.ndarray) -> None:
-        """Let later places see the levels (B, C) of a pixel."""
+        """Store the levels (B, C) of a pixel, as input of later places."""
         given = torch.as_tensor(levels.astype(np.int64), device=self.pixels.device)[:, :, None, None]
         self.pixels[:, :, row, column] = self.model.with_ones(given)[:, :, 0, 0]
 
     def begin_row(self, row: int) -> None:
-        """Run the vertical stream, and let what the horizontal stream has kept be the row before."""
+        """Run the vertical stream, and make the rows that the horizontal stream has kept the previous ones."""
         above = pad(self.pixels, (1, 1, 2, 0))[:, :, row : row + 2]
         self.above = above[:, :, 1:]
         for k, layer in enumerate(self.model.plan):
@@ -156,7 +157,7 @@ class _Run:
                 self._run(k, row, 0)
 
     def at_pixel(self, row: int, column: int) -> Tensor:
-        """Run the horizontal stream: the parameters (B, P, 1, 1) of the pixel's distribution."""
+        """Run the horizontal stream; return the parameters (B, P, 1, 1) of the pixel's distribution."""
         left = pad(self.pixels, (1, 0))[:, :, row : row + 1, column : column + 1]
         for k, layer in enumerate(self.model.plan):
             if layer.stream == VERTICAL:
@@ -170,7 +171,7 @@ class _Run:
         return result
 
     def _run(self, k: int, row: int, column: int) -> None:
-        """Run layer k if it has something to do at this row and column; columns of the vertical stream are all."""
+        """Run layer k if it has an output at this row and column; in the vertical stream, for all columns."""
         layer, module = self.model.plan[k], self.model.layers[k]
         if row % layer.cached_every == 0 and column % layer.cached_every == 0:
             source = self.maps[layer.source]
@@ -198,7 +199,7 @@ class _Run:
             return self._window(f"{k}.{'first' if conv is block.first else 'second'}", conv, x, place)
 
         shortcuts = [
-            # of a row of the vertical stream, the place of this pixel
+            # the place of this pixel in a row of the vertical stream
             self.maps[s][..., place : place + 1]
             if self.model.plan[s].stream != layer.stream
             else self.maps[s]
@@ -207,7 +208,7 @@ class _Run:
         self.maps[k] = block(self.maps[layer.source], shortcuts, self.features, _keep_all, window)
 
     def _window(self, name: str, conv: Any, x: Tensor, place: int) -> Tensor:
-        """The two rows that a convolution reads, around all places or up to one; x is kept for the next row."""
+        """Return the two rows that a convolution reads, around all places or up to one; x is kept for the next row."""
         if conv.kernel_size[1] == 3:
             before, self.kept[name] = self.kept[name], x
             return pad(torch.cat([before, x], 2), conv.sides)

@@ -1,8 +1,8 @@
-"""The fused sampler of PixelRNNs: products, gates, controls, noise and draw of the rows of an image in one kernel.
+"""The fused sampler of PixelRNNs: products, gates, controls, random numbers and draw of an image's rows in one kernel.
 
-What a row needs of the rows above is computed for all of its columns at once, when it begins; for a pixel there
-remains what depends on its own row. The lanes of a thread go together, so that weights are read once for all; every
-lane's sums are its own. Between rows a lane keeps the states of the row above, and the cells of a Row LSTM.
+The contributions of the rows above are computed for all columns at once when a row begins; per pixel, only what depends
+on its own row is computed. The lanes of a thread are processed together, so that weights are read once for all of them;
+their sums are separate. Between rows, a lane keeps the states of the row above, and the cells of a Row LSTM.
 Legend: B lanes, M of them in a thread, C colours, W columns, F units, D = 2F features; sizes in `Sizes`.
 """
 
@@ -27,7 +27,7 @@ class PixelRNNEngine(PixelEngine):
     """Samples `PixelRNN`s on the CPU; lanes are spread over threads.
 
     Attributes:
-        cache: what is kept of every lane beside its image.
+        cache: the state of the lanes besides the images.
     """
 
     name = "numba"

@@ -1,7 +1,7 @@
 """The kernel of `PixelRNNEngine`: rows of several lanes, pixel by pixel and colour by colour.
 
-Legend: M lanes of a thread, C colours, W columns, F units, D = 2F features. Everything is one-dimensional, because
-`matmul` wants it so; `s` are the `Sizes`, `p` the `Packed` weights.
+Arrays are one-dimensional, as `matmul` requires; `s` is the `Sizes`, `p` the `Packed` weights.
+Legend: M lanes of a thread, C colours, W columns, F units, D = 2F features.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -35,12 +35,13 @@ _ZERO = np.float32(0.0)
 
 
 class Cache(NamedTuple):
-    """What is kept of every lane beside its image: of the row above.
+    """The state of the lanes besides the images: of the row above.
 
     Attributes:
-        states: (B, layers, (W + 2 side) F) float32; a row has room for the kernel at both ends.
-        cells: (B, layers, W F) float32 of a Row LSTM; (B, layers, F) of a Diagonal BiLSTM, where to the right a cell
-            follows the one beside it, so that one is enough.
+        states: (B, layers, (W + 2 side) F) float32; a row is padded for the kernel at both ends.
+        cells: (B, layers, W F) float32 of a Row LSTM; (B, layers, F) of a Diagonal BiLSTM, whose right-going cells
+            depend
+            only on the cell to the left, so that one is enough.
         left: (B, layers, W F) float32, states of the left-going LSTM; (B, layers, 0) if there is none.
     """
 
@@ -51,12 +52,12 @@ class Cache(NamedTuple):
 
 @kernel
 def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
-    """Draw counts[m] rows of lane lanes[m], most rows first, from row[lane] on.
+    """Draw counts[m] rows of lane lanes[m], from row[lane] on; counts are in descending order.
 
     Args:
         model: `Sizes` and `Packed`.
         pixels, cache, controls: `PixelState`, `Cache` and `LaneControlArrays`.
-        out: `RowArrays`; `made` is lowered to the rows that were finished where nothing could be drawn. All are plain
+        out: `RowArrays`; where nothing could be drawn, `made` is lowered to the number of complete rows. All are plain
             tuples.
     """
     s, p = Sizes(*model[0]), Packed(*model[1])
@@ -76,15 +77,15 @@ def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
     place = s.lead + (s.columns + 1) * s.stride
     all_gates, all_features = s.colours * s.gates, s.colours * s.features
     want_log_probs = out.log_probs.shape[2] > 0
-    # the rows that the first convolution sees, zeros around them
+    # the rows that the first convolution reads, with zeros around them
     near = np.zeros(many * window, np.float32)
     above = np.empty((many, s.columns * all_features), np.float32)
-    # the inputs of every layer along the row, and what its gates get from the row above
+    # the inputs of every layer along the row, and the contribution of the row above to its gates
     inputs = np.zeros(s.layers * many * place, np.float32)
     base = np.empty((s.layers * many, s.columns * all_gates), np.float32)
     x = np.empty(many * s.features, np.float32)
     gates = np.empty(many * all_gates, np.float32)
-    # a layer's states of the present pixel, of all colours so far
+    # a layer's states at the current pixel, of all colours so far
     here = np.empty(s.layers * many * s.units, np.float32)
     top = np.empty(many * features, np.float32)
     sums = np.empty(many * s.hidden, np.float32)
@@ -159,7 +160,7 @@ def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
                     copy(sums, m * s.hidden, p.hidden[colour], 0, s.hidden)
                     copy(outputs, m * s.logits, p.output[colour], 0, s.logits)
                     wanted |= not known[lanes[m], colour, row[lanes[m]] + t, column]
-                # a later colour of the pixel reads the hidden channels of this one, so a known one needs them too
+                # later colours of the pixel read the hidden channels of this one, even if it is known
                 if wanted or colour + 1 < s.colours:
                     matmul(
                         top, 0, features, running, p.matrices, p.hidden_at[colour],
@@ -209,7 +210,7 @@ def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
 
 @inline
 def _draw_two(logits, u):
-    """One of two levels, as `draw` gives it without controls."""
+    """Draw one of two levels, as `draw` does without controls."""
     top = max(logits[0], logits[1])
     none, one = math.exp(logits[0] - top), math.exp(logits[1] - top)
     return 0 if none > u * (none + one) else 1

@@ -1,7 +1,8 @@
-"""The weights of a PixelRNN in the order in which the kernels read them, and the sizes of everything.
+"""The weights of a PixelRNN in the order in which the kernels read them, and all sizes.
 
-Outputs are regrouped by colour, so that what one colour needs is one matrix product; that its inputs end behind the
-colour's own group is the mask. Gates are padded to whole vectors, the outputs of every product to whole blocks.
+Outputs are regrouped by colour, so that the computation of one colour is one matrix product; its inputs end after the
+group of the colour, which implements the mask. Gates are padded to whole vectors, the outputs of every product to whole
+blocks.
 Legend: C colours, F units, U = F / C units of a colour, D = 2F features, V = D / C of a colour, L levels.
 """
 
@@ -19,17 +20,17 @@ _GATES = 4
 
 
 class Sizes(NamedTuple):
-    """Integers that the kernels need.
+    """Integer sizes for the kernels.
 
     Attributes:
         colours, rows, columns, levels: of the images.
         units: F. layers: depth. head: channels of the hidden layer of the output.
         diagonal: 1 for Diagonal BiLSTMs, 0 for Row LSTMs.
-        first_side: how many pixels the first convolution reaches to each side.
+        first_side: reach of the first convolution to each side, in pixels.
         side: how many states of the row above a state reads to each side of its own column.
-        lead: values in front of a pixel's features that its gates read together with them: the features of the
-            pixels to the left (row), or the states of the one to the left (diagonal).
-        stride: from the place of one pixel's features to the next.
+        lead: values before a pixel's features that its gates read together with them: the features of the pixels to the
+            left (row), or the states of the one to the left (diagonal).
+        stride: distance between the features of adjacent pixels.
         units_padded: U in whole vectors. gates: columns of the sums of one colour, 4 · units_padded.
         features, hidden, logits: columns of the products for one colour's features, hidden channels and levels.
     """
@@ -54,7 +55,7 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Sizes:
-        """Of a model's configuration."""
+        """Return the sizes for a model's configuration."""
         colours, rows, columns = config["codec"]["shape"]
         levels, units, head = (
             int(config["codec"]["levels"]),
@@ -69,7 +70,7 @@ class Sizes(NamedTuple):
             layers=int(config["layers"]), diagonal=int(diagonal),
             first_side=int(config["first_kernel_size"]) // 2, side=side,
             lead=units if diagonal else side * 2 * units,
-            # of the diagonal kind states, features and pixel lie side by side: the left-going LSTM reads the last two
+            # in the diagonal kind states, features and pixel are adjacent: the left-going LSTM reads the last two
             stride=3 * units + colours if diagonal else 2 * units,
             units_padded=units_padded, gates=_GATES * units_padded, features=padded(2 * units // colours),
             hidden=padded(head // colours), logits=padded(levels),
@@ -77,16 +78,16 @@ class Sizes(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """What the kernels read. Every `..._at` is the position in `matrices` where a matrix begins, in weights.
+    """The weights that the kernels read. Every `..._at` is a matrix's position in `matrices`, in weights.
 
     Attributes:
         matrices: all packed matrices one after another, float32, or uint32 with two bfloat16 in each.
-        scale: (L,) float32, what the network reads for each level.
-        above_at: (first_side,), of the first convolution for each row above; beside_at: (C,), for the own row.
+        scale: (L,) float32, the input of the network for each level.
+        above_at: (first_side,), of the first convolution for each row above; beside_at: (C,), for the current row.
         states_at: (layers,), from the states of the row above to all gates.
         inputs_at, up_at: (layers, C).
-        left_at: (layers, 3), of the left-going LSTM: from features and pixel, from the state above, from the one
-            beside, to all gates.
+        left_at: (layers, 3), of the left-going LSTM: from features and pixel, from the state above, from the adjacent
+            state, to all gates.
         hidden_at, output_at: (C,).
         first: (C, features), inputs, left: (layers, C, gates), up: (layers, C, features), hidden: (C, hidden),
             output: (C, logits): biases, float32.
@@ -115,7 +116,7 @@ def pack_pixel_rnn(arrays: Mapping[str, np.ndarray], sizes: Sizes, precision: st
 
     Args:
         arrays: the model's parameters by name.
-        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
+        precision: "float32", "bfloat16" or "auto", see `kernels.packing`.
     """
     return _PixelRNNPacker(arrays, precision, sizes).packed()
 
@@ -140,7 +141,7 @@ class _PixelRNNPacker(Packer):
         for k in range(s.layers):
             name = f"layers.{k}."
             going = "_right" if s.diagonal else ""
-            # (taps, inputs, outputs); of the diagonal kind the taps are the pixel above and the one beside
+            # (taps, inputs, outputs); in the diagonal kind the taps are the pixel above and the adjacent one
             taps = self[f"{name}states{going}.weight"].transpose(2, 1, 0)
             own = self.kernel(f"{name}inputs{going}")[0]
             if s.diagonal:
@@ -182,24 +183,24 @@ class _PixelRNNPacker(Packer):
         )
 
     def kernel(self, name: str) -> np.ndarray:
-        """A convolution's kernel as a matrix for each of its rows, (rows, columns · inputs, outputs)."""
+        """Return a convolution's kernel as a matrix for each of its rows, (rows, columns · inputs, outputs)."""
         kernel = self[f"{name}.weight"].transpose(2, 3, 1, 0)
         return kernel.reshape(len(kernel), -1, kernel.shape[-1])
 
     def masked(self, matrix: np.ndarray, seen: int, colour: int) -> np.ndarray:
-        """The columns of one colour's outputs, and the first `seen` rows, which are the inputs that it may see."""
+        """Return the columns of one colour's outputs, in the first `seen` rows, the inputs that it may see."""
         outputs = matrix.shape[1] // self.sizes.colours
         return matrix[:seen, colour * outputs : (colour + 1) * outputs]
 
     def by_colour(self, matrix: np.ndarray, width: int) -> np.ndarray:
-        """The columns of each colour's outputs, padded to `width`, side by side."""
+        """Return the columns of each colour's outputs, padded to `width`, one colour after another."""
         colours = self.sizes.colours
         placed = np.zeros((len(matrix), colours, width), np.float32)
         placed[:, :, : matrix.shape[1] // colours] = matrix.reshape(len(matrix), colours, -1)
         return placed.reshape(len(matrix), -1)
 
     def gates(self, matrix: np.ndarray) -> np.ndarray:
-        """The columns o, f, i, g of all units as (inputs, C · gates): by colour, four gates of `units_padded`."""
+        """Return the columns o, f, i, g of all units as (inputs, C · gates): by colour, four of `units_padded`."""
         s = self.sizes
         group = s.units // s.colours
         placed = np.zeros((len(matrix), s.colours, _GATES, s.units_padded), np.float32)
@@ -207,5 +208,5 @@ class _PixelRNNPacker(Packer):
         return placed.reshape(len(matrix), -1)
 
     def bias(self, name: str, width: int) -> np.ndarray:
-        """A bias as (C, width)."""
+        """Return a bias as (C, width)."""
         return self.by_colour(self[name][None], width).reshape(self.sizes.colours, width)

@@ -1,8 +1,8 @@
-"""The pieces of which `draw_rows` is made: copies, the LSTM's gates, and the left-going LSTM along a row.
+"""Parts of `draw_rows`: copies, the LSTM's gates, and the left-going LSTM along a row.
 
-Arrays are cut to their part before a loop runs over them: of an offset plus a counter Numba cannot know that it is
-not negative, which would mean counting from the end, and then the loop is not vectorised (the gates nine times
-slower). Legend: M lanes of a thread, C colours, W columns; `s` are the `Sizes`, `p` the `Packed` weights.
+Arrays are sliced before a loop runs over them. For an offset plus a counter, Numba has to test for a negative index,
+which counts from the end, and the loop is then not vectorised (the gates are nine times slower).
+Legend: M lanes of a thread, C colours, W columns; `s` is the `Sizes`, `p` the `Packed` weights.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -19,7 +19,7 @@ _ZERO = np.float32(0.0)
 
 @inline
 def copy_window(s, p, image, lane, now, pixels, begin, line):
-    """Copy the rows of an image that the first convolution sees at row `now`, scaled, the row itself still empty."""
+    """Copy the rows of an image that the first convolution reads at row `now`, scaled; row `now` is still empty."""
     for k in range(s.first_side + 1):
         above = now - s.first_side + k
         at = begin + k * line + s.first_side * s.colours
@@ -52,14 +52,14 @@ def copy_positive(target, at, source, begin, count):
 
 @inline
 def tile(target, values, times):
-    """Fill `target` with `values`, over and over."""
+    """Fill `target` with `times` copies of `values`."""
     for k in range(times):
         copy(target, k * len(values), values, 0, len(values))
 
 
 @inline
 def lstm(gates, gate_at, width, units, cells, cell_at, states, state_at):
-    """New cells and states of some units from the sums of their gates o, f, i, g."""
+    """Compute new cells and states of some units from the sums of their gates o, f, i, g."""
     opened, kept = gates[gate_at : gate_at + units], gates[gate_at + width : gate_at + width + units]
     taken = gates[gate_at + 2 * width : gate_at + 2 * width + units]
     new = gates[gate_at + 3 * width : gate_at + 3 * width + units]
@@ -75,7 +75,7 @@ def lstm(gates, gate_at, width, units, cells, cell_at, states, state_at):
 def to_the_left(
     s, p, layer, lanes, running, many, place, inputs, base, gates, states, cells, left, size_left
 ):  # fmt: skip
-    """The left-going LSTM of one layer along a row that is complete; its states replace those of the row above."""
+    """Run the left-going LSTM of one layer along a complete row; its states replace those of the row above."""
     all_gates, group = s.colours * s.gates, s.units // s.colours
     for m in range(running):
         sums = base[layer * many + m]

@@ -1,7 +1,7 @@
 """The fused sampler of RNADE: hidden units, mixture, component, normal and running sums in one loop.
 
-Hidden units are in float32, mixtures and values in float64. Legend: B lanes, N numbers of a step, F hidden units,
-D dimensions, K components.
+Hidden units are in float32, mixtures and values in float64.
+Legend: B lanes, N numbers per step, F hidden units, D dimensions, K components.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -29,7 +29,7 @@ _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class Packed(NamedTuple):
-    """What the kernel reads.
+    """The weights that the kernel reads.
 
     Attributes:
         inputs: (D, padded F) float32. outputs: packed rows of D · 3 · K times the padded F. output_bias: (D, 3, K).
@@ -75,10 +75,10 @@ class RNADEEngine(RealVectorEngine):
 
 @kernel
 def advance(packed, lanes, counts, seed, state, log_probs):
-    """Draw counts[lane] numbers of each of `lanes`; False if one of them is not finite.
+    """Draw counts[lane] numbers of each of `lanes`; return False if one of them is not finite.
 
-    `packed` and `state` are `Packed` and `VectorState` as plain tuples; log_probs is (B, N), or (B, 0) if nobody wants
-    them.
+    `packed` and `state` are `Packed` and `VectorState` as plain tuples; log_probs is (B, N), or (B, 0) if not
+    requested.
     """
     p, s = Packed(*packed), VectorState(*state)
     inputs, outputs, output_bias, rescaling, location, scale = p

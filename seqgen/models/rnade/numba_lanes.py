@@ -1,4 +1,4 @@
-"""What the kernel of RNADE reads and writes of B lanes; see `kernels.lanes`. Legend: D dimensions, F hidden units."""
+"""The lane state of the RNADE kernel; see `kernels.lanes`. Legend: D dimensions, F hidden units."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 class VectorState(NamedTuple):
-    """What is kept of every lane.
+    """The state of every lane.
 
     Attributes:
         values: (B, D) float64, known numbers and those drawn so far.
-        given: (B,) int64, how many are known.
-        position: (B,) int64, the next number. index: (B,) uint64, of the samples.
+        given: (B,) int64, number of known values.
+        position: (B,) int64, of the next number. index: (B,) uint64, of the samples.
         sums: (B, F), the running sums of the hidden units.
     """
 

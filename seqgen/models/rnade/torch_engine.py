@@ -1,7 +1,7 @@
-"""The reference sampler of RNADE: number after number over the lanes, the hidden sums carried along.
+"""The reference sampler of RNADE: one number at a time over the lanes, with running sums of the hidden units.
 
-It runs in the module's dtype. In float64 lanes are computed one by one, which keeps the promise "the same bits in any
-batch"; in float32 they are computed together, and the promise holds to rounding.
+It runs in the module's dtype. In float64, lanes are computed one by one, so that samples are identical in any batch; in
+float32 they are computed together, and samples are identical up to rounding.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class RNADEEngine(RealVectorEngine):
                     log_probs[some, step] = scores
 
     def _step(self, lanes: np.ndarray, d: np.ndarray) -> np.ndarray:
-        """Draw number d of each of `lanes`; the log-densities, 0 where it was known."""
+        """Draw number d of each of `lanes`; return the log-densities, 0 where the number was known."""
         model = self._model
-        # clones, because sums may differ in the last bit with the alignment of their operands
+        # clones, because the last bit of a sum can depend on the alignment of its operands
         sums = torch.as_tensor(self.sums[lanes], device=model.input.device).clone()
         hidden = model.hidden(sums, model.rescaling[d, None])
         parameters = ((hidden[:, None, None] * model.output[d]).sum(-1) + model.output_bias[d]).double().cpu()

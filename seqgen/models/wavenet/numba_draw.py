@@ -1,6 +1,7 @@
 """Draws of a WaveNet's real-valued outputs, compiled; `seqgen.models.wavenet.outputs` is the specification.
 
-A component is drawn by its weight, then a value of it by inversion. Everything is in float64. Legend: K components.
+A component is drawn by its weight, then its value by inversion. Everything is in float64.
+Legend: K components.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -20,14 +21,14 @@ NOTHING_TO_DRAW, NOT_FINITE = 1, 2
 _TOKEN = int(Purpose.TOKEN)
 _COMPONENT, _EMISSION = int(Purpose.COMPONENT), int(Purpose.EMISSION)
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
-# these are those of seqgen.models.wavenet.outputs, which imports torch
+# as in seqgen.models.wavenet.outputs, which imports torch
 _LOWEST_LOGISTIC, _LOWEST_GAUSSIAN, _HIGHEST = -9.0, -7.0, 20.0
 _SCALE, _LOWEST, _TOP = 32768.0, -32768.0, 32767.0
 
 
 @inline
 def draw_next(s, scratch, seed, lane, t, sound, controls, out):
-    """Draw sample t of a step of a lane from its raw outputs `scratch.logits`, and move its history on.
+    """Draw sample t of a lane's step from its raw outputs `scratch.logits`, and update its history.
 
     Args:
         sound, controls, out: `SoundState`, `LaneControlArrays` and `StepArrays`.
@@ -62,7 +63,7 @@ def draw_next(s, scratch, seed, lane, t, sound, controls, out):
 
 @inline
 def draw_sound(s, raw, work, seed, index, place, log_probs):
-    """Draw one sample of a mixture from raw (3K,): its symbol, what the network reads of it, its log-probability."""
+    """Draw one sample of a mixture from raw (3K,); return its symbol, its value as input, and its log-probability."""
     kinds, logistic = s.mixtures, s.kind == 1
     block, word = place // np.uint64(4), place % np.uint64(4)
     u = to_uniform(philox4(seed, index, block, _COMPONENT)[word])

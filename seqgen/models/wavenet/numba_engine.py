@@ -1,4 +1,4 @@
-"""The fused WaveNet sampler: rings, products, gates, output, controls, noise and draw in one compiled loop.
+"""The fused WaveNet sampler: ring buffers, products, gates, output, controls and draw in one compiled loop.
 
 Legend: B lanes, K length of one-hot class and vector, M features of a frame, Z columns of all layers' gates.
 """
@@ -25,14 +25,14 @@ from seqgen.models.wavenet.numba_packing import Sizes, pack_wavenet
 from seqgen.threads import Workers
 
 _WORTH_TWO = 64
-"""Samples that are worth waking another thread for."""
+"""The least number of samples for which a second thread is used."""
 
 
 class WaveNetEngine(SoundEngine):
-    """Samples `WaveNet`s on the CPU; lanes are spread over threads, and a lane that is alone over two where that helps.
+    """Samples `WaveNet`s on the CPU; lanes are spread over threads, and a single lane over two if that is faster.
 
     Attributes:
-        cache: what is kept of every lane beside where it stands.
+        cache: the state of the lanes besides their positions.
     """
 
     name = "numba"
@@ -117,5 +117,5 @@ class WaveNetEngine(SoundEngine):
         super().settle()
 
     def _shared(self) -> Shared:
-        """New arrays for a pair, as an assistant may still be at work on those of the last time."""
+        """Return new arrays for a pair, because an assistant may still be using the previous ones."""
         return Shared.of(Sizes(*self._model[0]))

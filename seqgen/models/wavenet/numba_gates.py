@@ -1,9 +1,9 @@
-"""The parts of a WaveNet's layer that are no products, for many steps at once, and their gradients: what training on
-the CPU needs.
+"""The elementwise parts of a WaveNet's layers, for many steps at once, and their gradients, for training on the CPU.
 
-Numbers of bfloat16 are given as uint16; everything is computed in float32 and rounded once. All arrays are contiguous,
-because only then the loops become vector code. Legend: B batch, T time, L layers, R residual and G gate channels, F
-frames, n steps of a block that begins at step `at` of row b.
+bfloat16 numbers are given as uint16; everything is computed in float32 and rounded once. All arrays are contiguous,
+because only then LLVM vectorises the loops.
+Legend: B batch, T time, L layers, R residual and G gate channels, F frames, n steps of a block that begins at step `at`
+of row b.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -17,13 +17,13 @@ from seqgen.kernels.compile import inline, kernel
 _f = np.float32
 _ZERO, _HALF, _ONE = _f(0.0), _f(0.5), _f(1.0)
 _FAR = _f(4.97)
-# tanh x = x P(x²) / Q(x²) of Padé, highest power last
+# tanh x = x P(x²) / Q(x²), a Padé approximant, highest power last
 _P0, _P1, _P2, _Q1, _Q2, _Q3 = _f(135135), _f(17325), _f(378), _f(62370), _f(3150), _f(28)
 
 
 @inline
 def _tanh(x):
-    """Numerator and denominator of tanh x, which is meant within 1e-4: finer than the rounding to bfloat16."""
+    """Return numerator and denominator of tanh x, accurate to 1e-4, which is finer than the rounding to bfloat16."""
     x = min(max(x, -_FAR), _FAR)
     y = x * x
     return x * (_P0 + y * (_P1 + y * (_P2 + y))), _P0 + y * (_Q1 + y * (_Q2 + y * _Q3))
@@ -31,7 +31,7 @@ def _tanh(x):
 
 @inline
 def _open(z, g, filtered, opened, j, half):
-    """Store z of a pair, and its gate; σ(x) is (1 + tanh(x / 2)) / 2."""
+    """Store the pair of sums in z, and its gate; σ(x) is (1 + tanh(x / 2)) / 2."""
     z[j], z[half + j] = narrow(filtered), narrow(opened)
     p, q = _tanh(filtered)
     r, s = _tanh(_HALF * opened)
@@ -67,11 +67,11 @@ def _copy(row, out):
 
 @kernel
 def gates(z, layer, b, at, count, base, frames, mixing, g, dense):
-    """g = tanh(z₁) σ(z₂), after biases and the frames' part have been added to z.
+    """Compute g = tanh(z₁) σ(z₂) after adding biases and the frames' part to z.
 
     Args:
-        z: (L, B, T, G) uint16, of which a block is used and changed. base: (B, L, G) float32.
-        frames: (B, F + 1, L G) float32, or of no frames. mixing: (2, hop) float32.
+        z: (L, B, T, G) uint16, of which a block is read and overwritten. base: (B, L, G) float32.
+        frames: (B, F + 1, L G) float32, or without frames. mixing: (2, hop) float32.
         g: (B, T, L G / 2) uint16 to fill. dense: (n, G / 2) uint16, to fill with the same.
     """
     hop, width = mixing.shape[1], z.shape[3]
@@ -91,7 +91,7 @@ def gates(z, layer, b, at, count, base, frames, mixing, g, dense):
 
 @kernel
 def follow(h, b, at, count, product, bias, out, out_at):
-    """h + product + bias: the next layer's inputs.
+    """Compute h + product + bias, the next layer's inputs.
 
     Args:
         h: (B, ..., R) uint16, from row `at` on. product: (n, R) uint16. bias: (R,) float32.
@@ -126,7 +126,7 @@ def _add_scaled(total, factor, row):
 
 @inline
 def _dot(a, b, lanes):
-    """Σ a b, by as many running sums as a vector has lanes."""
+    """Return Σ a b, with as many running sums as a vector has lanes."""
     lanes[:] = _ZERO
     whole = len(a) // 16 * 16
     for begin in range(0, whole, 16):
@@ -158,13 +158,14 @@ def gate_gradients(
     mixing_out,
     learned,
 ):
-    """The gradient of a block with respect to z, and sums of it.
+    """Compute the gradient of a block with respect to z, and add it to the gradients of biases, frames and mixing.
 
     Args:
-        z, frames, mixing: as `gates` left them. upstream: (B, T, L G / 2) uint16.
-        product: (n, G / 2) uint16, what the later layers add to it, if `used`. out: (n, G) uint16 to fill.
+        z, frames, mixing: as after `gates`. upstream: (B, T, L G / 2) uint16.
+        product: (n, G / 2) uint16, added to upstream if `used`: the gradient from later layers. out: (n, G) uint16 to
+            fill.
         total: (B, L, G), frames_out: as frames, mixing_out: (B, 2, hop): float32 to which gradients are added.
-        learned: whether the mixing is; else only the first frame of each pair counts.
+        learned: whether the mixing is learned; if not, only the first frame of each pair contributes.
     """
     hop, width = mixing.shape[1], z.shape[3]
     begin, end, half = layer * width, (layer + 1) * width, width // 2
@@ -184,7 +185,7 @@ def gate_gradients(
 
 @kernel
 def spread(parts, grown, b, at, count, delays, total):
-    """Add the gradients of the taps of a block to those of the inputs that they are; sums of what was there before.
+    """Add the gradients of a block's taps to the gradients of the inputs that they read; add the prior ones to `total`.
 
     Args:
         parts: (n, k R) uint16. grown: (B, T, R) uint16. delays: (k,) int64, of the taps. total: (R,) float32.

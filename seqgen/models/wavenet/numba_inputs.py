@@ -1,7 +1,7 @@
-"""What goes into a layer of the fused WaveNet: the samples before, what its ring holds, biases and conditions.
+"""The inputs of a layer of the fused WaveNet: previous samples, ring buffers, biases and conditions.
 
-Every layer's inputs of the last (k - 1) d steps lie in a ring of a power of two rows, which is never shifted: the row
-of step t is t modulo its size. A row is read by the step that overwrites it.
+Every layer's inputs of the last (k - 1) d steps are in a ring buffer of a power of two rows, which is never shifted:
+the row of step t is t modulo its size. A row is read by the step that overwrites it.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -18,11 +18,11 @@ _ZERO = np.float32(0.0)
 
 
 class Cache(NamedTuple):
-    """What is kept of every lane beside what `SoundState` holds.
+    """The state of the lanes besides `SoundState`.
 
     Attributes:
         rings: (B, ring) float32, the last inputs of every layer.
-        base: (B, Z) float32, gate biases and what class and vector add to them.
+        base: (B, Z) float32, gate biases and the contribution of the global condition.
     """
 
     rings: np.ndarray
@@ -31,10 +31,10 @@ class Cache(NamedTuple):
 
 @inline
 def begin_gates(s, packed, base, frames, at, within, layer, target, target_at):
-    """Biases and conditions of a layer's gates at one step, which is sample `within` of a frame of the features.
+    """Write biases and conditions of a layer's gates at one step, which is sample `within` of a frame of the features.
 
     Args:
-        base: (Z,), of the lane. frames: flat, of no numbers if there are none; the frame's columns begin at `at`.
+        base: (Z,), of the lane. frames: flat, empty if there are no features; the frame's columns begin at `at`.
     """
     first = layer * s.gates
     if len(frames) == 0:
@@ -42,7 +42,7 @@ def begin_gates(s, packed, base, frames, at, within, layer, target, target_at):
         return
     one, other = packed.upsample[0, within], packed.upsample[1, within]
     here = at + first
-    # the nearest frame is not mixed with the next, which may not be there
+    # with the nearest frame, the next one is not read, because it may not exist
     after = here + s.layers * s.gates if other != _ZERO else here
     for j in range(s.gates):
         mixed = one * frames[np.uintp(here + j)] + other * frames[np.uintp(after + j)]
@@ -51,7 +51,7 @@ def begin_gates(s, packed, base, frames, at, within, layer, target, target_at):
 
 @inline
 def read_past(s, packed, rings, at, clock, layer, target, target_at):
-    """The inputs that a layer had (k - 1) d, …, d steps before `clock`, the oldest first.
+    """Read the inputs of a layer (k - 1) d, …, d steps before `clock`, the oldest first.
 
     Args:
         rings: flat; the lane's begin at `at`.
@@ -64,14 +64,14 @@ def read_past(s, packed, rings, at, clock, layer, target, target_at):
 
 @inline
 def keep_input(s, packed, rings, at, clock, layer, source, source_at):
-    """Write the input of a layer at `clock` into its ring."""
+    """Write the input of a layer at `clock` to its ring buffer."""
     row = clock & packed.ring_mask[layer]
     copy(source, source_at, rings, at + packed.ring_at[layer] + row * s.channels, s.channels)
 
 
 @inline
 def read_inputs(s, packed, inputs, target, target_at):
-    """The causal convolution over the last inputs (k,), the newest first."""
+    """Compute the causal convolution over the last inputs (k,), the newest first."""
     for i in range(s.channels):
         target[target_at + i] = packed.input_bias[i]
     for j in range(s.taps):

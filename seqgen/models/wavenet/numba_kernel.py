@@ -1,7 +1,8 @@
-"""The loops of the fused WaveNet sampler for lanes side by side, for prompts and for conditions.
+"""The loops of the fused WaveNet sampler: several lanes together, the prefill, and conditions.
 
-Legend: M lanes of a thread, L layers, k kernel size, R residual channels. Sums keep one order everywhere: bias and
-conditions, then the taps from the oldest to the present one. A lane that is alone is faster in `numba_lane`.
+The order of sums is the same everywhere: bias and conditions, then the taps from the oldest to the current one. A
+single lane is faster in `numba_lane`.
+Legend: M lanes of a thread, L layers, k kernel size, R residual channels.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -24,12 +25,14 @@ _PARALLEL = 32
 
 @kernel
 def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
-    """Draw counts[m] samples of lane lanes[m], the most first; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
+    """Draw counts[m] samples of lane lanes[m], in descending order of counts; return 0, `NOTHING_TO_DRAW` or
+    `NOT_FINITE`.
 
     Args:
         model: `Sizes` and `Packed`.
-        sound, cache: `SoundState` and `Cache`, of which only `history` and `rings` are moved on.
-        local, controls, out: `Local`, of no lanes if there are no features, `LaneControlArrays` and `StepArrays`, whose
+        sound, cache: `SoundState` and `Cache`, of which only `history` and `rings` are updated.
+        local, controls, out: `Local`, without lanes if there are no features, `LaneControlArrays` and `StepArrays`,
+            whose
             symbols are float64. All are plain tuples.
     """
     s, packed = Sizes(*model[0]), Packed(*model[1])
@@ -98,7 +101,7 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
 
 @inline
 def layer_product(s, matrices, at, layer, rows, delayed, h, sums):
-    """Add the products of a layer with its delayed inputs and with the present ones to the sums of its gates."""
+    """Add the products of a layer with its delayed and its current inputs to the sums of its gates."""
     past = (s.taps - 1) * s.channels
     matmul(delayed, 0, past, rows, matrices, at[layer, PAST], past, s.gates, sums, s.gates)
     matmul(h, 0, s.channels_padded, rows, matrices, at[layer, PRESENT], s.channels, s.gates, sums, s.gates)
@@ -106,7 +109,7 @@ def layer_product(s, matrices, at, layer, rows, delayed, h, sums):
 
 @inline
 def add_residual(s, matrices, at, residual, layer, rows, gated, h):
-    """Make of the inputs of a layer those of the next."""
+    """Replace the inputs of a layer by those of the next."""
     width = s.channels_padded
     for m in range(rows):
         for i in range(s.channels):
@@ -116,11 +119,11 @@ def add_residual(s, matrices, at, residual, layer, rows, gated, h):
 
 @kernel
 def prefill(model, cache, lane, inputs):
-    """Take a lane's rings from its start through the prompt, many steps at a time, to the same bits.
+    """Update a lane's ring buffers with a prompt, many steps at a time, with the same bits as step by step.
 
     Args:
         model, cache: as for `advance`.
-        inputs: (k + T,) float64, what stands before the start, then the prompt's values.
+        inputs: (k + T,) float64, the history at the start, followed by the prompt's values.
     """
     s, packed, cache = Sizes(*model[0]), Packed(*model[1]), Cache(*cache)
     base, rings = cache.base[lane], cache.rings[lane]
@@ -140,7 +143,7 @@ def prefill(model, cache, lane, inputs):
             read_inputs(s, packed, newest, h, k * s.channels_padded)
         for layer in range(s.layers):
             for k in range(many):
-                # a row of the ring is read by the step that overwrites it, and inputs of this block are in it by then
+                # a row of the ring is read by the step that overwrites it, and already contains inputs of this block
                 begin_gates(s, packed, base, none, 0, 0, layer, sums, k * s.gates)
                 read_past(s, packed, rings, 0, begin + k, layer, delayed, k * past)
                 keep_input(s, packed, rings, 0, begin + k, layer, h, k * s.channels_padded)
@@ -154,7 +157,7 @@ def prefill(model, cache, lane, inputs):
 
 @kernel
 def project(x, stride, rows, inputs, matrices, at, bias, rectify):
-    """Rows of x @ W + bias, and ReLU if wanted; row r of x begins at r · stride and has so many inputs, W at `at`."""
+    """Compute rows of x @ W + bias, optionally with ReLU; row r of x begins at r · stride, W at position `at`."""
     columns = len(bias)
     y = np.empty(rows * columns, np.float32)
     for r in range(rows):

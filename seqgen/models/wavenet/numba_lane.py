@@ -1,13 +1,13 @@
-"""One lane of the fused WaveNet sampler, alone or on two cores: one leads through the layers, the other follows.
+"""One lane of the fused WaveNet sampler, on one or two cores: a leader computes the layers, an assistant helps.
 
-A layer of dilation d reads inputs that are at least d steps old. Where d >= T = 4 its products with them are computed
+A layer of dilation d reads inputs that are at least d steps old. Where d >= T = 4, its products with them are computed
 for T steps at once, which reads the weights once instead of T times.
 
-The layers are a chain, in which each needs the one before. Their skip products, which are as much work, are not part
-of it: the assistant makes each as soon as its layer's gates are there, and then both make half of the columns of the
-two matrices behind. Every sum is the same chain of additions as in `numba_kernel.advance`, whoever makes it, so the
-bits are the same. Where the assistant comes late, because other work has its core, the leader goes on alone, and takes
-it back when it is there again.
+Each layer depends on the one before. The skip products, which are as much work, are not part of this chain: the
+assistant computes each as soon as the gates of its layer are stored; then both sides compute half of the columns of the
+two matrices of the head. Every sum is the same chain of additions as in `numba_kernel.advance`, whichever side computes
+it, so the bits are the same. If the assistant is late, because other work occupies its core, the leader continues
+alone, and accepts it again when it is ready.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -30,25 +30,25 @@ from seqgen.models.wavenet.numba_inputs import Cache, begin_gates, keep_input, r
 from seqgen.models.wavenet.numba_packing import HIDDEN, OUTPUT, PAST, PRESENT, RESIDUAL, SKIP, Packed, Sizes
 
 _AHEAD = 4
-# the signals: the rounds for which the assistant is there and is wanted, what the leader has done in this one and the
-# assistant in all, and the round; the next begins when the assistant was late, and with -1 - rounds it is over
+# the signals: the rounds for which the assistant is ready and is accepted, the leader's progress in this round, the
+# assistant's total progress, and the round; a new round begins after the assistant was late, and -1 - rounds is the end
 READY, WANTED, LED, ASSISTED, ROUND = 0, 1, 2, 3, 4
 SIGNALS = 5
 MOST_ROUNDS = 8
-_PATIENCE = 3000  # looks of some 25 ns
+_PATIENCE = 3000  # reads, of about 25 ns
 
 
 def dismiss(numbers: np.ndarray) -> None:
-    """Let the assistant end, whatever became of its leader."""
+    """Make the assistant end, whatever the state of its leader."""
     write(numbers, ROUND, min(read(numbers, ROUND), -1))
 
 
 class Shared(NamedTuple):
-    """What a leader and its assistant share.
+    """The arrays that a leader and its assistant share.
 
     Attributes:
         gated: (L · half,), skipped, hidden: (padded skip,), logits: (padded outputs,) float32.
-        numbers: their signals, 0 at first.
+        numbers: their signals, initially 0.
     """
 
     gated: np.ndarray
@@ -59,7 +59,7 @@ class Shared(NamedTuple):
 
     @classmethod
     def of(cls, s: Sizes) -> Self:
-        """New arrays for the two sides of a pair."""
+        """Allocate the arrays of a pair."""
         return cls(
             gated=np.zeros(s.layers * s.half, np.float32),
             skipped=np.zeros(s.skip_padded, np.float32),
@@ -71,9 +71,9 @@ class Shared(NamedTuple):
 
 @kernel
 def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
-    """Draw `count` samples of a lane; 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
+    """Draw `count` samples of a lane; return 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
 
-    The arguments are those of `advance`, and `Shared`. The leader is on its own if no assistant comes.
+    The arguments are those of `advance`, and `Shared`. Without an assistant, the leader computes everything.
     """
     s, packed, shared = Sizes(*model[0]), Packed(*model[1]), Shared(*shared)
     sound, cache, local = SoundState(*sound), Cache(*cache), Local(*local)
@@ -81,7 +81,7 @@ def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
     gated, numbers = shared.gated, shared.numbers
     base, rings, history = cache.base[lane], cache.rings[lane], sound.history[lane]
     clock, position = sound.clock[lane], sound.position[lane]
-    # of features, the lane's own frames
+    # of the features, the lane's own frames
     hop, frame_size, frames = max(s.hop, 1), s.layers * s.gates, local.frames.reshape(-1)
     frames_at = (lane * local.frames.shape[1] - local.first[lane]) * frame_size
     width = (s.taps - 1) * s.channels
@@ -154,7 +154,7 @@ def lead(model, lane, count, seed, sound, cache, local, controls, out, shared):
 
 @inline
 def _make_head(s, packed, gated, skipped, hidden, logits):
-    """From the gates of all layers to the raw outputs."""
+    """Compute the raw outputs from the gates of all layers."""
     copy(packed.skip, 0, skipped, 0, s.skip_padded)
     copy(packed.hidden, 0, hidden, 0, s.skip_padded)
     copy(packed.output, 0, logits, 0, s.outputs_padded)
@@ -168,7 +168,7 @@ def _make_head(s, packed, gated, skipped, hidden, logits):
 
 @inline
 def _share_head(s, packed, shared, logits, led, assisted):
-    """The leader's part of the same, the first columns; false if the assistant is late with the rest."""
+    """Compute the leader's part of the head, the first columns; return false if the assistant is late with the rest."""
     skipped, hidden, numbers = shared.skipped, shared.hidden, shared.numbers
     hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
     if not reached(numbers, ASSISTED, assisted + 1, _PATIENCE):
@@ -189,13 +189,13 @@ def _share_head(s, packed, shared, logits, led, assisted):
 
 @inline
 def _cut(columns):
-    """The column from which on they are the assistant's."""
+    """Return the first column of the assistant's part."""
     return columns // BLOCK // 2 * BLOCK
 
 
 @kernel
 def assist(model, shared):
-    """Follow `lead`, with which it shares the arrays, until that is over."""
+    """Assist `lead`, with which the arrays are shared, until it ends."""
     s, packed, shared = Sizes(*model[0]), Packed(*model[1]), Shared(*shared)
     numbers = shared.numbers
     turn = load_acquire(numbers, ROUND)
@@ -208,7 +208,7 @@ def assist(model, shared):
 
 @inline
 def _follow(s, packed, shared, turn):
-    """Make the assistant's part of sample after sample, until the round ends."""
+    """Compute the assistant's part of successive samples, until the round ends."""
     gated, skipped, hidden, logits, numbers = shared
     hidden_cut, logits_cut = _cut(s.skip_padded), _cut(s.outputs_padded)
     hidden_rest, logits_rest = s.skip_padded - hidden_cut, s.outputs_padded - logits_cut

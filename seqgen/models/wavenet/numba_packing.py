@@ -21,14 +21,14 @@ KINDS = {"categorical": 0, "logistics": 1, "gaussian": 2}
 
 
 class Sizes(NamedTuple):
-    """Numbers that the kernels need; what is "padded" is rounded up to whole vectors or blocks.
+    """Sizes for the kernels; "padded" sizes are rounded up to whole vectors or blocks.
 
     Attributes:
         layers, taps, channels: L, k and R; channels_padded: columns of a residual product.
         half, half_padded: channels of each half of a gate, and the column at which the second half begins.
         gates: columns of a layer's gate product. skip, skip_padded, outputs, outputs_padded: of the head.
         kind: of the output, as in `KINDS`. symbols: levels of a categorical output. mixtures: components of others.
-        hop: samples in a frame, 0 for none. ring: numbers in the rings of a lane.
+        hop: samples in a frame, 0 for none. ring: numbers in the ring buffers of a lane.
     """
 
     layers: int
@@ -53,12 +53,13 @@ class Packed(NamedTuple):
     """The weights.
 
     Attributes:
-        matrices: all packed matrices, one after another; at: (L, 4) int64, where those of a layer begin: of the
-            taps before, of the present one, of the residual and of the skips; head_at: (2,) those of the head.
+        matrices: all packed matrices, one after another; at: (L, 4) int64, the positions of those of a layer: of the
+            delayed taps, of the current one, of the residual and of the skips; head_at: (2,) those of the head.
         input: (k, levels or 1, R) float32. input_bias: (R,). base: (Z,) float32, the biases of the gates.
         residual: (L, R) float32 biases. skip, hidden, output: biases, padded.
-        dilations, ring_at, ring_mask: (L,) int64; the ring of a layer begins at ring_at and has ring_mask + 1 rows.
-        upsample: (2, hop) float32, how a frame and the next are mixed; (1, 0) everywhere for the nearest frame.
+        dilations, ring_at, ring_mask: (L,) int64; the ring buffer of a layer begins at ring_at and has ring_mask + 1
+            rows.
+        upsample: (2, hop) float32, the weights of a frame and the next; (1, 0) everywhere for the nearest frame.
     """
 
     matrices: np.ndarray
@@ -78,11 +79,11 @@ class Packed(NamedTuple):
 
 
 class Conditioning(NamedTuple):
-    """What turns conditions into gate columns: where matrices begin in `Packed.matrices`, and the frames' biases.
+    """The projection of conditions to gate columns: positions in `Packed.matrices`, and the frames' biases.
 
     Attributes:
         global_at: (K, Z), of class and vector. frames_at: (3 M, padded H), of the convolution, with biases (padded H).
-        local_at: (H, Z). local_channels: H. Where the model has none of it, it is not asked for.
+        local_at: (H, Z). local_channels: H. Unused if the model has no such condition.
     """
 
     global_at: int
@@ -95,10 +96,10 @@ class Conditioning(NamedTuple):
 def pack_wavenet(
     arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], precision: str
 ) -> tuple[Sizes, Packed, Conditioning]:
-    """Sizes and packed weights of a checkpoint's arrays.
+    """Return sizes and packed weights of a checkpoint's arrays.
 
     Args:
-        precision: "float32", "bfloat16" or "auto", as `kernels.packing` says.
+        precision: "float32", "bfloat16" or "auto", see `kernels.packing`.
     """
     layers, taps = int(config["layers"]), int(config["kernel_size"])
     channels, half = int(config["residual_channels"]), int(config["gate_channels"]) // 2
@@ -110,7 +111,7 @@ def pack_wavenet(
     categorical = config["output"] == "categorical"
 
     def spread(matrix: np.ndarray) -> np.ndarray:
-        """(inputs, 2 half) as (inputs, gates), each half from a whole vector on."""
+        """Return (inputs, 2 half) as (inputs, gates), each half starting at a whole vector."""
         placed = np.zeros((len(matrix), gates), np.float32)
         placed[:, :half], placed[:, half_padded : half_padded + half] = matrix[:, :half], matrix[:, half:]
         return placed
@@ -133,7 +134,7 @@ def pack_wavenet(
     head_at = np.array([packer.add(packer[f"{name}.weight"].T) for name in ("hidden", "output")])
 
     def columns(name: str) -> int:
-        """Add the matrix that makes gate columns of all layers, (L · 2 half, inputs), as (inputs, Z)."""
+        """Append the matrix for the gate columns of all layers, (L · 2 half, inputs), as (inputs, Z)."""
         matrix = packer[name].reshape(layers, 2 * half, -1)
         return packer.add(np.concatenate([spread(layer.T) for layer in matrix], 1))
 
@@ -145,7 +146,7 @@ def pack_wavenet(
         frames_at = packer.add(kernel.transpose(2, 1, 0).reshape(-1, local_channels))
         local_at = columns("local.weight")
     dilations = 2 ** (np.arange(layers) % int(config["cycle"]))
-    # a row is read before it is written, so that a ring of exactly the reach is enough
+    # a row is read before it is written, so a ring buffer of exactly the reach is enough
     rows = np.array([_power_of_two(max(1, (taps - 1) * int(d))) for d in dilations])
     upsample = np.zeros((2, max(hop, 1)), np.float32)
     upsample[0] = 1.0

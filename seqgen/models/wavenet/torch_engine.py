@@ -1,8 +1,8 @@
-"""The reference sampler of WaveNets: one step at a time over rings of each layer's last inputs, drawn from in numpy.
+"""The reference sampler of WaveNets: one step at a time, with ring buffers of each layer's inputs and draws in numpy.
 
-It runs in the module's dtype and on its device. In float64 lanes are computed one by one, which keeps the promise "the
-same bits in any batch"; in float32 they are computed together, and the promise holds to rounding. Legend: B lanes,
-L layers, k kernel size, R residual channels, Z gate columns of all layers.
+It runs in the module's dtype and on its device. In float64, lanes are computed one by one, so that samples are
+identical in any batch; in float32 they are computed together, and samples are identical up to rounding.
+Legend: B lanes, L layers, k kernel size, R residual channels, Z gate columns of all layers.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class WaveNetEngine(SoundEngine):
         )
         past: Past = self._model.advance(x, None, global_condition)[1]
         for ring, kept in zip(self.rings, past.hidden, strict=True):
-            # the oldest of what is kept was the input of step T - (k - 1) d, zeros if that is before the start
+            # the oldest kept input is that of step T - (k - 1) d, zeros if that is before the start
             steps = np.arange(len(prompt) - kept.shape[1], len(prompt))
             ring[lane, steps % ring.shape[1]] = kept[0].cpu().numpy()
 
     @torch.no_grad()
     def _project(self, frames: np.ndarray) -> np.ndarray:
         model = self._model
-        # one by one, as a matrix product of many rows differs from that of one in the last bit
+        # one by one, because a matrix product of many rows differs from that of one row in the last bit
         each = [
             model.local(model.frame_channels(self._tensor(frames[i : i + 3])[None]))[0]
             for i in range(len(frames) - 2)
@@ -106,7 +106,7 @@ class WaveNetEngine(SoundEngine):
                 )
 
     def _step(self, lanes: np.ndarray, t: int, local: Local | None) -> Tensor:
-        """Raw outputs (lanes, O) of the step that is t after the clock."""
+        """Return the raw outputs (lanes, O) of the step that is t after the clock."""
         model, clock = self._model, self.clock[lanes] + t
         inputs = torch.as_tensor(self.history[lanes][:, ::-1].copy(), device=model.skip.weight.device)
         inputs = inputs.long() if self.output == "categorical" else inputs.to(model.skip.weight.dtype)
@@ -126,7 +126,7 @@ class WaveNetEngine(SoundEngine):
         )
 
     def _added(self, lanes: np.ndarray, t: int, local: Local | None) -> Tensor | None:
-        """What conditions add to all gates at a step, (lanes, Z)."""
+        """Return the contribution of the conditions to all gates at a step, (lanes, Z)."""
         total = None
         if self._conditions.global_width:
             total = self._model.globals(self._tensor(self.global_condition[lanes]))
@@ -141,7 +141,7 @@ class WaveNetEngine(SoundEngine):
         return total
 
     def _symbols(self, lanes: np.ndarray, raw: Tensor, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The drawn symbols (lanes,), and their log-probabilities under the model and as drawn (2, lanes)."""
+        """Draw the symbols (lanes,); return them and their log-probabilities (2, lanes), of the model and as drawn."""
         seed, index = self.request.seed, self.index[lanes]
         if self.output == "categorical":
             return self._categories(lanes, raw.numpy(), rng.uniforms(seed, index, place, rng.Purpose.TOKEN))
@@ -173,6 +173,6 @@ class WaveNetEngine(SoundEngine):
         return rng.to_uniform(rng.numbered_words(self.request.seed, index, place, purpose))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        # clones, because matrix products may differ in the last bit with the alignment of their operands
+        # clones, because the last bit of a matrix product can depend on the alignment of its operands
         like = self._model.skip.weight
         return torch.as_tensor(array, device=like.device, dtype=like.dtype).clone()
