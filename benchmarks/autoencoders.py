@@ -1,11 +1,12 @@
-"""A PixelCNN auto-encoder beside one with the squared error, on the same images and with codes of the same length
-(Chintala, "Generative models", conditional PixelCNN; van den Oord et al. 2016, arXiv 1606.05328, section 3.3).
+"""Comparison of a PixelCNN auto-encoder with one trained with the squared error, on the same images and with codes of
+the same length (Chintala, "Generative models", conditional PixelCNN; van den Oord et al. 2016, arXiv 1606.05328,
+section 3.3).
 
 python -m benchmarks.autoencoders DATA -o FOLDER
 
 trains both for each length of the code, prints a table and writes FOLDER/autoencoders.png: originals, their
-reconstructions by the squared error, and several samples of the PixelCNN given the same code. A run that was
-interrupted goes on, and one that is finished is only drawn again.
+reconstructions by the squared error, and several samples of the PixelCNN given the same code. An interrupted run is
+resumed, and a finished one is only drawn again.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ from seqgen.registry import recipe
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured for one length of the code, over held-out images; intensities are from 0 to 1.
+    """Measurements for one length of the code, over held-out images; intensities are from 0 to 1.
 
     Attributes:
         bottleneck: length of the code.
         mse: mean squared error of the plain auto-encoder.
         mse_sample: that of one sample of the PixelCNN; mse_mean: that of the mean of all its samples.
         nats: of an image given its code, under the PixelCNN, over all test images.
-        variance: of a pixel over the samples given one code, the mean of all pixels.
-        grey_original, grey_mse, grey_sample: the mean of 4 v (1 - v), which is 0 for black and white, 1 for
-            the grey in between: how blurred the images are.
+        variance: of a pixel over the samples given one code, averaged over all pixels.
+        grey_original, grey_mse, grey_sample: mean of 4 v (1 - v), which is 0 for black and white and 1 for medium grey:
+            a
+            measure of blur.
     """
 
     bottleneck: int
@@ -66,7 +68,7 @@ def measure(
     """Compare two trained models of one code length on images (N, C, H, W) of levels.
 
     Args:
-        samples: of the PixelCNN for each code. count: of images, the first ones, that are sampled from.
+        samples: number of samples of the PixelCNN for each code. count: number of images, from the first on.
     """
     highest = plain.codec.levels - 1
     some = images[:count]
@@ -123,7 +125,7 @@ def page(pictures: dict[int, Pictures], path: Path, rows: int = 10, columns: int
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
+    """Return the rows as a Markdown table."""
     names = [field.name for field in fields(Row)]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(f"{getattr(row, name):.4g}" for name in names) + " |" for row in rows]
@@ -139,11 +141,12 @@ def compare(
     samples: int,
     count: int,
 ) -> list[Row]:
-    """Train both models for each length of the code, and write checkpoints and the page into `folder`.
+    """Train both models for each length of the code, and write checkpoints and the page to `folder`.
 
     Args:
-        data: what `read_splits` reads. settings: of the recipe "pixel-cnn-autoencoder"; the plain auto-encoder
-            takes those of them that it has.
+        data: as for `read_splits`. settings: of the recipe "pixel-cnn-autoencoder"; the plain auto-encoder uses those
+            that
+            it has.
     """
     folder.mkdir(parents=True, exist_ok=True)
     levels = int(settings.get("levels", 2))
@@ -173,7 +176,7 @@ def _trained(family: str, data: Path, path: Path, settings: dict[str, Any]) -> A
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -181,11 +184,11 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--bottlenecks", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--levels", type=int, default=2)
-    parser.add_argument("--channels", type=int, default=32, help="of the PixelCNN")
-    parser.add_argument("--layers", type=int, default=5, help="of the PixelCNN")
+    parser.add_argument("--channels", type=int, default=32, help="channels of the PixelCNN")
+    parser.add_argument("--layers", type=int, default=5, help="layers of the PixelCNN")
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--samples", type=int, default=8, help="of the PixelCNN for each code")
-    parser.add_argument("--images", type=int, default=64, help="how many are sampled from")
+    parser.add_argument("--samples", type=int, default=8, help="samples of the PixelCNN for each code")
+    parser.add_argument("--images", type=int, default=64, help="number of images to sample from")
     given = parser.parse_args()
     settings = {
         "levels": given.levels, "channels": given.channels, "layers": given.layers, "steps": given.steps,

@@ -1,6 +1,7 @@
-"""FVSBN 784, binarized digits: whole images from the fused sampler beside the naive loop over pixels in PyTorch.
+"""FVSBN 784, binarized digits: whole images from the fused sampler, compared with the naive loop over pixels in
+PyTorch.
 
-The weights are trained for a moment on strokes made here, so that the share of ones, on which our speed depends, is
+The weights are trained for a few steps on synthetic strokes, so that the share of ones, on which our speed depends, is
 that of digits.
 """
 
@@ -22,7 +23,7 @@ from seqgen.models.fvsbn.model import FVSBN
 
 @cache
 def trained() -> FVSBN:
-    """The network after some steps on strokes, its weights exact in bfloat16."""
+    """Return the network after some steps on strokes, its weights exact in bfloat16."""
     model = FVSBN(SIZE, seed=1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(80):
@@ -35,7 +36,7 @@ def trained() -> FVSBN:
 
 
 class NaiveFVSBN:
-    """A list of rows of weights and a loop over the pixels."""
+    """A loop over the pixels with a list of rows of weights."""
 
     def __init__(self, model: FVSBN) -> None:
         matrix = model.matrix().detach()
@@ -43,7 +44,7 @@ class NaiveFVSBN:
         self.bias = model.bias.detach()
 
     def run(self, x: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, D) and samples (B, D), or those of given images."""
+        """Return probabilities (B, D) and samples (B, D), or those of given images."""
         drawn = torch.zeros(count, SIZE) if x is None else x
         probabilities = torch.empty(count, SIZE)
         for i in range(SIZE):
@@ -54,7 +55,7 @@ class NaiveFVSBN:
 
 
 def check_same_model(model: FVSBN, naive: NaiveFVSBN) -> float:
-    """The naive network gives our draws the log-probabilities that we do; returns their share of ones."""
+    """Check that the naive network gives our samples the same log-probabilities; return their share of ones."""
     with model.stream(4, batch=4, chunk=SIDE, log_probs=True, engine="numba") as stream:
         chunks = [samples[0] for samples in stream.collect().values()]
     images = torch.as_tensor(np.stack([chunk.data.reshape(SIZE) for chunk in chunks])).float()
@@ -89,15 +90,15 @@ def bench_fvsbn_784(benchmark: Any, batch: int) -> None:
             unit="images", ours=ours, peer=peer, peer_name="naive PyTorch loop", batch=batch, threads=threads,
             target=100 if batch == 1 else None, peer_threads=faster_threads(peer, sorted({1, CORES})),
             precision="bfloat16",
-            note=f"weights trained for a moment on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
+            note=f"weights trained for a few steps on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
         )  # fmt: skip
         stream.close()
         size = SIZE * SIZE * 2
         bound = limits(size, threads)
-    # each 1 adds the half of a column, on average, that belongs to the pixels after it
+    # each 1 adds, on average, the half of a column that belongs to the pixels after it
     gbytes, pixels = made.rate * ones * size / 2 / 1e9, made.rate * SIZE
     benchmark.extra_info.update(
         limit=f"{pixels / 1e6:.1f} M pixels/s; {gbytes:.1f} of {bound.gbytes:.0f} GB/s of weights; the rest is "
-        "handing out the chunks in Python",
+        "delivering the chunks in Python",
         pixels=pixels, peak_gbytes=bound.gbytes,
     )  # fmt: skip

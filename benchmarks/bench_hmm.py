@@ -1,4 +1,4 @@
-"""HMMs with 16 states beside hmmlearn: sampling, scoring, decoding and fitting, one stream on one thread.
+"""HMMs with 16 states compared with hmmlearn: sampling, scoring, decoding and fitting, one stream on one thread.
 
 Both sides have the same parameters; that they compute the same is checked before anything is timed.
 """
@@ -24,7 +24,7 @@ def chain() -> tuple[np.ndarray, np.ndarray]:
 
 
 def categorical() -> tuple[HMM, Any]:
-    """Ours and hmmlearn's with 64 symbols."""
+    """Return our model and hmmlearn's with 64 symbols."""
     start, transition = chain()
     probabilities = np.random.default_rng(1).dirichlet(np.ones(SYMBOLS), STATES)
     peer = CategoricalHMM(STATES, init_params="", n_iter=1, tol=0.0)
@@ -34,7 +34,7 @@ def categorical() -> tuple[HMM, Any]:
 
 
 def gaussian() -> tuple[HMM, Any]:
-    """Ours and hmmlearn's with 2-d diagonal normals."""
+    """Return our model and hmmlearn's with 2-d diagonal normals."""
     start, transition = chain()
     r = np.random.default_rng(2)
     means, variances = r.normal(size=(STATES, 2)), r.gamma(2.0, 1.0, (STATES, 2))
@@ -47,7 +47,7 @@ def gaussian() -> tuple[HMM, Any]:
 def measure_sampling(
     benchmark: Any, model: HMM, peer: Any, *, work: str, target: float, peer_steps: int, collected: bool
 ) -> None:
-    """One row: the stream as it comes, or `sample`, which gathers all of it in one array."""
+    """Measure one row: the stream itself, or `sample`, which gathers it in one array."""
     ours_drawn = model.sample(1, 40_000, seed=5)[0]
     theirs = np.asarray(peer.sample(4000, random_state=5)[0])
     for ours_part, theirs_part in zip(_binned(ours_drawn), _binned(theirs), strict=True):
@@ -66,12 +66,12 @@ def measure_sampling(
     side_by_side(
         benchmark, family="hmm", work=f"{work}, {'sample()' if collected else 'stream'}", unit="symbols",
         ours=gathered if collected else streamed, peer=peers, peer_name=f"{PEER} sample", target=target,
-        limit="Philox words, two table look-ups a symbol, and the chunks' Python" if "symbols" in work else "",
+        limit="Philox words, two table look-ups per symbol, and the chunks' Python" if "symbols" in work else "",
     )  # fmt: skip
 
 
 def _binned(x: np.ndarray) -> list[np.ndarray]:
-    """Each dimension as small integers."""
+    """Return each dimension as small integers."""
     columns = x.reshape(len(x), -1).T
     return [np.floor(column).clip(-8, SYMBOLS).astype(int) + 8 for column in columns]
 
@@ -144,7 +144,7 @@ def bench_viterbi(benchmark: Any) -> None:
     path, log_prob = model.viterbi(x)
     peer_log_prob, peer_path = peer.decode(x[:, None])
     assert np.isclose(log_prob, peer_log_prob, rtol=1e-12)
-    assert np.mean(path == peer_path) > 0.99  # equally likely pieces may be chosen differently
+    assert np.mean(path == peer_path) > 0.99  # equally likely paths may be chosen differently
 
     def ours() -> int:
         for _ in range(20):
@@ -163,7 +163,7 @@ def bench_viterbi(benchmark: Any) -> None:
 
 
 def bench_em_iteration(benchmark: Any) -> None:
-    """One iteration of Baum-Welch, from the same parameters each time."""
+    """Time one iteration of Baum-Welch, from the same parameters each time."""
     x = observations()
 
     def fitted() -> HMM:

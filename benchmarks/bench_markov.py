@@ -1,8 +1,9 @@
-"""Markov chains: sentences of an order-2 word chain beside markovify, and the memory of fitting ten million words.
+"""Markov chains: sentences of an order-2 word chain compared with markovify, and the memory of fitting ten million
+words.
 
-Both sides learn the same sentences, lines of speeches from the built-in chain, so that nothing is downloaded. That
-the two chains are the same is checked on their transition tables. markovify's `compile` is its own way to be
-faster, so both of its forms are shown.
+Both sides are fitted to the same sentences, lines of speeches from the built-in chain, so that nothing is downloaded.
+That the two chains are the same is checked on their transition tables. Both forms of markovify are measured, because
+its `compile` makes it faster.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ SENTENCES = 20_000
 
 @cache
 def lines() -> list[str]:
-    """About a megabyte of lines."""
+    """Return about a megabyte of lines."""
     speeches = seqgen.load("shakespeare-markov").sample(6_000, seed=0)
     return [line for speech in speeches for line in speech.split("\n") if line.split()]
 
 
 @cache
 def chain(smoothing: str | None) -> MarkovChain:
-    """Ours, of order 2 over the words of the lines."""
+    """Return our chain of order 2 over the words of the lines."""
     return MarkovChain(2, smoothing, unit="words").fit(lines())
 
 
 @cache
 def markovify_text(compiled: bool) -> Any:
-    """Theirs, of the same."""
+    """Return markovify's chain of the same lines."""
     import markovify
 
     text = markovify.NewlineText("\n".join(lines()), state_size=2, well_formed=False)
@@ -48,7 +49,7 @@ def markovify_text(compiled: bool) -> Any:
 
 
 def assert_same_chain() -> None:
-    """Compare what follows each of 200 contexts in markovify's table and in ours."""
+    """Compare the successors of each of 200 contexts in markovify's table and in ours."""
     table, ours = markovify_text(False).chain.model, chain(None)
     names = [*ours.codec.vocabulary, "___END__"]
     for (first, second), followers in itertools.islice(table.items(), 0, None, len(table) // 200):
@@ -61,9 +62,9 @@ def assert_same_chain() -> None:
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 @pytest.mark.parametrize(("what", "threads"), [("walk", 1), ("sentence", 1), ("walk", 2)])
 def bench_sentences(benchmark: Any, what: str, threads: int, compiled: bool) -> None:
-    """Whole sentences, ours always as strings; theirs as lists of words (walk) or strings (sentence)."""
+    """Sample whole sentences, ours always as strings; theirs as lists of words (walk) or strings (sentence)."""
     if threads > usable_threads():
-        pytest.skip(f"this machine lends us {usable_threads()} cores")
+        pytest.skip(f"only {usable_threads()} cores are available")
     assert_same_chain()
     ours, theirs = chain(None), markovify_text(compiled)
     random.seed(0)
@@ -76,7 +77,7 @@ def bench_sentences(benchmark: Any, what: str, threads: int, compiled: bool) -> 
     words_in = sample() / SENTENCES
 
     def only_sample() -> int:
-        # the words are not counted while the clock runs: their mean number is known well enough
+        # words are not counted during the measurement: their mean number is known precisely enough
         ours.sample(SENTENCES, seed=next(seeds), threads=threads)
         return round(SENTENCES * words_in)
 
@@ -91,13 +92,13 @@ def bench_sentences(benchmark: Any, what: str, threads: int, compiled: bool) -> 
         ours=only_sample, peer=walk if what == "walk" else sentence,
         peer_name=f"markovify{', compiled' if compiled else ''}", target=None if compiled else 20.0,
         batch=32, threads=threads, peer_threads=1,
-        limit="waits for memory: three cache lines a word in tables of several MB",
-        note=f"{words_in:.1f} words a sentence, strings included on our side",
+        limit="waits for memory: three cache lines per word in tables of several MB",
+        note=f"{words_in:.1f} words per sentence, strings included on our side",
     )  # fmt: skip
 
 
 def bench_kneser_ney(benchmark: Any) -> None:
-    """The smoothed chain, which peers do not sample from."""
+    """Sample from the smoothed chain, which peers do not support."""
     ours = chain("kneser-ney")
     seeds = itertools.count()
 
@@ -110,7 +111,7 @@ def bench_kneser_ney(benchmark: Any) -> None:
 
 
 def bench_fit(benchmark: Any) -> None:
-    """Learning the lines."""
+    """Time fitting the lines."""
     import markovify
 
     text = "\n".join(lines())
@@ -131,7 +132,7 @@ def bench_fit(benchmark: Any) -> None:
 
 
 def bench_forced(benchmark: Any) -> None:
-    """Sentences whose fifth word is given, drawn exactly; peers can only reject."""
+    """Sample sentences whose fifth word is given, drawn exactly; peers can only reject."""
     ours = chain("kneser-ney")
     stream = ours.stream(condition={4: ours.codec.vocabulary[100]}, batch=16, seed=1)
 
@@ -169,7 +170,7 @@ print(json.dumps({"fit_seconds": counted - began, "build_seconds": built - count
 @pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [None, "kneser-ney"], ids=["plain", "kneser-ney"])
 def bench_memory_of_ten_million_words(benchmark: Any, smoothing: str | None) -> None:
-    """Peak resident memory of another process that makes up, fits and samples ten million words."""
+    """Measure the peak resident memory of another process that generates, fits and samples ten million words."""
     import json
 
     words = 10_000_000

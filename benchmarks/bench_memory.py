@@ -1,4 +1,4 @@
-"""Memory of an endless stream: the process's resident set while ten million symbols go by."""
+"""Memory of an endless stream: the resident set of the process over ten million symbols."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Memory that the process holds now; where the system does not tell, the most that it has held."""
+    """Return the current memory of the process, or the peak where the system does not report the current value."""
     if _STATM.exists():
         return int(_STATM.read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -29,7 +29,7 @@ def resident_bytes() -> int:
 
 
 def models() -> dict[str, Generator]:
-    """One model with dense state and one with tables; small, so that symbols are plenty."""
+    """Return one model with dense state and one with tables; small, so that symbols are generated quickly."""
     return {
         "tanh RNN of 16": CharRNN("abcdefgh", cell="tanh", hidden_size=16, layers=1, seed=1),
         "order-3 Markov chain": MarkovChain(order=3).fit(["abracadabra, a bar, a cab, a car " * 20]),
@@ -38,7 +38,7 @@ def models() -> dict[str, Generator]:
 
 @pytest.mark.parametrize("name", list(models()))
 def bench_endless_stream(benchmark: Any, name: str) -> None:
-    """Resident memory is read 40 times along the way; the slope is that of the last 90 % of the symbols."""
+    """Read the resident memory 40 times during the stream; the slope is that of the last 90 % of the symbols."""
     model = models()[name]
     stream = model.stream(batch=4, chunk=1024, seed=1)
     readings: list[tuple[int, int]] = []

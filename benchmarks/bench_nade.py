@@ -1,8 +1,8 @@
-"""NADE 784×500, binarized digits: whole images from the fused sampler beside the loop that PyTorch users write.
+"""NADE 784×500, binarized digits: whole images from the fused sampler, compared with the usual PyTorch loop.
 
-The peer is `NADE.sample` of pytorch-generative where that package can be imported, else the same loop written down
-here. The likelihood of our draws under the peer's network shows that both compute the same model. The weights are
-trained for a moment on strokes made here, so that the share of ones, on which our speed depends, is that of digits.
+The peer is `NADE.sample` of pytorch-generative if that package can be imported, else the same loop, implemented here.
+The likelihood of our samples under the peer's network shows that both compute the same model. The weights are trained
+for a few steps on synthetic strokes, so that the share of ones, on which our speed depends, is that of digits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIDE, SIZE, HIDDEN = 28, 784, 500
 
 
 def strokes(count: int, seed: int) -> np.ndarray:
-    """Images (count, 1, 28, 28) of three thick strokes each: about 13 % ones, like binarized digits."""
+    """Return images (count, 1, 28, 28) of three thick strokes each: about 13 % ones, like binarized digits."""
     noise = np.random.default_rng(seed)
     ends = noise.uniform(6, 22, (count, 4, 2))
     along = np.linspace(0.0, 1.0, 24)[:, None]
@@ -43,7 +43,7 @@ def strokes(count: int, seed: int) -> np.ndarray:
 
 @cache
 def trained(precision: str) -> NADE:
-    """The network after some steps on strokes, its weights exact in `precision`."""
+    """Return the network after some steps on strokes, its weights exact in `precision`."""
     model = NADE(SIZE, HIDDEN, seed=1)
     share = strokes(200, 0).reshape(200, SIZE).mean(0).clip(0.002, 0.998)
     model.output_bias.data[:, 0] = torch.as_tensor(np.log(share / (1 - share)))
@@ -60,14 +60,14 @@ def trained(precision: str) -> NADE:
 
 
 class NaiveNADE:
-    """The loop of `pytorch_generative.models.NADE`: the running activation, one dimension of all images at a time."""
+    """The loop of `pytorch_generative.models.NADE`: running activations, one dimension of all images at a time."""
 
     def __init__(self, model: NADE) -> None:
         self.input, self.input_bias = model.input[:, 0].detach().T.clone(), model.input_bias.detach()
         self.output, self.output_bias = model.output[:, 0].detach(), model.output_bias[:, 0].detach()
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, D) and samples (B, D); numbers of x that are not negative are held."""
+        """Return probabilities (B, D) and samples (B, D); non-negative numbers of x are kept."""
         probabilities, drawn = [], []
         sums = self.input_bias.expand(len(x), -1)
         for i in range(SIZE):
@@ -80,14 +80,14 @@ class NaiveNADE:
         return torch.cat(probabilities, 1), torch.cat(drawn, 1)
 
     def sample(self, count: int) -> Tensor:
-        """Images (count, 784)."""
+        """Draw images (count, 784)."""
         return self.run(torch.full((count, SIZE), -1.0))[1]
 
 
 def library_peer(model: NADE) -> Callable[[int], Any] | None:
-    """`sample` of pytorch-generative's NADE, or None where the package is not installed.
+    """Return `sample` of pytorch-generative's NADE, or None if the package is not installed.
 
-    Its hidden units are rectified and not sigmoids, which costs it less; it gets the weights all the same.
+    Its hidden units are rectified instead of sigmoid, which is cheaper; it gets the same weights.
     """
     try:
         from pytorch_generative.models import NADE as LibraryNADE
@@ -108,7 +108,7 @@ def library_peer(model: NADE) -> Callable[[int], Any] | None:
 
 
 def check_same_model(model: NADE, naive: NaiveNADE) -> float:
-    """The naive network gives our draws the log-probabilities that we do; returns their share of ones."""
+    """Check that the naive network gives our samples the same log-probabilities; return their share of ones."""
     with model.stream(4, batch=4, chunk=SIDE, log_probs=True, engine="numba") as stream:
         chunks = [samples[0] for samples in stream.collect().values()]
     images = torch.as_tensor(np.stack([chunk.data.reshape(SIZE) for chunk in chunks])).float()
@@ -148,12 +148,12 @@ def bench_nade_784x500(benchmark: Any, batch: int, target: float, precision: str
             benchmark, family="nade", work=f"NADE 784×500, {batch} image{'s' * (batch > 1)}, {precision} weights",
             unit="images", ours=ours, peer=peer, peer_name=name, target=target, batch=batch, threads=threads,
             peer_threads=faster_threads(peer, sorted({1, CORES})), precision=precision,
-            note=f"weights trained for a moment on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
+            note=f"weights trained for a few steps on strokes; {100 * ones:.0f} % of the pixels drawn are 1",
         )  # fmt: skip
         stream.close()
         size = 2 * SIZE * HIDDEN * (2 if precision == "bfloat16" else 4)
         bound = limits(size, threads)
-    # an inner product for each pixel, and for each 1 a row of additions
+    # an inner product per pixel, and a row of additions per 1
     macs = SIZE * HIDDEN * (1 + ones)
     gmacs, gbytes = made.rate * macs / 1e9, made.rate * size / 2 * (1 + ones) / 1e9
     pixels = made.rate * SIZE

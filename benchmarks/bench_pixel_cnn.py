@@ -1,9 +1,10 @@
-"""Gated PixelCNN, 7 layers of 64 channels, 28 × 28 binary pixels: the fused sampler beside full passes for every pixel.
+"""Gated PixelCNN, 7 layers of 64 channels, 28 × 28 binary pixels: the fused sampler compared with a full pass per
+pixel.
 
-The peer is pytorch-generative's GatedPixelCNN.sample, where it can be imported (put its checkout on PYTHONPATH): 784
-full forward passes, whatever the number of images. Where it cannot, the peer is the same loop on our own module. A
-pass costs the same at every pixel, so a round of the peer is some of the 784 passes, counted as so many pixels.
-The weights are random; the speed does not depend on them.
+The peer is pytorch-generative's GatedPixelCNN.sample if it can be imported (put its checkout on PYTHONPATH): 784 full
+forward passes for any number of images. Otherwise the peer is the same loop on our own module. A pass costs the same
+at every pixel, so a round of the peer consists of some of the 784 passes, counted as that many pixels. The weights are
+random; the speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ NAME = f"gated PixelCNN {LAYERS}×{CHANNELS}, {SIDE}×{SIDE} binary"
 
 
 def model_of(precision: str, side: int = SIDE) -> PixelCNN:
-    """Random weights that are exact in `precision`."""
+    """Return a model with random weights that are exact in `precision`."""
     model = PixelCNN((1, side, side), levels=2, channels=CHANNELS, layers=LAYERS, seed=1).eval()
     if precision == "bfloat16":
         with torch.no_grad():
@@ -44,12 +45,12 @@ def model_of(precision: str, side: int = SIDE) -> PixelCNN:
 
 
 def macs_of(model: PixelCNN) -> int:
-    """Multiply-accumulates of one pixel: every weight once, for a binary image of one colour."""
+    """Return the multiply-accumulates of one pixel: every weight once, for a binary image of one colour."""
     return sum(value.numel() for name, value in model.named_parameters() if "weight" in name)
 
 
 class PeerSampler:
-    """`count` passes of a loop that a user would write; a pass gives one pixel of every image."""
+    """`count` passes of the usual sampling loop; a pass yields one pixel of every image."""
 
     def __init__(self, logit: Callable[[Tensor], Tensor], batch: int, count: int) -> None:
         self.logit, self.count = logit, count
@@ -66,7 +67,7 @@ class PeerSampler:
 
 
 def library_peer() -> Callable[[Tensor], Tensor] | None:
-    """pytorch-generative's network of the same size, or None; its `sample` is the loop of `PeerSampler`."""
+    """Return pytorch-generative's network of the same size, or None; its `sample` is the loop of `PeerSampler`."""
     try:
         module = importlib.import_module("pytorch_generative.models.autoregressive.gated_pixel_cnn")
     except ImportError:
@@ -79,7 +80,7 @@ def library_peer() -> Callable[[Tensor], Tensor] | None:
 
 
 def own_peer(model: PixelCNN) -> Callable[[Tensor], Tensor]:
-    """The log-odds of our own module by a full pass."""
+    """Return a function for the log-odds of our own module by a full pass."""
 
     def logit(images: Tensor) -> Tensor:
         logits: Tensor = model(images.clamp(min=0))
@@ -89,7 +90,7 @@ def own_peer(model: PixelCNN) -> Callable[[Tensor], Tensor]:
 
 
 def check_same_images(model: PixelCNN, rows: int = 2) -> None:
-    """Our sampler draws the pixels that a full pass for every pixel draws with the same noise."""
+    """Check that our sampler draws the same pixels as a full pass per pixel with the same random numbers."""
     with model.stream(2, rows, batch=2, seed=3, engine="numba") as stream:
         drawn = stream.collect()
     images = torch.zeros((2, 1, SIDE, SIDE), dtype=torch.int64)
@@ -101,13 +102,13 @@ def check_same_images(model: PixelCNN, rows: int = 2) -> None:
             images[:, 0, row, column] = torch.as_tensor(rng.categorical(probabilities, uniforms))
     ours = np.stack([np.concatenate([chunk.data for chunk in chunks], 1) for chunks in drawn.values()])
     np.testing.assert_array_equal(ours, images[:, :, :rows].numpy())
-    assert 0 < ours.mean() < 1, "the check is worth little if all pixels are equal"
+    assert 0 < ours.mean() < 1, "the check is weak if all pixels are equal"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("batch", "target"), [(1, 200.0), (16, 300.0)])
 def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: str) -> None:
-    """Whole images, beside the peer."""
+    """Sample whole images, compared with the peer."""
     model = model_of(precision)
     threads = min(batch, CORES)
     library = library_peer()
@@ -134,7 +135,8 @@ def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: 
     gmacs = made.rate * macs_of(model) / 1e9
     limit = f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
     if batch == 1:
-        # the vertical products are shared by a row of pixels; those of the horizontal stack read their weights anew
+        # the vertical products are shared by a row of pixels; those of the horizontal stack read their weights for
+        # every pixel
         own = _horizontal_bytes(model, precision)
         limit += f", {made.rate * own / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
     assert made.peer_rate is not None
@@ -146,7 +148,7 @@ def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: 
 
 
 def _horizontal_bytes(model: PixelCNN, precision: str) -> int:
-    """Bytes of the weights that every pixel reads by itself: all but the vertical stack and the link."""
+    """Return the bytes of the weights read for every pixel: all but the vertical stack and the link."""
     names = ("horizontal.weight", "mix.weight", "hidden.weight", "output.weight")
     count = sum(value.numel() for name, value in model.named_parameters() if name.endswith(names))
     return count * (2 if precision == "bfloat16" else 4)
@@ -154,8 +156,10 @@ def _horizontal_bytes(model: PixelCNN, precision: str) -> int:
 
 @pytest.mark.parametrize("engine", ["torch", "fixed-point"])
 def bench_engines(benchmark: Any, engine: str) -> None:
-    """The fused engine beside the incremental reference, and beside fixed-point iteration, whose number of sweeps
-    depends on the weights: with those of the built-in model."""
+    """Compare the fused engine with the incremental reference and with fixed-point iteration.
+
+    The number of sweeps of fixed-point iteration depends on the weights, so the built-in model is used.
+    """
     model = seqgen.load("digits-pixelcnn")
     assert isinstance(model, PixelCNN)
     stream = model.stream(engine="numba", threads=1, seed=3)
@@ -176,14 +180,14 @@ def bench_engines(benchmark: Any, engine: str) -> None:
     note = f"{made.rate / PIXELS:.1f} images/s against {(made.peer_rate or 0) / PIXELS:.2f}"
     if engine == "fixed-point":
         sweeps = _sweeps(model)
-        note += f"; {sweeps.mean():.0f} sweeps an image, {sweeps.min()} to {sweeps.max()}, in place of {PIXELS} steps"
+        note += f"; {sweeps.mean():.0f} sweeps per image, {sweeps.min()} to {sweeps.max()}, in place of {PIXELS} steps"
     benchmark.extra_info["note"] = note
     stream.close()
     other.close()
 
 
 def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
-    """Passes that fixed-point iteration takes for some images."""
+    """Return the number of passes of fixed-point iteration for some images."""
     from seqgen.image.fixed_point import FixedPointEngine
 
     engine = FixedPointEngine(model.weights(), Request(seed=3, lanes=images), model=model)
@@ -194,7 +198,7 @@ def _sweeps(model: PixelCNN, images: int = 4) -> np.ndarray:
 
 @pytest.mark.parametrize("side", [SIDE, 64])
 def bench_memory(benchmark: Any, side: int) -> None:
-    """Bytes of all caches and scratch of one sampler against the feature maps of both stacks in all layers."""
+    """Compare the bytes of all caches and scratch of one sampler with the feature maps of both stacks in all layers."""
     engine = PixelCNNEngine(model_of("float32", side).weights(), Request(seed=3))
     engine.begin(np.arange(1), np.arange(1), Start())
     benchmark.pedantic(engine.advance, (np.ones(1, np.int64),), rounds=1)
@@ -203,6 +207,6 @@ def bench_memory(benchmark: Any, side: int) -> None:
         benchmark, family="pixel-cnn", work=f"memory of a sampler, {LAYERS}×{CHANNELS}, {side}×{side}", unit="bytes",
         rate=engine.nbytes, peer="both stacks' features of every layer and pixel", peer_rate=maps,
         ratio=maps / engine.nbytes, target="≥ 10×", met=engine.nbytes * 10 <= maps, kind="amount", engine="numba",
-        batch=1, note=f"of which {engine.cache.rows.nbytes} bytes outlast a row",
+        batch=1, note=f"of which {engine.cache.rows.nbytes} bytes are kept between rows",
     )  # fmt: skip
     engine.close()

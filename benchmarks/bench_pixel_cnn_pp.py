@@ -1,6 +1,6 @@
-"""PixelCNN++: the fused sampler beside the loop that people write, a full forward pass for every pixel.
+"""PixelCNN++: the fused sampler compared with the usual loop, a full forward pass per pixel.
 
-The peer is our own module with the authors' way of drawing (a component, then a logistic for each colour), timed on
+The peer is our own module with the authors' method of drawing (a component, then a logistic for each colour), timed on
 a part of the pixels: every pass costs the same. That the engine draws from the module's distribution is checked on
 whole images. The weights are random; the speed does not depend on them.
 """
@@ -26,7 +26,7 @@ SHAPES = {"RGB": (3, 32, 32), "grey": (1, 28, 28)}
 
 
 def model_of(shape: tuple[int, int, int], channels: int) -> PixelCNNpp:
-    """256 levels, 2 blocks at each of 3 scales, weights exact in bfloat16."""
+    """Return a model with 256 levels and 2 blocks at each of 3 scales, its weights exact in bfloat16."""
     model = PixelCNNpp(shape, 256, channels, seed=1).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -41,7 +41,7 @@ class FullPasses:
         self.model, self.batch, self.count = model, batch, count
 
     def __call__(self) -> int:
-        """Draw; returns how many pixels these are together."""
+        """Draw; return the total number of pixels."""
         shape = self.model.codec.shape
         images = torch.zeros((self.batch, *shape), dtype=torch.int64)
         with torch.inference_mode():
@@ -53,7 +53,7 @@ class FullPasses:
 
 
 def draw_pixel(mixture: LogisticMixture) -> Tensor:
-    """Levels (B, C) of one pixel: a component, then a logistic variable for each colour, rounded."""
+    """Draw levels (B, C) of one pixel: a component, then a logistic variable for each colour, rounded."""
     component = torch.distributions.Categorical(logits=mixture.log_weights[..., 0, 0]).sample()[:, None, None]
 
     def chosen(parts: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def draw_pixel(mixture: LogisticMixture) -> Tensor:
 
 
 def check_same_model(model: PixelCNNpp) -> None:
-    """A full pass gives every sub-pixel that our engine draws the same log-probability."""
+    """Check that a full pass gives the same log-probability to every sub-pixel that our engine draws."""
     rows = model.codec.shape[1]
     with model.stream(2, batch=2, chunk=rows, log_probs=True, engine="numba") as stream:
         chunks = list(stream)
@@ -82,14 +82,14 @@ def check_same_model(model: PixelCNNpp) -> None:
     with torch.inference_mode():
         theirs = model.pixel_log_probs(images).numpy()
     np.testing.assert_allclose(ours, theirs, atol=5e-3, rtol=0)
-    assert len(np.unique(images)) > 100, "the check is worth little if few levels occur"
+    assert len(np.unique(images)) > 100, "the check is weak if few levels occur"
 
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("channels", [32, pytest.param(64, marks=pytest.mark.slow)])
 def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> None:
-    """Whole images of 256 levels, one at a time or 16 together."""
+    """Sample whole images of 256 levels, one at a time or 16 together."""
     shape = SHAPES[kind]
     colours, rows, columns = shape
     model = model_of(shape, channels)
@@ -97,7 +97,7 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
     count = 8 if batch == 1 else 2
     weights = model.weights()
     packer = PixelCNNppPacker(weights.arrays, weights.config, 0, "auto")
-    macs = packer.macs / (rows * columns)  # of a pixel
+    macs = packer.macs / (rows * columns)  # per pixel
     with limited_threads(threads):
         check_same_model(model)
         stream = model.stream(batch=batch, chunk=rows, engine="numba", threads=threads, seed=3)

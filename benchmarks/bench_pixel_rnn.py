@@ -1,8 +1,8 @@
-"""PixelRNN: the cached sampler beside one full forward pass for every pixel, as samplers of PixelRNNs are written.
+"""PixelRNN: the cached sampler compared with one full forward pass per pixel, the usual sampler of PixelRNNs.
 
-Both sides have the same weights; that they compute the same model is checked pixel by pixel: the peer's network
-gives every pixel that we drew our log-probability. The weights are random; the speed does not depend on them. The
-peer draws only the first pixels of its images, because one of its passes takes the same time wherever the pixel is.
+Both sides have the same weights. That they compute the same model is checked pixel by pixel: the peer's network gives
+every pixel that we drew our log-probability. The weights are random; the speed does not depend on them. The peer draws
+only the first pixels of its images, because its passes take the same time at every pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CORES = usable_threads()
 
 
 def model_of(kind: str) -> PixelRNN:
-    """Two layers of 32 units for binary images of 28×28, with weights that are exact in bfloat16."""
+    """Return a model of two layers of 32 units for binary images of 28×28, with weights that are exact in bfloat16."""
     model = PixelRNN(channels=32, layers=2, kind=kind, seed=1).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -32,13 +32,13 @@ def model_of(kind: str) -> PixelRNN:
 
 
 class FullPasses:
-    """Draws as its users do: all pixels through the network, softmax, multinomial, write the pixel."""
+    """Draws in the usual way: all pixels through the network, softmax, multinomial, write the pixel."""
 
     def __init__(self, model: PixelRNN, batch: int, count: int) -> None:
         self.model, self.batch, self.count = model, batch, count
 
     def __call__(self) -> int:
-        """Draw the first `count` pixels of `batch` images; returns how many these are together."""
+        """Draw the first `count` pixels of `batch` images; return the total number of pixels."""
         images = torch.zeros(self.batch, 1, 28, 28, dtype=torch.int64)
         with torch.inference_mode():
             for pixel in range(self.count):
@@ -49,7 +49,7 @@ class FullPasses:
 
 
 def check_same_model(model: PixelRNN) -> None:
-    """A full pass gives every pixel that our engine draws the same log-probability."""
+    """Check that a full pass gives the same log-probability to every pixel that our engine draws."""
     with model.stream(3, batch=3, chunk=28, log_probs=True, engine="numba") as stream:
         chunks = list(stream)
     images = torch.as_tensor(np.stack([chunk.data for chunk in chunks]).astype(np.int64))
@@ -57,17 +57,17 @@ def check_same_model(model: PixelRNN) -> None:
     with torch.inference_mode():
         theirs = model.pixel_log_probs(images).numpy()
     np.testing.assert_allclose(ours, theirs, atol=2e-4, rtol=0)
-    assert 0.05 < float(images.double().mean()) < 0.95, "the check is worth little if pixels are all alike"
+    assert 0.05 < float(images.double().mean()) < 0.95, "the check is weak if nearly all pixels are equal"
 
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("kind", ["row", "diagonal"])
 def bench_pixel_rnn(benchmark: Any, kind: str, batch: int) -> None:
-    """Binary images of 28×28, one at a time or 16 together."""
+    """Sample binary images of 28×28, one at a time or 16 together."""
     model = model_of(kind)
     threads = min(batch, CORES)
     count = 16 if batch == 1 else 4
-    # every weight is used once for a pixel
+    # every weight is used once per pixel
     macs = sum(value.numel() for name, value in model.named_parameters() if "weight" in name)
     with limited_threads(threads):
         check_same_model(model)

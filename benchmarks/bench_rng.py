@@ -1,4 +1,4 @@
-"""The random source: Philox uniforms on one core, beside numpy's own Philox generator."""
+"""The random source: Philox uniforms on one core, compared with numpy's own Philox generator."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seqgen.kernels.normals import normals
 from seqgen.kernels.random import fill_uniforms
 from seqgen.rng import Purpose
 
-COUNT = 1 << 20  # 8 MB: what a consumer would ask for at a time, and larger than the caches
+COUNT = 1 << 20  # 8 MB: a typical request, and larger than the caches
 ROUNDS = 20
 
 
 def bench_uniforms(benchmark: Any) -> None:
-    """All 32 bits of every word as a float64 in (0, 1)."""
+    """Generate uniforms: all 32 bits of every word as a float64 in (0, 1)."""
     seed, index, purpose = np.uint64(7), np.uint64(3), int(Purpose.TOKEN)
     out, peer_out = np.empty(COUNT), np.empty(COUNT)
     generator = np.random.Generator(np.random.Philox(7))
@@ -34,7 +34,7 @@ def bench_uniforms(benchmark: Any) -> None:
 
     fill_uniforms(seed, index, np.uint64(0), purpose, out)
     expected = rng.to_uniform(rng.words(7, 3, np.arange(1000), purpose)).ravel()
-    assert np.array_equal(out[:4000], expected), "the compiled uniforms are not those of the definition"
+    assert np.array_equal(out[:4000], expected), "the compiled uniforms differ from the definition"
     generator.random(out=peer_out)
     for drawn in (out, peer_out):
         assert abs(drawn.mean() - 0.5) < 0.003
@@ -47,7 +47,7 @@ def bench_uniforms(benchmark: Any) -> None:
 
 
 def bench_normals(benchmark: Any) -> None:
-    """Standard normals by inversion; numpy's come from a ziggurat."""
+    """Generate standard normals by inversion; numpy uses a ziggurat."""
     seed, index, purpose = np.uint64(7), np.uint64(3), int(Purpose.EMISSION)
     out, peer_out = np.empty(COUNT), np.empty(COUNT)
     generator = np.random.Generator(np.random.Philox(7))
@@ -71,5 +71,5 @@ def bench_normals(benchmark: Any) -> None:
     side_by_side(
         benchmark, family="rng", work="normals, one core", unit="numbers", ours=ours, peer=peer,
         peer_name="numpy Generator(Philox).standard_normal",
-        note="ours is the quantile function of one uniform each, so that any normal can be had alone",
+        note="ours is the quantile function of one uniform each, so that each normal can be computed alone",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Character RNNs: the fused sampler beside the PyTorch loops that people write.
+"""Character RNNs: the fused sampler compared with common PyTorch loops.
 
-The peers have the same weights. That both sides compute the same model is checked symbol by symbol: what we
-drew is fed to the peer's network, whose log-probabilities must be ours. The weights are random; the speed does
-not depend on them. The peer gets one core or all, whichever it is faster with.
+The peers have the same weights. That both sides compute the same model is checked symbol by symbol: our symbols are
+fed to the peer's network, whose log-probabilities must be ours. The weights are random; the speed does not depend on
+them. The peer uses one core or all, whichever is faster.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Step = Callable[[Tensor, Any], tuple[Tensor, Any]]  # one-hot inputs (B, V), sta
 
 
 def model_of(hidden_size: int, precision: str) -> CharRNN:
-    """A 2-layer LSTM whose weights are exact in `precision`, with a head that makes its choices uneven."""
+    """Return a 2-layer LSTM whose weights are exact in `precision`, with a head that makes its distribution uneven."""
     model = CharRNN(VOCABULARY, cell="lstm", hidden_size=hidden_size, layers=2, seed=1).eval()
     with torch.no_grad():
         model.head.weight.mul_(16)
@@ -40,7 +40,7 @@ def model_of(hidden_size: int, precision: str) -> CharRNN:
 
 
 def cell_loop(model: CharRNN) -> Step:
-    """`nn.LSTMCell`s, stepped by hand."""
+    """Return a loop of `nn.LSTMCell`s, stepped manually."""
     cells = []
     for layer in model.layers:
         assert isinstance(layer, nn.LSTM)
@@ -59,7 +59,7 @@ def cell_loop(model: CharRNN) -> Step:
 
 
 def lstm_loop(model: CharRNN) -> Step:
-    """One `nn.LSTM` of two layers, called with sequences of length one."""
+    """Return a loop of one `nn.LSTM` of two layers, called with sequences of length one."""
     first, second = model.layers
     assert isinstance(first, nn.LSTM)
     lstm = nn.LSTM(first.input_size, first.hidden_size, num_layers=2, batch_first=True)
@@ -78,7 +78,7 @@ PEERS: dict[str, Callable[[CharRNN], Step]] = {"nn.LSTMCell loop": cell_loop, "n
 
 
 class PeerSampler:
-    """Draws as its users do: softmax, multinomial, feed the symbol back."""
+    """Draws in the usual way: softmax, multinomial, feed the symbol back."""
 
     def __init__(self, step: Step, symbols: int, batch: int, count: int) -> None:
         self.step, self.batch, self.count = step, batch, count
@@ -86,7 +86,7 @@ class PeerSampler:
         self.hidden, self.state = torch.zeros(batch, symbols), None
 
     def __call__(self) -> int:
-        """Draw `count` more symbols in every stream; returns how many these are."""
+        """Draw `count` more symbols in every stream; return the total number."""
         drawn = []
         with torch.inference_mode():
             for _ in range(self.count):
@@ -99,7 +99,7 @@ class PeerSampler:
 
 
 def check_same_model(model: CharRNN, step: Step, length: int = 64) -> None:
-    """The peer gives every symbol that our engine draws the same log-probability."""
+    """Check that the peer gives the same log-probability to every symbol that our engine draws."""
     with model.stream(3, length, batch=3, log_probs=True, engine="numba") as stream:
         samples = stream.collect()
     symbols = np.stack([model.codec.encode("".join(c.data for c in chunks)) for chunks in samples.values()])
@@ -112,12 +112,14 @@ def check_same_model(model: CharRNN, step: Step, length: int = 64) -> None:
             theirs.append(torch.log_softmax(logits, -1)[torch.arange(3), chosen].numpy())
             hidden = rows[chosen]
     np.testing.assert_allclose(ours, np.stack(theirs, 1), atol=2e-4, rtol=0)
-    assert len(np.unique(symbols)) > 10, "the check is worth little if few symbols occur"
+    assert len(np.unique(symbols)) > 10, "the check is weak if few symbols occur"
 
 
 def loss_of_rounding(hidden_size: int) -> float:
-    """Nats per symbol that bfloat16 weights lose against these float32 weights: the mean of the Kullback–Leibler
-    divergence of the next symbol's distribution, along samples of the float32 model."""
+    """Return the nats per symbol that are lost by rounding these float32 weights to bfloat16.
+
+    This is the mean Kullback–Leibler divergence of the next symbol's distribution, along samples of the float32 model.
+    """
     model = model_of(hidden_size, "float32")
     rounded = CharRNN(VOCABULARY, cell="lstm", hidden_size=hidden_size, layers=2).eval()
     texts = model.sample(8, 128, seed=5, engine="numba")
@@ -133,8 +135,8 @@ def measure(
     benchmark: Any, model: CharRNN, name: str, *, precision: str, peer: str, target: float | None = None,
     batch: int = 1, threads: int = 1, count: int, peer_count: int, rounds: int = 5,
 ) -> Measured:  # fmt: skip
-    """One row: `count` and `peer_count` are symbols of one stream in a round."""
-    # multiply-accumulates a symbol; the first layer's input product is the row of a table
+    """Measure one row: `count` and `peer_count` are symbols of one stream per round."""
+    # multiply-accumulates per symbol; the first layer's input product is the row of a table
     hidden_size, symbols = model.hidden_size, model.codec.size
     macs = (4 * hidden_size + (len(model.layers) - 1) * 8 * hidden_size + symbols) * hidden_size
     size = macs * (2 if precision == "bfloat16" else 4)
@@ -166,7 +168,7 @@ def measure(
 
 
 def measure_lstm(benchmark: Any, hidden_size: int, precision: str, **arguments: Any) -> None:
-    """A row of the 2-layer LSTM with 96 symbols."""
+    """Measure a row of the 2-layer LSTM with 96 symbols."""
     name = f"LSTM 2×{hidden_size}, {len(VOCABULARY)} symbols"
     measure(benchmark, model_of(hidden_size, precision), name, precision=precision, **arguments)
     if precision == "bfloat16":
@@ -199,7 +201,7 @@ def bench_lstm_2x512_64_streams(benchmark: Any, precision: str) -> None:
 
 @pytest.mark.parametrize("batch", [1, 16])
 def bench_shakespeare(benchmark: Any, batch: int) -> None:
-    """The built-in model, as it is stored."""
+    """Measure the built-in model, as it is stored."""
     model = seqgen.load("shakespeare")
     assert isinstance(model, CharRNN)
     measure(

@@ -1,4 +1,4 @@
-"""Sound when it is wanted: from Enter to the first 20 ms, from chunk to chunk, and over an hour in flat memory."""
+"""Latency of sound: the time to the first 20 ms, the gaps between chunks, and the memory over an hour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUR = 3600 * RATE
 
 @cache
 def model() -> tuple[str, str]:
-    """A path or name to stream, and how the report calls it: the built-in model, or one of its shape."""
+    """Return a path or name to stream, and its name in the report: the built-in model, or one of its shape."""
     if "speech" in pretrained.names():
         return "speech", "built-in speech"
     path = Path(tempfile.mkdtemp(prefix="seqgen-bench-")) / "wavenet.safetensors"
@@ -38,7 +38,7 @@ def model() -> tuple[str, str]:
 
 
 def bench_command_to_first_sound(benchmark: Any) -> None:
-    """A new process, with the compiled kernels on disk."""
+    """Measure a new process, with compiled kernels on disk."""
     path, name = model()
     arguments = ["-m", "seqgen", "stream", path, "--seconds", "60", "-o", "-", "--format", "s16le", "-q"]
 
@@ -62,7 +62,7 @@ def bench_command_to_first_sound(benchmark: Any) -> None:
 
 
 def bench_stream_to_first_sound(benchmark: Any) -> None:
-    """In a process that has streamed before."""
+    """Measure a process that has streamed before."""
     path, name = model()
 
     def first() -> float:
@@ -75,7 +75,7 @@ def bench_stream_to_first_sound(benchmark: Any) -> None:
 
 
 def bench_gaps(benchmark: Any) -> None:
-    """The 99th percentile of the time from one chunk of 20 ms to the next, over half a minute of sound."""
+    """Measure the 99th percentile of the time between chunks of 20 ms, over half a minute of sound."""
     path, name = model()
     gaps: list[float] = []
 
@@ -102,7 +102,7 @@ def bench_gaps(benchmark: Any) -> None:
 
 @pytest.mark.slow
 def bench_first_compilation(benchmark: Any) -> None:
-    """The first chunk of the first stream on a machine, with nothing compiled, less that of the second."""
+    """Measure the first chunk of the first stream on a machine, with nothing compiled, minus that of the second."""
     path, name = model()
     script = (
         "import sys, time, seqgen\n"
@@ -120,21 +120,21 @@ def bench_first_compilation(benchmark: Any) -> None:
                 subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
                 for _ in range(2)
             ]
-        assert "compiling the WaveNet kernels" in runs[0].stderr, "it must be said on stderr"
-        assert not runs[1].stderr, "the second run must find it on disk"
+        assert "compiling the WaveNet kernels" in runs[0].stderr, "compilation must be reported on stderr"
+        assert not runs[1].stderr, "the second run must load the kernels from disk"
         seconds.append(float(runs[0].stdout) - float(runs[1].stdout))
 
     benchmark.pedantic(run, rounds=1, warmup_rounds=0, iterations=1)
     fill(
         benchmark, family="sound", work=f"compiling the kernels, once for a machine, {name}", unit="s",
         rate=seconds[-1], kind="seconds", target="≤ 20 s", met=seconds[-1] <= 20.0,
-        note="kept on disk, and said on stderr",
+        note="cached on disk, with a message on stderr",
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def bench_an_hour_in_flat_memory(benchmark: Any) -> None:
-    """A small WaveNet through an hour of sound: what is held does not depend on the size of the network."""
+    """Stream an hour from a small WaveNet: the memory in use does not depend on the size of the network."""
     small = seqgen.WaveNet(8, 8, 8, 16, 8, seed=1)
     readings: list[int] = []
 
@@ -156,7 +156,7 @@ def bench_an_hour_in_flat_memory(benchmark: Any) -> None:
 
 
 def _seconds(benchmark: Any, work: str, once: Any, target: float, rounds: int) -> None:
-    """One row: `once` returns the seconds it took; the first is a warm-up."""
+    """Measure one row: `once` returns the seconds it took; the first is a warm-up."""
     taken: list[float] = []
     benchmark.pedantic(lambda: taken.append(once()), rounds=rounds, warmup_rounds=1, iterations=1)
     seconds = statistics.median(taken[1:])

@@ -1,4 +1,4 @@
-"""From Enter to the first character: new processes, with the compiled kernels already on disk."""
+"""Time to the first character: new processes, with compiled kernels already on disk."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ STREAM = ["-m", "seqgen", "stream", "shakespeare", "--length", "100000", "--seed
 
 
 def seconds_to_end(arguments: Sequence[str]) -> float:
-    """Seconds until `python ...` has ended."""
+    """Return the seconds until `python ...` has ended."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - began
 
 
 def seconds_to_first_byte(arguments: Sequence[str]) -> float:
-    """Seconds until the first byte of `python ...` comes out of a pipe; the rest is not awaited."""
+    """Return the seconds until the first byte of `python ...` comes out of a pipe; the rest is not awaited."""
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
@@ -40,9 +40,9 @@ def measure(
     benchmark: Any, work: str, ours: Any, peer: Any, peer_name: str, target: float, rounds: int, note: str,
     *, included: bool = False,
 ) -> None:  # fmt: skip
-    """One row: both sides return seconds and run in turns, after one round of warm-up.
+    """Measure one row: both sides return seconds and run in turns, after one round of warm-up.
 
-    `included` says that the peer's time is a part of ours, so that a ratio has no meaning.
+    `included` means that the peer's time is part of ours, so that a ratio has no meaning.
     """
     own: list[float] = []
     others: list[float] = []

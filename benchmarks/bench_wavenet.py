@@ -1,6 +1,6 @@
-"""WaveNet: the fused sampler beside a library, a PyTorch loop and a C loop, all with the same weights.
+"""WaveNet: the fused sampler compared with a library, a PyTorch loop and a C loop, all with the same weights.
 
-That a peer computes the same model is checked symbol by symbol: what we drew is fed to it, and its log-probabilities
+That a peer computes the same model is checked symbol by symbol: our symbols are fed to it, and its log-probabilities
 must be ours. The weights are random; the speed does not depend on them.
 """
 
@@ -25,17 +25,17 @@ CHECKED = 400
 
 
 def multiply_adds(model: WaveNet) -> int:
-    """Multiply-accumulates a sample: what is read of the weights, but for the table of the input."""
+    """Return the multiply-accumulates per sample: the number of weights that are read, except for the input table."""
     return sum(
         array.size for name, array in model.arrays().items() if array.ndim == 2 and name != "input.weight"
     )
 
 
 def drawn(model: WaveNet, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols of a sample and their log-probabilities."""
+    """Draw a sample; return its symbols and their log-probabilities."""
     chunks = list(model.stream(1, length, seed=9, log_probs=True, engine="numba"))
     symbols = np.concatenate([model.codec.encode(chunk.data) for chunk in chunks])
-    assert len(np.unique(symbols)) > 50, "the check is worth little if few symbols occur"
+    assert len(np.unique(symbols)) > 50, "the check is weak if few symbols occur"
     return symbols, np.concatenate([chunk.extra["log_prob"] for chunk in chunks])
 
 
@@ -44,7 +44,7 @@ def measure(
     target: float | None, batch: int = 1, threads: int = 1, peer_threads: int = 1, target_rate: float | None = None,
     rounds: int = 5, note: str = "",
 ) -> Measured:  # fmt: skip
-    """One row: `count` samples of every stream in one of our rounds."""
+    """Measure one row: `count` samples of every stream in one of our rounds."""
     chunk = min(count, 1600)
     macs = multiply_adds(model)
     size = macs * (2 if precision == "bfloat16" else 4)
@@ -74,7 +74,7 @@ def measure(
 
 @pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def bench_wavenet_library(benchmark: Any, precision: str) -> None:
-    """One stream on one core, beside wavenet_vocoder's `incremental_forward`."""
+    """Measure one stream on one core, compared with wavenet_vocoder's `incremental_forward`."""
     model = comparable(precision)
     vocoder = vocoder_of(model)
     symbols, scores = drawn(model, CHECKED)
@@ -93,7 +93,7 @@ def bench_wavenet_library(benchmark: Any, precision: str) -> None:
 
 @pytest.mark.parametrize(("batch", "target"), [(1, None), (16, 8), (64, 4)])
 def bench_wavenet_torch_loop(benchmark: Any, batch: int, target: float | None) -> None:
-    """Beside a plain PyTorch loop with ring buffers, on as many cores as it is faster with."""
+    """Compare with a plain PyTorch loop with ring buffers, on the number of cores with which it is fastest."""
     model = comparable()
     symbols, scores = drawn(model, CHECKED)
     np.testing.assert_allclose(TorchLoop(model, batch).log_probs(symbols), scores, atol=1e-3)
@@ -113,10 +113,10 @@ def bench_wavenet_torch_loop(benchmark: Any, batch: int, target: float | None) -
 
 @pytest.mark.parametrize("rounded", [False, pytest.param(True, marks=pytest.mark.slow)])
 def bench_wavenet_c_loop(benchmark: Any, rounded: bool) -> None:
-    """One stream on one core, beside a C loop with AVX-512 intrinsics and bfloat16 weights.
+    """Compare one stream on one core with a C loop with AVX-512 intrinsics and bfloat16 weights.
 
-    With AVX-512 BF16 the C loop rounds what it multiplies the weights with to bfloat16 as well, which other CPUs do
-    not do alike; the row says how much faster that is, and the note what it does to the likelihood.
+    With AVX-512 BF16, the C loop rounds the multiplicands of the weights to bfloat16, too, with results that differ
+    between CPUs; the row shows how much faster that is, and the note its effect on the likelihood.
     """
     model = comparable()
     try:
@@ -140,7 +140,7 @@ def bench_wavenet_c_loop(benchmark: Any, rounded: bool) -> None:
 
 @pytest.mark.skipif(CORES < 2, reason="needs two cores")
 def bench_wavenet_two_cores(benchmark: Any) -> None:
-    """One stream on two cores beside the same on one."""
+    """Compare one stream on two cores with the same on one."""
     model = comparable()
     with model.stream(chunk=1600, engine="numba", precision="bfloat16", threads=1, seed=3) as alone:
         measure(

@@ -1,4 +1,4 @@
-"""Writes down what the figures depend on: the machine, the versions, the commit, the command."""
+"""Records what the figures depend on: the machine, the versions, the commit, the command."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from benchmarks.machine import cache_sizes, cpu_model
 _HERE = Path(__file__).parent
 _PACKAGES = ("numpy", "numba", "llvmlite", "torch", "hmmlearn", "markovify", "pytest-benchmark")
 
-_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # of others, before we begin
+_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # of other processes, before the start
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A peer's warning is no failure of a benchmark, while in tests warnings are errors."""
+    """Do not turn a peer's warning into an error, as tests do."""
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("default"))
 
 
 def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:
-    """Replace the machine's name and the like by what explains a figure."""
+    """Replace the machine's name and similar entries by what explains a figure."""
     machine_info.clear()
     machine_info.update(
         cpu=cpu_model(),
@@ -48,7 +48,7 @@ def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, An
 
 
 def pytest_benchmark_generate_commit_info(config: Any) -> dict[str, Any]:
-    """The commit, and whether the tree differs from it."""
+    """Return the commit, and whether the tree differs from it."""
     return {"id": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain", "-uno"))}
 
 

@@ -1,7 +1,7 @@
-"""What this machine can do at most: fused multiply-adds in registers, and reading a buffer over and over.
+"""The limits of this machine: fused multiply-adds in registers, and repeated reads of a buffer.
 
-Both are measured with the same 16-lane vectors as the engines' products, so that a figure of an engine can be
-stated as a part of what there is. One multiply-accumulate (MAC) is two floating-point operations.
+Both are measured with the same 16-lane vectors as the engines' products, so that a figure of an engine can be compared
+with the maximum. One multiply-accumulate (MAC) is two floating-point operations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FLOATS, _INTS = ir.VectorType(_FLOAT, _WIDTH), ir.VectorType(_INT32, _WIDTH)
 
 @intrinsic
 def _multiply_add(typingctx: Any, count: Any, factor: Any) -> Any:
-    """`count` rounds of 16 independent vector fused multiply-adds in registers; returns one of the sums."""
+    """Compute `count` rounds of 16 independent vector fused multiply-adds in registers; return one of the sums."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         n, scalar = arguments
@@ -57,7 +57,7 @@ def _multiply_add(typingctx: Any, count: Any, factor: Any) -> Any:
 
 @intrinsic
 def _read(typingctx: Any, buffer: Any) -> Any:
-    """Load a whole uint32 buffer once, 16 vectors at a time; returns something that depends on all of it."""
+    """Load a whole uint32 buffer once, 16 vectors at a time; return a value that depends on all of it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -103,7 +103,7 @@ def _products(x, w, y, inputs, outputs, lanes, repeats):
 
 
 class Limits(NamedTuple):
-    """Of so many threads together: 1e9 multiply-accumulates a second, and 1e9 bytes read a second."""
+    """Limits of all threads together: 1e9 multiply-accumulates per second, and 1e9 bytes read per second."""
 
     gmacs: float
     gbytes: float
@@ -111,7 +111,7 @@ class Limits(NamedTuple):
 
 @cache
 def limits(size: int, threads: int = 1) -> Limits:
-    """The limits for weights of `size` bytes that every thread reads again and again."""
+    """Return the limits for weights of `size` bytes that every thread reads repeatedly."""
     count = 2_000_000
     macs = _best(lambda: _multiply_adds(count), threads)
     words = max(_WIDTH * _CHAINS, size // 4 // (_WIDTH * _CHAINS) * _WIDTH * _CHAINS)
@@ -123,7 +123,7 @@ def limits(size: int, threads: int = 1) -> Limits:
 
 
 def product_rate(inputs: int, outputs: int, lanes: int, precision: str) -> float:
-    """1e9 multiply-accumulates a second of the engines' matrix product alone, on one thread."""
+    """Return 1e9 multiply-accumulates per second of the engines' matrix product alone, on one thread."""
     rows = np.random.default_rng(0).standard_normal(inputs * outputs).astype(np.float32)
     w = to_bfloat16(rows) if precision == "bfloat16" else rows
     x, y = np.full(inputs * lanes, 1e-3, np.float32), np.zeros(outputs * lanes, np.float32)
@@ -133,7 +133,7 @@ def product_rate(inputs: int, outputs: int, lanes: int, precision: str) -> float
 
 
 def _best(work: Callable[[], object], threads: int, rounds: int = 5) -> float:
-    """Seconds of the fastest of some rounds in which every thread does `work` once; the first compiles."""
+    """Return the seconds of the fastest of some rounds in which every thread does `work` once; the first compiles."""
     work()
     seconds = []
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What the machine is, as far as the system tells."""
+"""The machine's properties, as far as the system reports them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def cpu_model() -> str:
-    """The processor, with the widest vectors that it has."""
+    """Return the processor, with the widest vectors that it has."""
     if not _CPUINFO.exists():
         return platform.processor() or platform.machine()
     fields: dict[str, str] = {}
@@ -25,7 +25,7 @@ def cpu_model() -> str:
 
 
 def cache_sizes() -> dict[str, str]:
-    """Data caches that core 0 sees, by level: {"L1": "32K", "L2": "1024K", …}; empty if the system is silent."""
+    """Return the data caches of core 0 by level: {"L1": "32K", "L2": "1024K", …}; empty if the system reports none."""
     sizes = {}
     for index in sorted(_CACHES.glob("index*")):
         try:

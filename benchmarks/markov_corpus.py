@@ -1,4 +1,4 @@
-"""A made-up corpus of any size whose words are as uneven as real ones: sentences of a Zipf-Mandelbrot source."""
+"""A synthetic corpus of any size with word frequencies as in real texts: sentences of a Zipf-Mandelbrot source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 
 def zipf_sentences(words: int, vocabulary: int, *, seed: int = 0, mean_length: int = 20) -> Iterator[str]:
-    """Sentences of about `words` words in all; neighbours are drawn from one of 64 topics, each its own order.
+    """Yield sentences of about `words` words in total; adjacent words come from one of 64 topics, each with its own
+    order.
 
     Topics make pairs and triples repeat, as in language; without them nearly every triple would be new.
     """
@@ -21,7 +22,7 @@ def zipf_sentences(words: int, vocabulary: int, *, seed: int = 0, mean_length: i
         lengths = rng.poisson(mean_length - 1, 1000) + 1
         ranks = np.minimum(np.searchsorted(cumulative, rng.random(lengths.sum())), vocabulary - 1)
         topics = np.repeat(rng.integers(0, 64, len(lengths)), lengths)
-        # the commonest 200 words are shared, the others shuffled in each topic
+        # the 200 most common words are shared, the others shuffled in each topic
         own = (ranks - 200 + topics * 7919) % (vocabulary - 200) + 200
         chosen = names[np.where(ranks < 200, ranks, own)].tolist()
         begin = 0

@@ -1,4 +1,4 @@
-"""An offline recogniser of English speech, to tell whether what was synthesised can be understood."""
+"""An offline recogniser of English speech, to measure whether synthesised speech can be understood."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 
 class Recogniser:
-    """CMU PocketSphinx with the acoustic and language model that comes with its package.
+    """CMU PocketSphinx with the acoustic and language model of its package.
 
-    Each recording is read by itself, so that the order of recordings does not matter.
+    Each recording is read separately, so that the order of recordings does not matter.
 
     Args:
         sample_rate: of the recordings, 16000.
@@ -27,9 +27,9 @@ class Recogniser:
         self._rate = float(sample_rate)
 
     def read(self, audio: np.ndarray) -> str:
-        """The words in audio (T,) in [-1, 1]."""
+        """Return the words in audio (T,) in [-1, 1]."""
         config = self._pocketsphinx.Config(samprate=self._rate, cmn="batch", loglevel="FATAL")
-        # a decoder that has heard something reads the next recording a little differently
+        # a new decoder, because a used one reads the next recording a little differently
         decoder = self._pocketsphinx.Decoder(config)
         pcm = np.clip(np.rint(audio * 32768.0), -32768, 32767).astype("<i2")
         decoder.start_utt()
@@ -40,7 +40,8 @@ class Recogniser:
 
 
 def word_errors(reference: Sequence[str], read: Sequence[str]) -> int:
-    """The fewest words to exchange, leave out or add that turn `read` into `reference` (Levenshtein 1966).
+    """Return the minimal number of substitutions, deletions and insertions of words that turn `read` into `reference`
+    (Levenshtein 1966).
 
     Example:
         >>> word_errors("press one to record".split(), "press want record".split())

@@ -1,4 +1,4 @@
-"""Makes one Markdown page from pytest-benchmark's JSON.
+"""Creation of a Markdown page from pytest-benchmark's JSON.
 
 python -m benchmarks.report .benchmarks/bench.json -o benchmarks/REPORT.md
 """
@@ -30,11 +30,11 @@ TITLES = {
 
 
 def report(run: dict[str, Any], command: str) -> str:
-    """The page of one run.
+    """Return the page of one run.
 
     Args:
-        run: what pytest-benchmark wrote with --benchmark-json; rows without our `extra_info` are left out.
-        command: what makes the page again.
+        run: the output of --benchmark-json; rows without our `extra_info` are omitted.
+        command: the command that creates the page again.
     """
     rows = [b["extra_info"] for b in run["benchmarks"] if "work" in b.get("extra_info", {})]
     lines = ["# Benchmarks", "", *_preamble(run, rows, command), ""]
@@ -61,8 +61,8 @@ def _preamble(run: dict[str, Any], rows: Sequence[dict[str, Any]], command: str)
         f"Made by `{command}` on {datetime.fromisoformat(run['datetime']):%d %B %Y}, commit {sha}.",
         "",
         "Both sides of a row do the same work, which is checked, in alternating rounds of one run; figures are "
-        "medians of the rounds. Machines are noisy, so the ratio is what counts. `2 : 1` threads are ours and the "
-        "peer's, which may get the number that it is faster with.",
+        "medians of the rounds. Machines are noisy, so ratios are more reliable. `2 : 1` threads are ours and the "
+        "peer's, which may use the number with which it is fastest.",
         "",
         f"- Machine: {machine['cpu']}; {machine['cores']} cores; {caches}; {machine['system']}",
         f"- Python {machine['python']}, {versions}",
@@ -73,7 +73,7 @@ def _preamble(run: dict[str, Any], rows: Sequence[dict[str, Any]], command: str)
 
 
 def _families(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Known families in their order, then the others as they came."""
+    """Return known families in their order, followed by the others."""
     present = list(dict.fromkeys(row["family"] for row in rows))
     return [f for f in TITLES if f in present] + [f for f in present if f not in TITLES]
 
@@ -131,10 +131,10 @@ def _threads(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make one Markdown page from pytest-benchmark's JSON.")
-    parser.add_argument("json", type=Path, help="what pytest wrote with --benchmark-json")
+    parser = argparse.ArgumentParser(description="Create a Markdown page from pytest-benchmark's JSON.")
+    parser.add_argument("json", type=Path, help="the output of pytest's --benchmark-json")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/REPORT.md"))
-    parser.add_argument("--command", default="make bench", help="what to name as the command of the run")
+    parser.add_argument("--command", default="make bench", help="command of the run, named in the page")
     arguments = parser.parse_args()
     run = json.loads(arguments.json.read_text(encoding="utf-8"))
     arguments.output.write_text(report(run, arguments.command), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Measures ours beside a peer in one run: rounds of the two alternate, so that a machine's noise hits both.
+"""Timing of our code and a peer in one run: rounds of the two alternate, so that noise of the machine affects both.
 
-A benchmark is a function with pytest-benchmark's `benchmark` fixture that first checks that both sides do the
-same work and then hands both to `side_by_side`. Its row for the report goes to `benchmark.extra_info`.
+A benchmark is a function with pytest-benchmark's `benchmark` fixture that first checks that both sides do the same work
+and then passes both to `side_by_side`. Its row for the report is stored in `benchmark.extra_info`.
 
     def bench_uniforms(benchmark):
         out = np.empty(1_000_000)
@@ -31,11 +31,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Work = Callable[[], int]  # does some work and returns how many units of it
+Work = Callable[[], int]  # does some work and returns its number of units
 
 
 class Measured(NamedTuple):
-    """Rates in units a second: medians over the rounds, and the best round; ratios are ours / peer."""
+    """Rates in units per second: medians over the rounds, and the best round; ratios are ours / peer."""
 
     rate: float
     best_rate: float
@@ -66,26 +66,28 @@ def side_by_side(
 ) -> Measured:
     """Time `ours` and `peer` in alternating rounds and write the row of the report.
 
-    One round of both goes before as a warm-up, so compiling and first touches are not counted.
+    Both run once before as a warm-up, so that compiling and first touches are not counted.
 
     Args:
-        benchmark: pytest-benchmark's fixture. The times that it shows itself are those of `ours`.
+        benchmark: pytest-benchmark's fixture. The times that it prints are those of `ours`.
         family: the model family or part of the library, "hmm", "char-rnn", "rng", …
-        work: what is done, the first column of the report.
-        unit: what is counted, in the plural: "symbols", "words", "numbers".
-        ours: does our work and returns how many units it was; likewise `peer`. The two may do different amounts,
-            each enough for some tenths of a second.
-        peer: what a user would pick instead, or None.
+        work: the work, as in the first column of the report.
+        unit: the unit of the work, in the plural: "symbols", "words", "numbers".
+        ours: does our work and returns its number of units; likewise `peer`. The two may do different amounts, each
+            enough
+            for some tenths of a second.
+        peer: the usual alternative, or None.
         peer_name: its name in the report.
-        target: ratio that is wanted, or None. target_rate: units a second that are wanted, or None.
-        engine: ours. batch: samples computed side by side, on both sides.
-        threads: that both sides use; set for torch, OpenMP and BLAS, and as $SEQGEN_THREADS. A stream that is
-            made before this call must be given the same number.
-        peer_threads: if the peer uses another number, because that makes it faster (`faster_threads`).
+        target: required ratio, or None. target_rate: required units per second, or None.
+        engine: ours. batch: samples computed together, on both sides.
+        threads: of both sides; set for torch, OpenMP and BLAS, and as $SEQGEN_THREADS. A stream that is created before
+            this
+            call must be given the same number.
+        peer_threads: if the peer uses another number, because it is faster with it (`faster_threads`).
         rounds: of each side.
-        limit: what bounds us on this machine and how near we are to it, in words.
-        note: what else a reader must know, in words.
-        more: further JSON values to keep in `benchmark.extra_info`.
+        limit: what bounds us on this machine and how close we are to it, in words.
+        note: further information for the reader, in words.
+        more: further JSON values to store in `benchmark.extra_info`.
     """
     own_rates: list[float] = []
     peer_rates: list[float] = []
@@ -154,8 +156,8 @@ def fill(
 ) -> None:
     """Write one row for the report; `side_by_side` does it for rates.
 
-    `kind` says what `rate` and `peer_rate` are: "rate" (units a second, more is better), "seconds" (less is
-    better; the ratio is peer / ours) or "amount" (in `unit`).
+    `kind` is that of `rate` and `peer_rate`: "rate" (units per second, more is better), "seconds" (less is better; the
+    ratio is peer / ours) or "amount" (in `unit`).
     """
     benchmark.extra_info.update(
         family=family, work=work, unit=unit, rate=rate, peer=peer, peer_rate=peer_rate, ratio=ratio,
@@ -164,14 +166,14 @@ def fill(
 
 
 def rate_of(work: Work) -> float:
-    """Units a second of one call."""
+    """Return the units per second of one call."""
     began = time.perf_counter()
     units = work()
     return units / (time.perf_counter() - began)
 
 
 def faster_threads(peer: Work, options: Sequence[int]) -> int:
-    """With which of these numbers of threads the peer is fastest: best of three tries each, alternating."""
+    """Return the number of threads with which the peer is fastest: best of three alternating tries each."""
     rates: dict[int, list[float]] = {threads: [] for threads in options}
     for _ in range(3):
         for threads in options:
@@ -182,7 +184,7 @@ def faster_threads(peer: Work, options: Sequence[int]) -> int:
 
 @contextlib.contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Let torch, OpenMP, BLAS and our own engines use so many threads, and undo it afterwards."""
+    """Limit torch, OpenMP, BLAS and our own engines to this number of threads within the context."""
     from threadpoolctl import threadpool_limits
 
     torch = sys.modules.get("torch")
@@ -219,7 +221,7 @@ def assert_same_distribution(ours: np.ndarray, theirs: np.ndarray, *, level: flo
     frequent = expected >= 5
     rest = table[:, ~frequent].sum(1, keepdims=True)
     kept = np.concatenate([table[:, frequent], rest], 1) if rest.sum() >= 20 else table[:, frequent]
-    assert kept.shape[1] >= 2, "both sides give one symbol only: nothing to compare"
+    assert kept.shape[1] >= 2, "both sides draw only one symbol, so there is nothing to compare"
     p = chi2_contingency(kept).pvalue
     assert p > level, f"the two sides draw from different distributions (chi-square p = {p:.1e})"
 
@@ -234,7 +236,7 @@ def _wanted(target: float | None, target_rate: float | None, unit: str) -> str:
 
 
 def _met(measured: Measured, target: float | None, target_rate: float | None) -> bool | None:
-    """Whether the targets are met; None if there is none."""
+    """Return whether the targets are met; None if there is none."""
     met = []
     if target is not None:
         met.append(measured.ratio is not None and measured.ratio >= target)
@@ -244,7 +246,7 @@ def _met(measured: Measured, target: float | None, target_rate: float | None) ->
 
 
 def short(value: float) -> str:
-    """A number with three digits and k, M or G."""
+    """Format a number with three digits and k, M or G."""
     for scale, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= scale:
             return f"{value / scale:.3g}{suffix}"

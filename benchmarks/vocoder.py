@@ -1,11 +1,12 @@
-"""Copy synthesis: how well a vocoder says again what it heard as mel features, beside Griffin–Lim on the same ones.
+"""Copy synthesis: the quality of a vocoder's renditions of mel features, compared with Griffin–Lim on the same
+features.
 
 python -m benchmarks.vocoder RECORDINGS -o FOLDER --model vocoder
 
 takes held-out recordings, lets an offline recogniser (`pip install pocketsphinx`) read each rendition, and counts the
-words that differ from what it reads in the natural recording: the corpus needs no transcripts, and what the
-recogniser mishears in clean speech counts for nobody. Writes FOLDER/vocoder.md, FOLDER/vocoder.json, every rendition
-as WAV and FOLDER/spectrograms.png. Without --model it measures everything but a vocoder.
+words that differ from those in the natural recording. The corpus therefore needs no transcripts, and errors of the
+recogniser in natural speech are not counted. Writes FOLDER/vocoder.md, FOLDER/vocoder.json, every rendition as WAV and
+FOLDER/spectrograms.png. Without --model it measures everything except a vocoder.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ RATE, HOP, MELS = 16000, 200, 80
 _DRAWN = 2
 
 System = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[np.ndarray]]
-"""Recordings (T,) and their features (F, M), of which it may use either, to renditions (T,)."""
+"""A function from recordings (T,) and their features (F, M), of which it may use either, to renditions (T,)."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one system over all recordings.
+    """Measurements of one system over all recordings.
 
     Attributes:
-        system: its name. words: of the reference. errors: words that were exchanged, left out or added.
-        rate: errors / words. low, high: a 95 % interval of that by resampling recordings.
+        system: its name. words: of the reference. errors: words that were substituted, deleted or inserted.
+        rate: errors / words. low, high: a 95 % interval of the rate by resampling recordings.
         decibels: mean absolute difference of log-mel magnitudes from the natural recording's.
     """
 
@@ -59,9 +60,9 @@ class Row:
 
 
 def held_out(path: Path, *, seed: int, least: float, count: int) -> list[Recording]:
-    """The longest `count` of the recordings that training set aside, of at least `least` seconds each, by name.
+    """Return the longest `count` recordings of at least `least` seconds that training has held out, sorted by name.
 
-    Both the part for the score and that for validation: a vocoder has seen neither.
+    This includes both the test and the validation part, because a vocoder has seen neither.
     """
     parts = split_recordings(read_recordings(path, RATE, trim_db=50.0), seed)
     found = [item for item in (*parts.test.items, *parts.validation.items) if item.seconds >= least]
@@ -72,15 +73,18 @@ def held_out(path: Path, *, seed: int, least: float, count: int) -> list[Recordi
 
 
 def griffin_lim(features: np.ndarray, length: int, *, rounds: int = 64) -> np.ndarray:
-    """Sound (length,) from features (F, M) without a model: magnitudes by least squares, phases by iteration
-    (Griffin & Lim 1984; torchaudio's, with momentum 0.99)."""
+    """Return sound (length,) from features (F, M) without a model.
+
+    Magnitudes are computed by least squares, phases by iteration (Griffin & Lim 1984; torchaudio's, with momentum
+    0.99).
+    """
     import torch
     from torchaudio.functional import griffinlim
     from torchaudio.transforms import InverseMelScale
 
     size = fft_size(HOP)
     magnitudes = 10.0 ** (3.0 * torch.as_tensor(features).T.double() - 2.0)
-    # one frame more, as an inverse of F frames has F - 1 hops
+    # one more frame, because an inverse of F frames has F - 1 hops
     magnitudes = torch.cat([magnitudes, torch.full((len(magnitudes), 1), FLOOR)], 1)
     inverse = InverseMelScale(
         size // 2 + 1, MELS, RATE, 0.0, HIGHEST_FREQUENCY * RATE, norm="slaney", mel_scale="slaney", driver="gelsd"
@@ -95,7 +99,7 @@ def griffin_lim(features: np.ndarray, length: int, *, rounds: int = 64) -> np.nd
 
 
 def systems(model: str | None, *, seed: int = 0) -> dict[str, System]:
-    """What is compared, by name; the first is the reference."""
+    """Return the compared systems by name; the first is the reference."""
     coded = MuLaw(256, RATE)
 
     def speak(sounds: Sequence[np.ndarray], features: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -120,14 +124,14 @@ def systems(model: str | None, *, seed: int = 0) -> dict[str, System]:
 
 
 def decibels(rendition: np.ndarray, natural: np.ndarray) -> float:
-    """Mean absolute difference of two recordings' log-mel magnitudes."""
-    # a unit of the features is three powers of ten of the magnitude
+    """Return the mean absolute difference of two recordings' log-mel magnitudes."""
+    # one unit of the features is three powers of ten of the magnitude
     ours, theirs = (mel_features(sound, RATE, hop=HOP, mels=MELS) for sound in (rendition, natural))
     return float(np.abs(ours - theirs).mean() * 60.0)
 
 
 def compare(sounds: Sequence[np.ndarray], found: Mapping[str, System]) -> tuple[list[Row], dict[str, Any]]:
-    """Rows of the table, and of each system its renditions and what was read in them."""
+    """Return the rows of the table, and the renditions and recognised words of each system."""
     features = [mel_features(sound, RATE, hop=HOP, mels=MELS) for sound in sounds]
     recogniser = Recogniser(RATE)
     rows, details = [], {}
@@ -155,14 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
-        "data", type=Path, help="folder of recordings that the model was trained on a part of"
+        "data", type=Path, help="folder of recordings, of which the model's training has used a part"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for what is written")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the output")
     parser.add_argument("--model", help="built-in name or .safetensors file of a WaveNet on these features")
     parser.add_argument(
-        "--count", type=int, default=24, help="recordings at most, the longest ones (default 24)"
+        "--count", type=int, default=24, help="maximum number of recordings, the longest ones (default 24)"
     )
-    parser.add_argument("--least", type=float, default=2.0, help="seconds of each at least (default 2)")
+    parser.add_argument("--least", type=float, default=2.0, help="minimum seconds of each (default 2)")
     parser.add_argument("--seed", type=int, help="of the split (default: that of the model's card, or 0)")
     given = parser.parse_args(arguments)
     seed = given.seed

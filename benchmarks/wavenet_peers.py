@@ -1,8 +1,8 @@
-"""What people sample a WaveNet with instead: a library, a loop of their own in PyTorch, and a loop in C.
+"""Alternatives for sampling a WaveNet: a library, a loop in PyTorch, and a loop in C.
 
-All of them are given the weights of one of our models, of the one shape that all can have: the present input symbol
-alone (one tap), kernels of two taps, 256 symbols. Every peer can be fed symbols and then gives their
-log-probabilities, by which a benchmark checks that it computes the same model.
+All of them get the weights of one of our models, of a shape that all support: only the current input symbol (one tap),
+kernels of two taps, 256 symbols. Every peer can be fed symbols and returns their log-probabilities, by which a
+benchmark checks that it computes the same model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SOURCE = Path(__file__).with_name("wavenet_loop.c")
 
 
 def comparable(precision: str = "bfloat16", *, layers: int = 20, seed: int = 0) -> WaveNet:
-    """The model of the comparison: 20 layers, 64 residual and 256 skip channels, exact in `precision`."""
+    """Return the model of the comparison: 20 layers, 64 residual and 256 skip channels, exact in `precision`."""
     model = WaveNet(layers, 10, 64, 128, 256, seed=seed).eval()
     with torch.no_grad():
         model.input.weight[1] = 0.0
@@ -39,10 +39,10 @@ def comparable(precision: str = "bfloat16", *, layers: int = 20, seed: int = 0) 
 
 
 class TorchLoop:
-    """The loop that one writes: a ring buffer and three `linear`s a layer, softmax, multinomial, feed it back.
+    """The usual loop: a ring buffer and three `linear`s per layer, softmax, multinomial, feed the symbol back.
 
     Args:
-        model: of two taps. batch: streams side by side.
+        model: of two taps. batch: number of streams.
     """
 
     def __init__(self, model: WaveNet, batch: int) -> None:
@@ -58,7 +58,7 @@ class TorchLoop:
         self.time = 0
 
     def step(self, symbols: Tensor | None) -> Tensor:
-        """Logits (B, V) after the symbols (B,), None at the start."""
+        """Return logits (B, V) after the symbols (B,), None at the start."""
         model = self.model
         h: Tensor = model.input.bias.expand(self.batch, -1)
         if symbols is not None:
@@ -78,7 +78,7 @@ class TorchLoop:
 
     @torch.inference_mode()
     def draw(self, count: int, symbols: Tensor | None = None) -> Tensor:
-        """Draw `count` symbols in every stream after `symbols`; (count, B)."""
+        """Draw `count` symbols in every stream after `symbols`; return (count, B)."""
         drawn = []
         for _ in range(count):
             symbols = torch.multinomial(torch.softmax(self.step(symbols), -1), 1)[:, 0]
@@ -87,7 +87,7 @@ class TorchLoop:
 
     @torch.inference_mode()
     def log_probs(self, symbols: np.ndarray) -> np.ndarray:
-        """Log-probabilities (T,) of symbols (T,) from the start, as the first stream has them."""
+        """Return log-probabilities (T,) of symbols (T,) from the start, as in the first stream."""
         found, before = [], None
         for symbol in symbols.tolist():
             found.append(torch.log_softmax(self.step(before), -1)[0, symbol])
@@ -96,16 +96,17 @@ class TorchLoop:
 
 
 def vocoder_of(model: WaveNet) -> Any:
-    """The same model in the library wavenet_vocoder 0.1.1.
+    """Return the same model in the library wavenet_vocoder 0.1.1.
 
-    There every layer's output is multiplied by sqrt(1/2); its input is therefore ours times sqrt(1/2) to the power of
-    its number, which its weights take back.
+    There, every layer's output is multiplied by sqrt(1/2). The input of layer n is therefore ours times sqrt(1/2)^n,
+    which
+    is compensated in its weights.
     """
     from wavenet_vocoder import WaveNet as Vocoder
 
     depth, half = len(model.layers), model.gate_channels // 2
     with warnings.catch_warnings():
-        # it was written for an older PyTorch, which still has what it uses
+        # it was written for an older PyTorch, whose functions are deprecated but exist
         warnings.simplefilter("ignore", FutureWarning)
         theirs = Vocoder(
             out_channels=model.codec.size, layers=depth, stacks=depth // model.cycle,
@@ -136,7 +137,7 @@ def vocoder_of(model: WaveNet) -> Any:
 
 @torch.inference_mode()
 def vocoder_log_probs(vocoder: Any, symbols: np.ndarray) -> np.ndarray:
-    """Log-probabilities (T,) of symbols (T,) by the library's own stepping."""
+    """Return log-probabilities (T,) of symbols (T,) by the library's own stepping."""
     inputs = torch.zeros(1, vocoder.out_channels, len(symbols))
     inputs[0, symbols[:-1], torch.arange(1, len(symbols))] = 1.0
     logits = vocoder.incremental_forward(test_inputs=inputs, T=len(symbols), softmax=False, quantize=False)
@@ -147,10 +148,10 @@ class CLoop:
     """`wavenet_loop.c` with a model's weights.
 
     Args:
-        rounded_inputs: round what the matrices are multiplied with to bfloat16, for the AVX-512 BF16 instructions.
+        rounded_inputs: round the multiplicands of the matrices to bfloat16, for the AVX-512 BF16 instructions.
 
     Raises:
-        RuntimeError: where there is no C compiler, or it or the CPU does not know these instructions.
+        RuntimeError: if there is no C compiler, or it or the CPU does not support these instructions.
     """
 
     def __init__(self, model: WaveNet, *, rounded_inputs: bool = False) -> None:
@@ -195,7 +196,7 @@ class CLoop:
         return self._run(count, None, None)
 
     def log_probs(self, symbols: np.ndarray) -> np.ndarray:
-        """Log-probabilities (T,) of symbols (T,) from here on."""
+        """Return log-probabilities (T,) of symbols (T,) from here on."""
         scores = np.zeros(len(symbols), np.float32)
         self._run(len(symbols), np.ascontiguousarray(symbols, np.int64), scores)
         return scores
@@ -214,7 +215,7 @@ class CLoop:
 def _compiled(rounded_inputs: bool) -> ctypes.CDLL:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise RuntimeError("no C compiler was found; install gcc to measure beside the C loop")
+        raise RuntimeError("no C compiler was found; install gcc to compare with the C loop")
     folder = Path(tempfile.mkdtemp(prefix="seqgen-bench-"))
     library = folder / "wavenet_loop.so"
     options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(library)]

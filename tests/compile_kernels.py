@@ -1,7 +1,8 @@
-"""Compiles what the tests need before they start, so that no two processes compile the same: `make kernels`.
+"""Compilation of the kernels that the tests need before they start, so that no two processes compile the same: `make
+kernels`.
 
-What was compiled is kept in the tests' cache. A stamp there says what it was made from, so that nothing is done where
-nothing changed. What is missed here, the tests compile themselves.
+Compiled kernels are stored in the tests' cache. A stamp there records their sources, so that nothing is done if nothing
+changed. Kernels that are missed here are compiled by the tests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conftest import pytest_xdist_auto_num_workers  # sets up what the tests run with, too
+from tests.conftest import pytest_xdist_auto_num_workers  # also configures the libraries as in the tests
 from tests.kernel_cache import ROOT
 from tests.spending import cpu_seconds
 
@@ -30,7 +31,7 @@ SOURCES = (
 
 
 def stamp() -> str:
-    """A hash of what is compiled and of the cases, and of when that was changed, which Numba looks at too."""
+    """Return a hash of the sources and cases, and of their modification times, which Numba checks as well."""
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
@@ -39,7 +40,7 @@ def stamp() -> str:
 
 
 def compile_cases(name: str) -> None:
-    """Ask each case in a family's folder for what makes the kernels of its engines and of its likelihood compile."""
+    """Request from each case in a family's folder what compiles the kernels of its engines and of its likelihood."""
     from tests.conformance.cases import cases_in
     from tests.conformance.running import chunks, log_prob
 
@@ -47,7 +48,7 @@ def compile_cases(name: str) -> None:
         model, engine = case.model(), case.engines[0]
         for kind in ("varied", "plain", "conditions") if case.conditions else ("varied", "plain"):
             chunks(case.stream(engine, 4, case.length, batch=2, chunk=4, threads=1, **case.request(kind)))
-        # a stream that is alone may have kernels of its own, for a second core too
+        # a single stream may have kernels of its own, also for a second core
         chunks(case.stream(engine, 1, case.length, threads=2, **case.everything()))
         model.sample(2, case.length, **case.required)
         data = model.sample(2, case.length, controls=case.scored, **case.required)
@@ -57,14 +58,14 @@ def compile_cases(name: str) -> None:
 
 
 def compile_built_in() -> None:
-    """What the built-in models are asked for."""
+    """Stream from the built-in models."""
     from tests.core.pinned_samples import made
 
     made()
 
 
 def compile_training() -> None:
-    """A step of every recipe."""
+    """Run a step of every recipe."""
     from tests.training.tiny_runs import DATA, run
 
     with TemporaryDirectory() as folder:
@@ -72,22 +73,22 @@ def compile_training() -> None:
 
 
 def compile_base() -> None:
-    """What the tests of the base install need, with the Python of its environment."""
+    """Compile what the tests of the base install need, with the Python of its environment."""
     from tests.base.tasks import main
 
     main()
 
 
 def compile_triton() -> None:
-    """All kernels for GPUs, for all targets."""
+    """Compile all kernels for GPUs, for all targets."""
     from triton_kernels import compile_all
 
-    with contextlib.suppress(ImportError):  # there is no Triton for this machine
+    with contextlib.suppress(ImportError):  # Triton is not available for this machine
         compile_all()
 
 
 def tasks() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Names and calls that can run beside each other; what needs kernels that others compile comes after them."""
+    """Return names and calls that can run concurrently; calls that need kernels of others come after these."""
     from seqgen.registry import FAMILIES
     from tests.conformance.cases import folder
 
@@ -100,7 +101,7 @@ def tasks() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def forget_what_is_old(cache: Path) -> None:
-    """Remove the kernels of sources that are no more: nothing was added to them for some time, nor to the index."""
+    """Remove the kernels of old sources: directories in which no file has changed for some time."""
     limit = time.time() - DAYS * 24 * 3600
     for kept in cache.glob("kernels-*"):
         if all(path.stat().st_mtime < limit for path in kept.rglob("*")):
@@ -108,7 +109,7 @@ def forget_what_is_old(cache: Path) -> None:
 
 
 def main() -> None:
-    """Compile what is missing, in as many processes as the tests run in, and say what it took."""
+    """Compile what is missing, in as many processes as the tests use, and print what it took."""
     cache = Path(os.environ["SEQGEN_CACHE_DIR"])
     mark, current = cache / "compiled", stamp()
     if mark.exists() and mark.read_text() == current:

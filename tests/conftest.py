@@ -1,4 +1,5 @@
-"""Settings of all tests: one thread for the libraries, kernels that are kept, repeatable examples, who runs what."""
+"""Settings of all tests: one thread for the libraries, cached kernels, repeatable examples, distribution over
+processes."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("SEQGEN_CACHE_DIR", str(kernel_cache()))
 os.environ.setdefault("TRITON_CACHE_DIR", str(kernel_cache() / "triton"))
-# processes that tests start elsewhere run this checkout too, wherever the installed one lies
+# processes that tests start elsewhere also run this checkout, wherever the installed one is
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 
 settings.register_profile("seqgen", deadline=None, derandomize=True, database=None, max_examples=100)
@@ -27,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto` is what a small machine has: two processes, or one on one core."""
+    """`-n auto` means two processes, or one on one core."""
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -46,10 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def process_of(item: pytest.Item) -> str:
-    """The group of a test; a group runs in one process, in order, and shares what is made there.
+    """Return the group of a test; a group runs in one process, in order, and shares what is created there.
 
-    Tests of a case share its models and streams, those of a file its fixtures. Tests that watch the clock, the
-    memory or a second core, or start a process for many cases, are `serial`: one after another.
+    Tests of a case share its models and streams, those of a file its fixtures. Tests that measure time, memory or a
+    second
+    core, or start a process for many cases, are `serial`: one after another.
     """
     if item.get_closest_marker("serial"):
         return "serial"

@@ -1,4 +1,4 @@
-"""What a run of the tests spent: CPU seconds of all its processes, those of compiling kernels, and the slowest ten."""
+"""The cost of a run of the tests: CPU seconds of all processes, those of compiling kernels, and the slowest ten."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SLOWEST = 10
 
 
 def cpu_seconds() -> float:
-    """User and system time of this process and of those that it started and waited for."""
+    """Return user and system time of this process and of those that it started and waited for."""
     return sum(os.times()[:4])
 
 
 class Spending:
-    """A plugin of pytest; with xdist one in each worker, which counts, and one that sums up and says it."""
+    """A plugin of pytest; with xdist one in each worker, which counts, and one that sums up and prints."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -50,7 +50,7 @@ class Spending:
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["compiled"] = dict(self.compiled)
 
-    # ---- saying it --------------------------------------------------------------------------------------
+    # ---- printing ---------------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.by_test[report.nodeid] += getattr(report, "cpu_seconds", 0.0)
@@ -73,7 +73,7 @@ class Spending:
 
 
 def listen(compiled: Counter[str]) -> None:
-    """Count the functions that Numba compiles from here on, and the CPU seconds of it."""
+    """Count the functions that Numba compiles from now on, and their CPU seconds."""
     from numba.core import event
 
     class Compiling(event.Listener):

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md: their files are written beside ours, imported, and do what they say."""
+"""The examples of CONTRIBUTING.md: their files are written to a folder, imported, and work as described."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SNIPPETS = [block for block in BLOCKS if not block.startswith("# ")]
 
 @pytest.fixture(autouse=True)
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The files, found as if they lay where they say; afterwards nothing of them is left."""
+    """Write the files to a folder, from which they are imported as if at their paths; remove the modules afterwards."""
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -134,7 +134,7 @@ def test_an_operator(written):
 
 
 def test_a_kernel(written):
-    """In a process of its own, because the interpreter has to be chosen before Triton is imported."""
+    """This runs in a separate process, because the interpreter has to be chosen before Triton is imported."""
     program = """
 import importlib, torch, triton_kernels
 triton_kernels.__path__.append("triton_kernels")

@@ -1,4 +1,4 @@
-"""Which interpreter an environment is made with."""
+"""The choice of the interpreter for an environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The second environment: seqgen's base install, from a wheel, on the newest Python that this machine has.
 
-It is made once and kept below .cache, apart for each Python and each list of versions; the wheel in it is made anew
+It is created once and kept below .cache, separately for each Python and each list of versions; its wheel is rebuilt
 when the sources have changed. $SEQGEN_BASE_PYTHON names another interpreter.
 """
 
@@ -26,7 +26,7 @@ LEFT_OUT = "SEQGEN_WITHOUT_BASE_TESTS"
 
 
 class CannotBeMadeError(Exception):
-    """The environment cannot be made here; the message says why, and how to leave its tests out."""
+    """The environment cannot be created here; the message contains the reason, and how to skip its tests."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Base:
     """The environment.
 
     Attributes:
-        folder: where it is; `kernels` in it has what Numba compiled there.
-        interpreter: what it was made with.
+        folder: its path; `kernels` in it contains what Numba compiled there.
+        interpreter: the Python that it was created with.
     """
 
     folder: Path
@@ -43,17 +43,17 @@ class Base:
 
     @property
     def python(self) -> Path:
-        """Its Python."""
+        """Return the environment's Python."""
         return self.folder / "venv" / "bin" / "python"
 
     @property
     def command(self) -> Path:
-        """Its command seqgen."""
+        """Return the environment's command seqgen."""
         return self.folder / "venv" / "bin" / "seqgen"
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of its processes: nothing leads to the checkout, kernels are kept."""
+        """Return the environment variables of its processes: nothing refers to the checkout, and kernels are cached."""
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SEQGEN_"))
         }
@@ -61,7 +61,7 @@ class Base:
 
 
 def base_environment() -> Base:
-    """Make the environment, or bring it up to date with the sources.
+    """Create the environment, or update it to the sources.
 
     Raises:
         CannotBeMadeError: if there is no interpreter, or pip cannot install.
@@ -76,13 +76,13 @@ def base_environment() -> Base:
         _forget_what_is_old(base.folder.parent)
     base.folder.mkdir(parents=True, exist_ok=True)
     with open(base.folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the tests may be making it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the tests may be creating it
         _install(base)
     return base
 
 
 def sources() -> list[Path]:
-    """The files that the wheel is made of."""
+    """Return the files that the wheel is built from."""
     found = [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE")]
     for package in PACKAGES:
         found += (path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc")
@@ -90,7 +90,7 @@ def sources() -> list[Path]:
 
 
 def digest() -> str:
-    """A hash of the sources."""
+    """Return a hash of the sources."""
     hashed = hashlib.sha256()
     for path in sources():
         hashed.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
@@ -105,7 +105,7 @@ def _forget_what_is_old(cache: Path) -> None:
 
 
 def _install(base: Base) -> None:
-    """Make what is missing; a stamp says which sources the installed wheel was made of."""
+    """Install what is missing; a stamp records the sources of the installed wheel."""
     stamp, tools, current = base.folder / "installed", base.folder / "tools", digest()
     if stamp.exists() and stamp.read_text() == current:
         return
@@ -115,10 +115,10 @@ def _install(base: Base) -> None:
         if fresh:
             ci().make_venv(base.interpreter, str(base.folder / "venv"))
             shutil.rmtree(tools, ignore_errors=True)
-            # what builds the wheel stands beside the environment, which has only what seqgen asks for
+            # the build tools are installed elsewhere, so that the environment contains only what seqgen requires
             _pip(base, "install", "--target", str(tools), "setuptools>=77")
         with tempfile.TemporaryDirectory() as folder:
-            # a copy, so that the build leaves nothing in the checkout and takes nothing from earlier builds
+            # a copy, so that the build leaves no files in the checkout and uses none of earlier builds
             for path in sources():
                 copy = Path(folder, "source", path.relative_to(ROOT))
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def _install(base: Base) -> None:
 
 
 def _date_by_content(base: Base) -> None:
-    """Give the installed files times that change only when they do: Numba compiles anew what is younger."""
+    """Set the times of the installed files by their content, because Numba recompiles a file whose time has changed."""
     for packages in base.folder.glob("venv/lib/python*/site-packages"):
         for path in (path for package in PACKAGES for path in (packages / package).rglob("*.py")):
             seconds = 10**9 + int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:3])
@@ -148,7 +148,7 @@ def _pip(base: Base, *arguments: str, **variables: str) -> None:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turn what fails into a CannotBeMadeError with the last lines that it printed."""
+    """Convert failures to a CannotBeMadeError with the last lines that were printed."""
     try:
         yield
     except (subprocess.CalledProcessError, OSError, SystemExit) as error:
@@ -161,7 +161,7 @@ def explained() -> Iterator[None]:
 
 
 def ci() -> Any:
-    """The module .ci/environment.py, which knows how to find a Python and to make an environment."""
+    """Return the module .ci/environment.py, which finds a Python and creates an environment."""
     spec = importlib.util.spec_from_file_location("ci_environment", ROOT / ".ci" / "environment.py")
     assert spec is not None
     assert spec.loader is not None

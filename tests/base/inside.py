@@ -1,7 +1,7 @@
-"""What runs in the base environment: `python -I inside.py FOLDER` does what FOLDER/tasks.pickle says.
+"""The program that runs in the base environment: `python -I inside.py FOLDER` executes FOLDER/tasks.pickle.
 
-One process does all of it, because importing Numba and loading kernels takes longer than most of the work. It imports
-nothing from the checkout. The tests call the same functions in their own process, to compare.
+One process executes all tasks, because importing Numba and loading kernels takes longer than most of the work. It
+imports nothing from the checkout. The tests call the same functions in their own process, to compare.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def command(arguments: list[str], folder: str) -> SimpleNamespace:
     """Run the command line in this process, in `folder`.
 
     Returns:
-        code, of the exit; output (bytes) and errors (text), what it printed; files, new ones in the folder by name.
+        exit code; output (bytes) and errors (text); files, the new ones in the folder by name.
     """
     from pipelines.cli import run
 
@@ -49,7 +49,7 @@ def command(arguments: list[str], folder: str) -> SimpleNamespace:
 
 
 def stream(model: str, request: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The chunks of a stream from a checkpoint, as tuples of plain values and arrays."""
+    """Return the chunks of a stream from a checkpoint, as tuples of plain values and arrays."""
     import seqgen
 
     with seqgen.stream(model, **request) as chunks:
@@ -57,25 +57,25 @@ def stream(model: str, request: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def pinned(program: str) -> dict[str, list[str]]:
-    """The hashes of the samples of all built-in models; `program` is tests/core/pinned_samples.py."""
+    """Return the hashes of the samples of all built-in models; `program` is tests/core/pinned_samples.py."""
     made: dict[str, list[str]] = runpy.run_path(program)["made"]()
     return made
 
 
 def python(source: str, folder: str) -> Any:
-    """What a piece of Python leaves under the name `result`; `folder` is known to it."""
+    """Execute a piece of Python, in which `folder` is defined, and return its variable `result`."""
     names: dict[str, Any] = {"folder": folder}
     exec(source, names)
     return names["result"]
 
 
 def modules() -> list[str]:
-    """What is imported by now."""
+    """Return the modules imported so far."""
     return sorted(sys.modules)
 
 
 def main(folder: Path) -> None:
-    """Do the tasks, each (name, function, arguments), and write what they return, or the error as text."""
+    """Execute the tasks, each (name, function, arguments), and write their results, or errors as text."""
     results: dict[str, Any] = {}
     for name, function, arguments in pickle.loads((folder / "tasks.pickle").read_bytes()):
         try:

@@ -1,6 +1,7 @@
-"""What the tests of the base install ask of it, with the models and files that it needs.
+"""The tasks of the tests of the base install, with the models and files that they need.
 
-`python -m tests.base.tasks` makes the environment and asks once, so that its kernels are compiled before the tests run.
+`python -m tests.base.tasks` creates the environment and executes them once, so that its kernels are compiled before the
+tests run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.conformance.cases import cases_in
 from tests.conformance.cases import folder as folder_of
 
 STREAMED = tuple(name for name, family in FAMILIES.items() if family.engines)
-"""The families, each of which is streamed from a checkpoint that is made here."""
+"""The families, each of which is streamed from a checkpoint that is created here."""
 
 SAMPLES = 3
 
@@ -91,7 +92,7 @@ REFUSED: dict[str, tuple[str, str]] = {
         if family.needs
     },
 }  # fmt: skip
-"""Requests that need more than is there: the extra that the answer names, and how it begins."""
+"""Requests that need a missing package: the extra that the error message names, and how the message begins."""
 
 PROGRAMS: dict[str, str] = {
     "load": """
@@ -132,7 +133,7 @@ result |= {"missing": extras.missing(*packages), "seqgen": extras.__file__}
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked, in a folder of each side's own, and what the base environment answered.
+    """The requests, in separate folders for each side, and the results of the base environment.
 
     Attributes:
         folder: with the checkpoints. streams: by family, path of the checkpoint and request.
@@ -145,7 +146,7 @@ class Asked:
 
 
 def prepare(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Write what the commands read, and a checkpoint for each family; give the requests of the families."""
+    """Write the inputs of the commands, and a checkpoint per family; return the requests of the families."""
     (folder / "text.txt").write_text(TEXT)
     noise = np.random.default_rng(0)
     np.save(folder / "vectors.npy", noise.normal(size=(120, 3)))
@@ -168,13 +169,13 @@ def prepare(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def case_of(name: str) -> Case:
-    """The first case of the conformance suite for a family; the others are for its own tests."""
+    """Return the first case of the conformance suite for a family; the others are for its own tests."""
     cases = cases_in(folder_of(FAMILIES[name]))
     return next(case for case in cases if case.make(0).family == name)
 
 
 def ask(base: Base, folder: Path) -> Asked:
-    """Have everything done in the base environment, in one process."""
+    """Execute all tasks in the base environment, in one process."""
     streams = prepare(folder)
     tasks: list[tuple[tuple[str, str], str, tuple[Any, ...]]] = []
     commands = [("write", WRITTEN), ("train", TRAINED), ("eval", SCORED)]
@@ -197,13 +198,13 @@ def ask(base: Base, folder: Path) -> Asked:
 
 
 def main() -> None:
-    """Make the environment and compile its kernels, unless that was done for these sources."""
+    """Create the environment and compile its kernels, unless this was done for these sources."""
     if os.environ.get(LEFT_OUT):
         return
     try:
         base = base_environment()
     except CannotBeMadeError as error:
-        print(error, file=sys.stderr)  # the tests will fail by it
+        print(error, file=sys.stderr)  # the tests will fail with it
         return
     stamp = base.folder / "compiled"
     if not stamp.exists() or stamp.read_text() != digest():

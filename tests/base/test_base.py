@@ -1,7 +1,7 @@
 """The base install, without torch and any extra, on the newest Python of the machine: the whole command line.
 
-Everything is asked of one process in an environment of its own (see `environment`), and then of this one. Set
-SEQGEN_WITHOUT_BASE_TESTS=1 where there is no package index to make the environment from.
+All tasks are executed by one process in an environment of its own (see `environment`), and then by this one. Set
+SEQGEN_WITHOUT_BASE_TESTS=1 if there is no package index from which to create the environment.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def asked(base, tmp_path_factory) -> Asked:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory) -> str:
-    """A folder in which this process does the same."""
+    """Return a folder in which this process executes the same tasks."""
     folder = tmp_path_factory.mktemp("here")
     prepare(folder)
     return str(folder)
 
 
 def answer(asked: Asked, kind: str, name: str = "") -> Any:
-    """What the base environment gave; a traceback there is a failure here."""
+    """Return the result of the base environment; a traceback there is a failure here."""
     found = asked.answers[kind, name]
     if isinstance(found, str):
         pytest.fail(found)

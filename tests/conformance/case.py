@@ -1,4 +1,4 @@
-"""What a case of the conformance suite is; `cases` lists them and says how to add one."""
+"""The definition of a case of the conformance suite; `cases` lists the cases and explains how to add one."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def _own_score(model: Generator, sample: dict[str, Any], **condition: Any) -> fl
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A small model and what may be asked of it.
+    """A small model and what may be requested from it.
 
     Attributes:
-        id: in the names of the tests.
-        make: a model from a number; made once for each number.
+        id: used in the names of the tests.
+        make: creates a model from a number; called once per number.
         engines: all of them; each is also compared with `reference`.
         reference: the engine that is the specification.
-        exact: makes of a model one with which the reference is batch-invariant, for example in float64.
+        exact: turns a model into one with which the reference is batch-invariant, for example in float64.
         tolerance: of the log-probability of one symbol, engine against reference.
         length: symbols in a sample.
-        prompts: three that differ, or none.
+        prompts: three different ones, or none.
         unknown: a prompt that the codec must refuse, or None.
-        controls: at least two that differ, or none; they are dealt out by index, also with stop sequences.
+        controls: at least two different ones, or none; they are assigned by index, also with stop sequences.
         stopping: controls under which some samples stop early, by a stop sequence of several symbols.
-        conditions: at least two that differ, or none.
-        required: what every request and every call of `log_prob` must be given: {"condition": …} or nothing.
-        scored: controls under which a sample can be given back to `log_prob`.
-        score: log-probability of a sample under the model, as its chunks should add up to.
-        total: sum of the probabilities of everything that can come out, which must be 1, or None.
-        retrain: changes the parameters of a model in place, as training does; None if nothing does.
+        conditions: at least two different ones, or none.
+        required: arguments that every request and every call of `log_prob` needs: {"condition": …} or nothing.
+        scored: controls under which a sample can be passed to `log_prob`.
+        score: log-probability of a sample under the model, equal to the sum over its chunks.
+        total: sum of the probabilities of all possible outcomes, which must be 1, or None.
+        retrain: changes the parameters of a model in place, as training does; None if there is nothing to change.
         ends: whether the model itself ends its samples.
     """
 
@@ -69,24 +69,28 @@ class Case:
     ends: bool = False
 
     def model(self, engine: str | None = None, number: int = 0) -> Generator:
-        """The model as `engine` needs it to be batch-invariant; None is as it was made."""
+        """Return the model as `engine` needs it to be batch-invariant; None is the unchanged model."""
         return _model(self, engine == self.reference, number)
 
     def stream(self, engine: str, n: int | None = None, length: int | None = None, **request: Any) -> Stream:
-        """A stream of the model from an engine."""
+        """Create a stream of the model from an engine."""
         return self.model(engine).stream(n, length, engine=engine, **self.required | request)
 
     def fused(self, engine: str) -> bool:
-        """Whether an engine is asked everything in every run of the tests: all but those that are slow by design."""
+        """Return whether all requests are made to an engine in every run of the tests: all but those that are slow by
+        design."""
         return engine == self.engines[0] or engine not in (self.reference, "fixed-point")
 
     def everything(self) -> dict[str, Any]:
-        """A request that varies by index all that the model can take."""
+        """Return a request that varies, by index, everything that the model accepts."""
         return self.request("varied")
 
     def request(self, kind: str) -> dict[str, Any]:
-        """A request with log-probabilities: "plain", "varied" in everything, with varied "conditions" only, or the
-        "same" prompt, controls and condition for all samples, which engines begin together.
+        """Return a request with log-probabilities.
+
+        It is "plain", "varied" in everything, with varied "conditions" only, or has the "same" prompt, controls and
+        condition
+        for all samples, which engines begin together.
         """
         return dict(_request(self, kind))
 
@@ -98,7 +102,7 @@ def _model(case: Case, exact: bool, number: int) -> Generator:
 
 @cache
 def _request(case: Case, kind: str) -> dict[str, Any]:
-    """Made once, so that the same request is known by its functions."""
+    """Create each request once, so that equal requests have identical functions."""
     request: dict[str, Any] = {"log_probs": True}
     varied = kind == "varied"
     if varied and case.prompts:
@@ -116,7 +120,7 @@ def _request(case: Case, kind: str) -> dict[str, Any]:
 
 
 def all_of_length(length: int) -> Callable[[Generator], float]:
-    """The total probability of all sequences of `length` symbols."""
+    """Return the total probability of all sequences of `length` symbols."""
 
     def total(model: Generator) -> float:
         symbols = range(model.codec.size)

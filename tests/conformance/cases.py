@@ -1,7 +1,7 @@
-"""The models that the conformance suite runs over: those that stand as `CASES` in `tests/models/<folder>/cases.py`.
+"""The models that the conformance suite runs over: `CASES` in `tests/models/<folder>/cases.py`.
 
-The folders are those of the registered families, so that a new one is found without a line here. Its `cases.py` makes
-small models from a number (two numbers must give two different models) and says what may be asked of them:
+The folders are those of the registered families, so that a new one is found without a line here. Its `cases.py` creates
+small models from a number (two numbers must give two different models) and declares what may be requested from them:
 
     CASES = [
         Case(
@@ -13,9 +13,9 @@ small models from a number (two numbers must give two different models) and says
         ),
     ]
 
-Everything in `tests/conformance` then runs over it with each of its engines; what the case does not say that the
-model can do is skipped. The model should be tiny, so that a sample takes milliseconds, and its distribution far
-from flat, so that a wrong number changes a symbol.
+All tests in `tests/conformance` then run over it with each of its engines; tests of what the case does not declare are
+skipped. The model should be tiny, so that a sample takes milliseconds, and its distribution far from flat, so that a
+wrong number changes a symbol.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tests.conformance.case import Case
 
 
 def folder(family: Family) -> str:
-    """The name of a family's folder below `seqgen/models` and `tests/models`; several families may share one."""
+    """Return the name of a family's folder below `seqgen/models` and `tests/models`; several families may share one."""
     return family.folder.rsplit(".", 1)[1]
 
 
 def cases_in(name: str) -> list[Case]:
-    """The cases in a family's folder; none if it has no file of them."""
+    """Return the cases in a family's folder; none if it has no file of them."""
     module = f"tests.models.{name}.cases"
-    # what is missing is said by a test, and does not keep all others from running
+    # a test reports missing files, so that the others still run
     if find_spec(f"tests.models.{name}") is None or find_spec(module) is None:
         return []
     found: list[Case] = importlib.import_module(module).CASES

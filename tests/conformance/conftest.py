@@ -57,12 +57,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def every_engine() -> list[tuple[Case, str]]:
-    """All cases with each of their engines."""
+    """Return all cases with each of their engines."""
     return [(case, engine) for case in CASES for engine in case.engines]
 
 
 def once_per(pairs: list[tuple[Case, str]], *methods: str) -> list[tuple[Case, str]]:
-    """The first case and engine for every implementation of these methods of "engine", "model" or "codec"."""
+    """Return the first case and engine for every implementation of these methods of "engine", "model" or "codec"."""
     found: dict[tuple[Any, ...], tuple[Case, str]] = {}
     for case, engine in pairs:
         owners = owners_of(case, engine)
@@ -73,7 +73,7 @@ def once_per(pairs: list[tuple[Case, str]], *methods: str) -> list[tuple[Case, s
 
 @cache
 def owners_of(case: Case, engine: str) -> dict[str, type]:
-    """The classes that a case and an engine are made of."""
+    """Return the classes of a case and an engine."""
     model = case.model()
     engine_class = family(model.family).engine_class(engine)
     return {"engine": engine_class, "model": type(model), "codec": type(model.codec)}
@@ -81,9 +81,9 @@ def owners_of(case: Case, engine: str) -> dict[str, type]:
 
 @pytest.fixture(scope="session")
 def other_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """For every case and engine: all chunks from another process, and those that follow a state of this one.
+    """Return, for every case and engine, all chunks from another process, and those that follow a state of this one.
 
-    All cases go through one process, so that its start is paid once.
+    All cases are run by one process, so that it starts only once.
     """
     folder = tmp_path_factory.mktemp("other_process")
     states = {f"{case.id}-{engine}": whole_way(case, engine)[0][4] for case, engine in every_engine()}

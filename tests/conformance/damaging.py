@@ -1,4 +1,4 @@
-"""Models and states with one thing wrong, made from right ones and what their schema declares."""
+"""Models and states with one error, made from valid ones and their declared schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqgen.configuration import REQUIRED, Boolean, Choice, Configuration, Integ
 from seqgen.fields import Field
 
 Damage = tuple[str, Any]
-"""What was done, and the result."""
+"""A description of the change, and the result."""
 
 HUGE = 10**30
 NOT_OF_ANY_KIND: tuple[Any, ...] = ({"a": 1}, [1, 2], "nonsense", float("nan"), -1, HUGE)
@@ -21,10 +21,10 @@ NOT_OF_ANY_KIND: tuple[Any, ...] = ({"a": 1}, [1, 2], "nonsense", float("nan"), 
 def damaged_arrays(
     fields: Mapping[str, Field], arrays: Mapping[str, np.ndarray], seed: int
 ) -> Iterator[Damage]:
-    """Arrays of which one is missing, foreign, of another shape or dtype, or has a value that it must not have."""
+    """Yield arrays of which one is missing, unknown, of another shape or dtype, or has a forbidden value."""
     generator = np.random.default_rng(seed)
     names = [length for field in fields.values() for length in field.shape]
-    # a length of its own may be anything
+    # a free length may have any value
     own = {length for length in names if isinstance(length, str) and names.count(length) == 1}
     yield "a foreign array", {**arrays, "more": np.zeros(3, np.float32)}
     for name in generator.permutation(sorted(arrays))[:8].tolist():
@@ -37,7 +37,7 @@ def damaged_arrays(
 
 
 def _of_other_lengths(field: Field, array: np.ndarray, own: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """The array longer or shorter along each of its axes."""
+    """Yield the array longer or shorter along each of its axes."""
     for axis, length in enumerate(array.shape):
         if field.shape[axis] in own:
             continue
@@ -50,7 +50,7 @@ def _of_other_lengths(field: Field, array: np.ndarray, own: set[str]) -> Iterato
 def _changed(
     field: Field, array: np.ndarray, generator: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """The array with one thing wrong."""
+    """Yield the array with one error."""
     if array.shape != array.T.shape:
         yield "transposed", np.ascontiguousarray(array.T)
     yield "of one rank more", array[None]
@@ -76,7 +76,7 @@ def _changed(
 
 
 def forbidden(field: Field, dtype: np.dtype[Any]) -> Iterator[tuple[str, Any]]:
-    """Values that the field must not have, whatever the others are, and that the dtype can hold."""
+    """Return values that are forbidden in the field, whatever the others are, and that the dtype can represent."""
     if dtype.kind == "f":
         yield "with NaN", np.nan
         if field.finite:
@@ -105,7 +105,7 @@ def _ones(array: np.ndarray, axis: int) -> np.ndarray:
 
 
 def damaged_config(configuration: Configuration, config: Mapping[str, Any]) -> Iterator[Damage]:
-    """Configurations with a foreign or a missing entry, or one that is of the wrong type or out of range."""
+    """Yield configurations with an unknown or a missing entry, or one that is of the wrong type or out of range."""
     yield "a foreign entry", {**config, "colour of the sky": "blue"}
     for value in (None, 3, [], "text"):
         yield f"{value!r} for a configuration", value
@@ -133,10 +133,10 @@ def damaged_config(configuration: Configuration, config: Mapping[str, Any]) -> I
 
 
 def with_arrays(weights: Weights, arrays: Mapping[str, np.ndarray]) -> Weights:
-    """The model with other arrays."""
+    """Return the model with other arrays."""
     return Weights(weights.family, weights.config, arrays, {}, weights.precision)
 
 
 def with_config(weights: Weights, config: Any) -> Weights:
-    """The model with another configuration."""
+    """Return the model with another configuration."""
     return Weights(weights.family, config, weights.arrays, {}, weights.precision)

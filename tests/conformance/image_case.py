@@ -1,8 +1,7 @@
-"""What the cases of image models have in common.
+"""Common parts of the cases of image models.
 
-The suite asks for samples of up to a dozen symbols. An image's symbols are its rows, so the images are tall and
-narrow: 12 rows of 2 columns. Their probabilities are added up over smaller ones, of 3 × 3 pixels where they are
-binary.
+The suite requests samples of up to a dozen symbols. An image's symbols are its rows, so the images are tall and narrow:
+12 rows of 2 columns. Their probabilities are added up over smaller ones, of 3 × 3 pixels if they are binary.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ ROWS, COLUMNS = 12, 2
 
 
 def partial_images(colours: int = 1, levels: int = 2) -> tuple[np.ndarray, ...]:
-    """Three prompts whose known pixels come first in raster order; one of them ends within a row."""
+    """Return three prompts whose known pixels come first in raster order; one of them ends within a row."""
     shape = (colours, ROWS, COLUMNS)
     top = np.full(shape, -1)
     top[:, 0] = levels - 1
@@ -34,7 +33,7 @@ def partial_images(colours: int = 1, levels: int = 2) -> tuple[np.ndarray, ...]:
 
 
 def image_case(colours: int = 1, levels: int = 2) -> dict[str, Any]:
-    """Fields of a `Case` of images of ROWS x COLUMNS; the case adds `make`, `exact`, `retrain` and `total`."""
+    """Return fields of a `Case` of images of ROWS x COLUMNS; the case adds `make`, `exact`, `retrain` and `total`."""
     return {
         "prompts": partial_images(colours, levels),
         "unknown": np.full((colours, ROWS, COLUMNS), levels),
@@ -48,7 +47,7 @@ def image_case(colours: int = 1, levels: int = 2) -> dict[str, Any]:
 def all_images(
     make: Callable[[], Generator], shape: tuple[int, int, int], levels: int = 2, **condition: Any
 ) -> Any:
-    """A `Case.total`: the probabilities of all images of a small shape under a model in float64."""
+    """Return a `Case.total`: the probabilities of all images of a small shape under a model in float64."""
 
     def total(_: Generator) -> float:
         values = itertools.product(range(levels), repeat=int(np.prod(shape)))

@@ -1,7 +1,7 @@
 """KeyboardInterrupt at any place of the library where a signal handler may raise it.
 
-CPython runs signal handlers after calls and at the beginning of functions. `Interrupter` raises at such a place, chosen
-by counting them; `alarmed` raises from a signal handler at a moment, wherever the library is then.
+CPython runs signal handlers after calls and at the beginning of functions. `Interrupter` raises at such a place,
+selected by counting them; `alarmed` raises from a signal handler at a given time, wherever the library is then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Interrupter:
     """Calls functions, raising KeyboardInterrupt after a random number of calls and returns inside of them.
 
     Attributes:
-        raised: how often it has raised.
+        raised: number of exceptions raised.
     """
 
     def __init__(self, seed: int, most: int = 400) -> None:
@@ -36,7 +36,7 @@ class Interrupter:
     def call(self, function: Callable[[], Any], *, again: int = 3) -> Any:
         """Call a function until it returns; the first `again` calls may be interrupted."""
         for _ in range(again):
-            # short and long distances alike
+            # both short and long distances
             self._left = int(2 ** self._random.uniform(0, self._most.bit_length()))
             sys.setprofile(self._count)
             try:
@@ -62,7 +62,7 @@ class Interrupter:
 
 
 def _inside(frame: FrameType | None) -> bool:
-    """Whether a frame is of the library, or was called by it."""
+    """Return whether a frame belongs to the library, or was called by it."""
     while frame is not None:
         if frame.f_code.co_filename.startswith(LIBRARY):
             return True
@@ -72,7 +72,7 @@ def _inside(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def alarmed() -> Iterator[Callable[[float], None]]:
-    """Yield a function that has KeyboardInterrupt raised after so many seconds, if the library is at work then."""
+    """Yield a function that raises KeyboardInterrupt after so many seconds, if the library is running then."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if _inside(frame):

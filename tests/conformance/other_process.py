@@ -1,5 +1,4 @@
-"""The other process of `test_resuming`: makes the models anew, streams them, and
-goes on from the given states."""
+"""The other process of `test_resuming`: creates the models again, streams them, and resumes from the given states."""
 
 from __future__ import annotations
 

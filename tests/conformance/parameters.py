@@ -1,4 +1,4 @@
-"""What cases do to the parameters of their PyTorch models."""
+"""Changes that cases make to the parameters of their PyTorch models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def sharpened(model: Any, number: int, *, bfloat16: bool = False) -> Any:
-    """The model with all parameters drawn anew, wide enough that its distribution is far from flat."""
+    """Return the model with all parameters redrawn, wide enough that its distribution is far from flat."""
     generator = torch.Generator().manual_seed(number)
     for parameter in model.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
@@ -18,7 +18,7 @@ def sharpened(model: Any, number: int, *, bfloat16: bool = False) -> Any:
 
 
 def in_float64(model: Any) -> Any:
-    """The same parameters in float64, where the reference engine's matrix products do not depend on the batch."""
+    """Return the same parameters in float64, where the reference engine's products do not depend on the batch."""
     return type(model).from_weights(model.weights()).double()
 
 

@@ -15,21 +15,21 @@ Plain = dict[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """Arrays as lists, all else as it is; an image (C, H, W) as the list of its rows (C, W), which are its symbols."""
+    """Convert arrays to lists and leave the rest; an image (C, H, W) becomes the list of its rows (C, W)."""
     if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3:
         value = value.transpose(1, 0, 2)
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def from_plain(model: Generator, data: Any) -> Any:
-    """The data of a sample as the model gave it."""
+    """Convert back to the data of a sample as the model returned it."""
     if isinstance(data, list) and model.codec.name == "pixels":
         return np.array(data).transpose(1, 0, 2)
     return data
 
 
 def plain_chunk(chunk: Chunk) -> Plain:
-    """A chunk as JSON values."""
+    """Return a chunk as JSON values."""
     extra = {name: plain(value) for name, value in chunk.extra.items()}
     return {
         "index": chunk.index,
@@ -41,24 +41,24 @@ def plain_chunk(chunk: Chunk) -> Plain:
 
 
 def chunks(stream: Iterable[Chunk]) -> list[Plain]:
-    """All chunks of a stream, in order."""
+    """Return all chunks of a stream, in order."""
     return [plain_chunk(chunk) for chunk in stream]
 
 
 def join(parts: list[Any]) -> Any:
-    """The data of a sample from the data of its chunks."""
+    """Return the data of a sample from the data of its chunks."""
     if isinstance(parts[0], str):
         return "".join(parts)
     return [item for part in parts for item in part]
 
 
 def samples(stream: Stream) -> dict[int, Plain]:
-    """Every sample by its index: data, reason and whatever extra arrays there are, joined."""
+    """Return every sample by its index: data, reason and all extra arrays, joined."""
     return joined(chunks(stream))
 
 
 def joined(parts: list[Plain]) -> dict[int, Plain]:
-    """The samples that chunks are the pieces of, by their index."""
+    """Return the samples that chunks are the pieces of, by their index."""
     pieces: dict[int, list[Plain]] = {}
     for chunk in parts:
         pieces.setdefault(chunk["index"], []).append(chunk)
@@ -72,18 +72,18 @@ def _joined(pieces: list[Plain]) -> Plain:
 
 
 def log_prob(model: Generator, data: Any, **condition: Any) -> np.ndarray:
-    """`model.log_prob` as a float64 array, without a gradient."""
+    """Return `model.log_prob` as a float64 array, without a gradient."""
     scores = model.log_prob(data, **condition)
     return np.asarray(scores.detach() if hasattr(scores, "detach") else scores, np.float64)
 
 
 def size(chunk: Plain) -> int:
-    """Symbols in a chunk that has log-probabilities."""
+    """Return the number of symbols in a chunk that has log-probabilities."""
     return len(chunk["log_prob"])
 
 
 def assert_close(ours: Any, theirs: Any, tolerance: float) -> None:
-    """Equal in everything but floats, which may differ by `tolerance`."""
+    """Assert equality, except for floats, which may differ by `tolerance`."""
     assert type(ours) is type(theirs)
     if isinstance(ours, dict):
         assert set(ours) == set(theirs)

@@ -1,4 +1,4 @@
-"""A sample is a pure function of the model, the seed, its index and its request, whatever is computed beside it."""
+"""A sample is a pure function of the model, the seed, its index and its request, in any batch."""
 
 from __future__ import annotations
 

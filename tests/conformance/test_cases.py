@@ -10,7 +10,7 @@ from tests.conformance.cases import CASES, folder
 
 
 def without_a_case(cases: Iterable[Case]) -> dict[str, str]:
-    """The families that can be streamed and that no case is of, and where one should stand."""
+    """Return the families that can be streamed and have no case, and where a case should be."""
     there = {case.model().family for case in cases}
     return {
         name: f"tests/models/{folder(family)}/cases.py"

@@ -1,4 +1,4 @@
-"""Chunks: the same sample however it is cut, and bookkeeping that a consumer can rely on."""
+"""Chunks: the same sample for any chunk size, and reliable indices and offsets."""
 
 from __future__ import annotations
 

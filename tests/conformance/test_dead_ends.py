@@ -1,4 +1,4 @@
-"""Controls that leave nothing to draw: an error at that symbol, and none if the sample stops before it."""
+"""Controls that leave no symbol to draw: an error at that symbol, and none if the sample stops before it."""
 
 from __future__ import annotations
 

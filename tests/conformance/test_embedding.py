@@ -1,4 +1,4 @@
-"""Streams inside of other programs: pickled, forked, cancelled, used by several threads."""
+"""Streams inside other programs: pickled, forked, cancelled, used by several threads."""
 
 from __future__ import annotations
 

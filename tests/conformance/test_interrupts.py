@@ -1,4 +1,4 @@
-"""A stream that is interrupted anywhere goes on as if nothing had happened, and so does a state taken then."""
+"""A stream that is interrupted anywhere continues as if nothing had happened, and so does a state taken then."""
 
 from __future__ import annotations
 

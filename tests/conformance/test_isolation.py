@@ -1,4 +1,4 @@
-"""Streams share nothing: not with each other, not with their model, not with global random state."""
+"""Streams share no state: not with each other, not with their model, not with global random state."""
 
 from __future__ import annotations
 

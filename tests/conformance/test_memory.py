@@ -25,14 +25,14 @@ def test_memory_does_not_grow_with_what_was_delivered(case, engine, length):
     stream = case.stream(engine, None, length, batch=BATCH, chunk=size, threads=1, **request)
     deliver(stream, 30)
     gc.collect()
-    gc.freeze()  # what is there already need not be looked at again
+    gc.freeze()  # existing objects need not be traversed again
     tracemalloc.start()
     try:
-        # what is kept for good, such as free lists, is traced as soon as it is allocated anew
+        # permanent objects such as free lists are traced as soon as they are allocated again
         memory, objects = deliver(stream, first)
         memory_after, objects_after = deliver(stream, more)
         if memory_after - memory >= LIMIT:
-            # an allocator that kept a little more once is no growth; what grows does so again
+            # an allocator that keeps a little more once is not a leak; a leak repeats
             memory, objects = memory_after, objects_after
             memory_after, objects_after = deliver(stream, more)
     finally:
@@ -44,7 +44,7 @@ def test_memory_does_not_grow_with_what_was_delivered(case, engine, length):
 
 
 def deliver(stream: Stream, chunks: int) -> tuple[int, int]:
-    """Take so many chunks; the memory and the number of objects in use after it."""
+    """Take this many chunks; return the memory and the number of objects in use afterwards."""
     for _ in range(chunks):
         next(stream)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Engines against the reference: with the same noise the same symbols, and log-probabilities to a tolerance."""
+"""Engines against the reference: the same symbols with the same random numbers, log-probabilities to a tolerance."""
 
 from __future__ import annotations
 

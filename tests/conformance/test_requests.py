@@ -1,4 +1,4 @@
-"""What may be asked of a stream: one value, a list, or a function of the index; and what is refused, by name."""
+"""Arguments of a stream: one value, a list, or a function of the index; and refusals that name the argument."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_controls_may_be_a_mapping(case, engine):
 
 
 def nothing_known(case: Case) -> Any:
-    """A prompt that says nothing."""
+    """Return a prompt without known symbols."""
     prompt = case.prompts[0]
     if case.model().codec.name == "pixels":
         return np.full(np.shape(prompt), -1)

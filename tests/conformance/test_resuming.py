@@ -1,4 +1,4 @@
-"""A stream goes on from its state exactly where it stood: at any chunk, in another process, or not at all."""
+"""A stream resumes exactly from its state: at any chunk, in another process, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def varied(case: Case) -> dict[str, Any]:
 
 
 def begun(case: Case, engine: str, steps: int = 2, **changes: Any) -> Any:
-    """A stream that has delivered `steps` chunks."""
+    """Return a stream that has delivered `steps` chunks."""
     stream = case.stream(engine, **{**RESUMED, **changes})
     for _ in range(steps):
         next(stream)
@@ -34,7 +34,7 @@ def test_taking_the_state_does_not_disturb_a_stream(case, engine, kind):
 
 @pytest.mark.sweep("kind", ["varied", "plain"])
 def test_from_every_state_follow_the_next_chunk_and_the_next_state(case, engine, kind):
-    """By induction, a stream that goes on from any state equals the uninterrupted one, down to its end."""
+    """By induction, a stream resumed from any state equals the uninterrupted one to its end."""
     request = RESUMED | case.request(kind)
     states, delivered = whole_way(case, engine, kind)
     for done, state in enumerate(states):
@@ -51,7 +51,7 @@ def test_from_every_state_follow_the_next_chunk_and_the_next_state(case, engine,
 
 @pytest.mark.sweep("done", ["middle", "one later", "two later", "end", 1, 0])
 def test_a_stream_that_is_under_way_goes_on_from_a_state_to_its_end(case, engine, done):
-    """What a stream holds beside its state counts in later rounds; the middle and what follows cover a whole round."""
+    """What a stream holds besides its state matters in later rounds; the middle and the next chunks cover one round."""
     states, delivered = whole_way(case, engine)
     middle = len(delivered) // 2
     done = {"middle": middle, "one later": middle + 1, "two later": middle + 2, "end": len(delivered)}.get(
@@ -83,7 +83,7 @@ def test_a_stream_of_another_process_resumes_here_and_there(case, engine, other_
     assert from_here == here[4:], "a state of this process goes on in another"
 
 
-# ---- states that do not fit -----------------------------------------------------------------------------
+# ---- invalid states -------------------------------------------------------------------------------------
 
 
 @pytest.mark.once_per
@@ -133,7 +133,7 @@ def test_what_is_no_state_is_refused(case, engine, garbage):
 
 
 def damaged(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """The state with each of its parts removed, or replaced by what does not belong there."""
+    """Yield the state with each of its parts removed, or replaced by an invalid one."""
     found = []
     for key in state:
         if key == "format":
@@ -158,7 +158,7 @@ def damaged(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def refuses(stream: Stream, state: Any) -> bool:
-    """Whether loading raises a SeqgenError; any other error passes on."""
+    """Return whether loading raises a SeqgenError; other errors pass through."""
     try:
         stream.load_state_dict(state)
     except SeqgenError:

@@ -1,5 +1,5 @@
-"""A family's schema is that of its models, of what is stored of them and of every engine's state; what differs is
-refused at once, and costs nothing."""
+"""A family's schema matches its models, their weights and every engine's state; anything else is refused at once,
+without cost."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.conformance.damaging import damaged_arrays, damaged_config, forbidden
 from tests.conformance.test_resuming import begun, refuses, through_json
 
 SECONDS = 0.5
-"""Of processor time, far more than any check takes, and far less than compiling or allocating would."""
+"""Seconds of processor time, far more than any check takes, and far less than compiling or allocating would."""
 
 
 def models() -> dict[str, Weights]:
-    """A model of every case and every built-in one; the auto-encoder, which does not stream, has no case."""
+    """Return a model of every case and every built-in one; the auto-encoder, which does not stream, has no case."""
     found = {case.id: case.model().weights() for case in CASES}
     found |= {f"{case.id}-exact": case.model(case.reference).weights() for case in CASES}
     found |= {name: pretrained.find(name) for name in pretrained.names()}
@@ -49,13 +49,13 @@ def schema_of(weights: Weights) -> Any:
 
 
 def configuration_of(family: str) -> Any:
-    """The `Configuration` of a family."""
+    """Return the `Configuration` of a family."""
     module = import_module(FAMILIES[family].schema.split(":")[0])
     return getattr(module, "MIXTURE_CONFIGURATION" if family == "gaussian-mixture" else "CONFIGURATION")
 
 
 def refused(weights: Weights, most: int = 1 << 21) -> str:
-    """What is said of a model that is refused, at once and without allocating more than `most` bytes."""
+    """Return the error message for a refused model, raised at once and without allocating more than `most` bytes."""
     tracemalloc.start()
     began = time.process_time()
     try:
@@ -112,7 +112,7 @@ def test_configurations_with_one_thing_wrong_are_refused(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_configuration_that_asks_for_more_than_the_file_holds_is_refused(name):
-    """One whole number after the other becomes large; of what no array depends on, the largest value is known."""
+    """Each integer in turn becomes large; for those on which no array depends, the largest value is known."""
     weights = MODELS[name]
     for path, number in whole_numbers(weights.config):
         for large in (number + 4096, 10**9, 10**18):
@@ -128,7 +128,7 @@ def test_a_configuration_that_asks_for_more_than_the_file_holds_is_refused(name)
 
 
 def whole_numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Every whole number in a configuration, and where it stands."""
+    """Yield every integer in a configuration, with its place."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from whole_numbers(item, (*path, key))
@@ -140,7 +140,7 @@ def whole_numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tupl
 
 
 def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """The same with `new` in one place."""
+    """Return the same with `new` in one place."""
     if not path:
         return new
     copy = dict(value) if isinstance(value, dict) else list(value)
@@ -184,7 +184,7 @@ def test_a_state_with_one_thing_wrong_is_refused_and_does_no_harm(case, engine):
 
 
 def forged_states(case: Case, engine: str, state: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The state with one array, one number or one chunk wrong."""
+    """Yield the state with one array, one number or one chunk wrong."""
     schema = schema_of(case.model(engine).weights())
     fields = dict(schema.state(engine, True))
     arrays = {name: unpack(packed) for name, packed in state["caches"].items()}

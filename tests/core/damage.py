@@ -1,4 +1,4 @@
-"""Taking checkpoints apart and comparing them."""
+"""Modification and comparison of checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqgen.checkpoint import Weights
 
 
 def assert_same_weights(ours: Weights, theirs: Weights) -> None:
-    """The same model: family, configuration, precision and every array with its dtype."""
+    """Assert the same model: family, configuration, precision and every array with its dtype."""
     assert (ours.family, dict(ours.config), ours.precision) == (
         theirs.family,
         dict(theirs.config),
@@ -24,7 +24,7 @@ def assert_same_weights(ours: Weights, theirs: Weights) -> None:
 
 
 def rewritten(blob: bytes, **fields: Any) -> bytes:
-    """The checkpoint with fields of its description replaced and its own digests left as they were."""
+    """Return the checkpoint with fields of its description replaced and its own digests unchanged."""
     size = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + size])
     description = json.loads(header["__metadata__"]["seqgen"]) | fields

@@ -1,4 +1,4 @@
-"""The controls written out symbol by symbol from their definitions: the specification the fast ones are held to."""
+"""The controls implemented symbol by symbol from their definitions: the specification of the fast ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The samples that are pinned: one request of each kind for every built-in model, as hashes.
+"""The pinned samples: one request of each kind for every built-in model, as hashes.
 
-`python -m tests.core.pinned_samples` prints them anew. They change only if a model is trained again; a change of the
-code that changes them breaks the promise that a sample is a function of (weights, seed, index, prompt, controls).
+`python -m tests.core.pinned_samples` prints them. They change only if a model is trained again; a change of the code
+that changes them violates the guarantee that a sample is a function of (weights, seed, index, prompt, controls).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = Path(__file__).with_suffix(".json")
 
 
 def mel_like(index: int) -> np.ndarray:
-    """Features (6, 80) of a made-up sound."""
+    """Return synthetic features (6, 80) of a sound."""
     noise = rng.uniforms(17, index, np.arange(480), rng.Purpose.TOKEN).reshape(6, 80)
     return np.asarray(noise.astype(np.float32) * 8 - 8)
 
@@ -40,7 +40,7 @@ def _texts(model: str, **more: Any) -> list[dict[str, Any]]:
 
 
 def requests() -> list[dict[str, Any]]:
-    """Arguments of `seqgen.stream`, "model" beside them."""
+    """Return arguments of `seqgen.stream`, and "model"."""
     words = {"prompt": "ROMEO:\n", "controls": {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.1}}
     images: list[dict[str, Any]] = []
     for name in ("digits-fvsbn", "digits-nade", "digits-pixelcnn"):
@@ -62,7 +62,7 @@ def requests() -> list[dict[str, Any]]:
 
 
 def digest(request: dict[str, Any]) -> str:
-    """SHA-256 over the samples of a request, in the order of their indices."""
+    """Return SHA-256 over the samples of a request, in the order of their indices."""
     arguments = dict(request)
     found = hashlib.sha256()
     with seqgen.stream(arguments.pop("model"), **arguments) as stream:
@@ -78,7 +78,7 @@ def digest(request: dict[str, Any]) -> str:
 
 
 def made() -> dict[str, list[str]]:
-    """The hashes of all requests by model."""
+    """Return the hashes of all requests by model."""
     hashes: dict[str, list[str]] = {}
     for request in requests():
         hashes.setdefault(request["model"], []).append(digest(request))

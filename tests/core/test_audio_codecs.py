@@ -1,4 +1,4 @@
-"""Codecs of sound: torchaudio's mu-law, 16-bit integers, plain numbers, and what none of them takes."""
+"""Codecs of sound: torchaudio's mu-law, 16-bit integers, plain numbers, and refused values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDS = ("mu-law", "few levels", "pcm16", "waveform")
 
 
 def sound(count: int = 4001) -> np.ndarray:
-    """Numbers from -1 to 1, dense around 0: (T,) float32."""
+    """Return numbers from -1 to 1, dense around 0: (T,) float32."""
     return (np.linspace(-1, 1, count) ** 3).astype(np.float32)
 
 
@@ -25,7 +25,7 @@ def test_mu_law_is_torchaudios(levels):
     codec = MuLaw(levels)
     expected = mu_law_encoding(torch.from_numpy(sound()), levels).numpy()
     found = codec.encode(sound())
-    # the logarithms of both libraries differ in the last bit, which decides at the edge between two codes
+    # the last bit of the logarithm differs between the libraries, which matters at the boundary between two codes
     assert np.abs(found - expected).max() <= 1
     assert np.mean(found != expected) < 2e-3
     codes = np.arange(levels)

@@ -1,4 +1,4 @@
-"""Checkpoints: what is written is read, and any damage is found and said; nothing in a file is ever executed."""
+"""Checkpoints: round trips, damage that is found and reported, and files from which nothing is ever executed."""
 
 from __future__ import annotations
 

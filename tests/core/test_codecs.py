@@ -44,7 +44,7 @@ every_codec = pytest.mark.parametrize(("codec", "data"), CASES, ids=[codec.name 
 
 
 def pieces(codec: Codec, symbols: np.ndarray, cuts: list[int], *, through_json: bool = False) -> list:
-    """The data of a sample cut at `cuts`; with `through_json` every chunk comes from a fresh, restored decoder."""
+    """Decode a sample cut at `cuts`; with `through_json` every chunk comes from a fresh, restored decoder."""
     edges = [0, *cuts, len(symbols)]
     decoder, parts = codec.decoder(), []
     for begin, end in itertools.pairwise(edges):
@@ -193,7 +193,7 @@ def test_an_unknown_codec_in_a_configuration_is_named():
         codec_from_config({"name": "morse"})
 
 
-# ---- what others ask a codec --------------------------------------------------------------------------
+# ---- properties of a codec ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every control step against its definition written out, and against the same control of `transformers`."""
+"""Every control step against its definition, implemented naively, and against the same control of `transformers`."""
 
 from __future__ import annotations
 

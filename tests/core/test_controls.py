@@ -1,4 +1,4 @@
-"""Controls as users write them: what is accepted, how they print, and the order in which they act."""
+"""Controls as users write them: accepted values, printing, and the order of application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor tells what works from what does not, also where torch or something else is missing or broken."""
+"""The doctor reports what works and what does not, also if torch or another package is missing or broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of arguments: what passes, and errors that give the name, the value and what would be right."""
+"""Checks of arguments: accepted values, and errors that give the name, the value and what would be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that only some requests need: what is missing or broken is said with the line that installs it."""
+"""Packages that only some requests need: errors about missing or broken ones contain the command that installs them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_unknown_need_is_refused():
 
 
 def listed(lines: list[str]) -> set[str]:
-    """The packages that lines of pyproject.toml name, with their extras."""
+    """Return the packages that lines of pyproject.toml name, with their extras."""
     return {re.split(r"[<>=; ]", line)[0] for line in lines}
 
 

@@ -1,4 +1,4 @@
-"""Files appear under their name only when they are whole, and nothing partial is ever left behind."""
+"""Files appear under their name only when they are complete, and partial files are always removed."""
 
 from __future__ import annotations
 

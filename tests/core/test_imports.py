@@ -1,4 +1,4 @@
-"""What is imported when: the package loads neither torch nor Numba, and sampling a checkpoint needs no torch."""
+"""Lazy imports: the package loads neither torch nor Numba, and sampling a checkpoint needs no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqgen.registry import FAMILIES
 
 HEAVY = ("torch", "numba", "triton", "matplotlib", "safetensors", "scipy")
 EXTRAS = ("torch", "torchaudio", "triton", "sklearn", "skimage", "matplotlib", "PIL", "soundfile", "av")
-"""But for scipy, which Numba imports where there is one; the environment of `tests/base` has none."""
+"""Except for scipy, which Numba imports if it is installed; the environment of `tests/base` has none."""
 
 
 def run(program: str, *arguments: str) -> str:
@@ -78,7 +78,7 @@ def test_every_model_is_exported():
 
 
 def test_no_fused_engine_loads_torch_or_an_extra():
-    """Of any family, with all that streaming, the sinks and the help of the command line import."""
+    """This covers all families, and all imports of streaming, of the sinks and of the help of the command line."""
     program = f"""
 import sys
 from seqgen.registry import BUILT_IN_RECIPES, FAMILIES, recipe, resolve

@@ -1,4 +1,4 @@
-"""Imports run one way: from a layer to those below, from family to family through `__init__`, and never in a circle."""
+"""Imports go from a layer to those below, and from family to family through `__init__`, without cycles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("triton_kernels",),
-    # the contract: what a generator is, and the registry of strings
+    # the contract: the definition of a generator, and the registry of strings
     (
         "seqgen.errors", "seqgen.files", "seqgen.arrays", "seqgen.checks", "seqgen.extras", "seqgen.lazy", "seqgen.rng",
         "seqgen.neighbours", "seqgen.threads", "seqgen.stats", "seqgen.controls", "seqgen.codecs", "seqgen.checkpoint",
@@ -36,7 +36,7 @@ EXCEPTIONS = {("seqgen.__main__", "pipelines.cli")}
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the three packages by name."""
+    """Return every module of the three packages by name."""
     found = {}
     for package in ("triton_kernels", "seqgen", "pipelines"):
         for path in (ROOT / package).rglob("*.py"):
@@ -49,7 +49,7 @@ MODULES = modules()
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules of ours that a file imports anywhere in it."""
+    """Return the modules of ours that a file imports anywhere in it."""
 
     def visit(node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
@@ -77,7 +77,7 @@ def layer(module: str) -> int:
 
 
 def family(module: str) -> str | None:
-    """The folder of a module in `seqgen.models`, if it is in one."""
+    """Return the folder of a module in `seqgen.models`, if it is in one."""
     parts = module.split(".")
     return parts[2] if parts[:2] == ["seqgen", "models"] and len(parts) > 2 else None
 
@@ -93,7 +93,7 @@ def test_no_import_climbs():
 
 
 def test_a_module_of_the_contract_is_named_in_its_layer():
-    """So that a new file in `seqgen/` is put somewhere on purpose."""
+    """Thus the layer of a new file in `seqgen/` has to be chosen explicitly."""
     named = {entry for entries in LAYERS for entry in entries}
     for module in MODULES:
         if module.startswith("seqgen.") and module != "seqgen.__main__":
@@ -111,7 +111,7 @@ def test_a_family_imports_another_only_through_its_init():
 
 
 def test_there_is_no_circle():
-    """Not even one of imports within functions, which would only be put off until it bites."""
+    """This includes imports within functions, where a cycle would only fail later."""
     graph = {module: set(imports(path)) for module, path in MODULES.items()}
     done: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Built-in models: listed with what one must know, found by name, and streamed like any other."""
+"""Built-in models: listed with a description, found by name, and streamed like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every built-in model gives, on any CPU and in any version, the samples that were written down in November 2026."""
+"""Every built-in model produces, on any CPU and in any version, the samples that were recorded in November 2026."""
 
 from __future__ import annotations
 

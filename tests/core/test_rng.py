@@ -1,4 +1,4 @@
-"""The random source: published answers, the layout of counters, quality of what is drawn, and the compiled twin."""
+"""The random source: published results, the layout of counters, quality of the draws, and the compiled version."""
 
 from __future__ import annotations
 

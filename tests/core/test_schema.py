@@ -1,4 +1,4 @@
-"""What a schema says where it refuses, and that it speaks before anything is imported, allocated or compiled."""
+"""Errors of schemas, which are raised before anything is imported, allocated or compiled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Change = Callable[[dict[str, Any], dict[str, np.ndarray]], None]
 
 
 def changed(name: str, change: Change) -> Weights:
-    """A built-in model after `change` was made to its configuration and its arrays."""
+    """Return a built-in model after `change` was applied to its configuration and its arrays."""
     weights = pretrained.find(name)
     config, arrays = json.loads(json.dumps(weights.config)), dict(weights.arrays)
     change(config, arrays)
@@ -37,7 +37,7 @@ def changed(name: str, change: Change) -> Weights:
 
 
 def refusal(weights: Weights, most: int = 1 << 24) -> str:
-    """What is said of a model, without allocating more than `most` bytes."""
+    """Return the error message for a model, raised without allocating more than `most` bytes."""
     tracemalloc.start()
     try:
         with pytest.raises(SeqgenError) as error:
@@ -48,7 +48,7 @@ def refusal(weights: Weights, most: int = 1 << 24) -> str:
     return str(error.value)
 
 
-# ---- what is said ---------------------------------------------------------------------------------------
+# ---- messages -------------------------------------------------------------------------------------------
 
 
 def _wider(config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -170,7 +170,7 @@ def test_what_is_wrong_is_said_with_where_it_is_and_what_would_be_right(what):
 
 
 def test_the_memory_of_a_lane_is_bounded_by_that_of_the_file():
-    """A WaveNet of 24 layers, one channel and 64 taps lies in 20 kB, and its rings would take 4 GB."""
+    """A WaveNet of 24 layers, one channel and 64 taps takes 20 kB, and its ring buffers would take 4 GB."""
     small = seqgen.WaveNet(24, 4, 1, 2, 1, kernel_size=64, levels=2).weights()
     assert validated(small).family == "wavenet"
     large = Weights("wavenet", {**small.config, "cycle": 24}, small.arrays)
@@ -241,7 +241,7 @@ def test_a_tree_that_no_text_could_have_is_refused(name, value, words):
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        # every n-gram begins a sequence and is padded twice, so that none is of the full length
+        # every n-gram begins a sequence and is padded twice, so that none has full length
         ((2, 1, 2, 2), "no sequence is long enough for the order 2"),
         ((0, 1, 0, 2), "no sequence has padding, although there are boundaries"),
     ],
@@ -259,7 +259,7 @@ def test_a_tree_without_its_longest_or_its_first_n_grams_is_refused(nodes, words
     assert words in refusal(Weights("markov", config, tree))
 
 
-# ---- every way in ---------------------------------------------------------------------------------------
+# ---- every entry point ----------------------------------------------------------------------------------
 
 
 def test_every_way_from_a_file_to_a_model_or_an_engine_is_guarded(tmp_path):
@@ -291,7 +291,7 @@ def test_every_way_from_a_file_to_a_model_or_an_engine_is_guarded(tmp_path):
 
 
 def test_what_is_refused_needs_neither_torch_nor_numba(tmp_path):
-    """One damaged file of every family that is built in, and the schemas of all of them, in a fresh process."""
+    """Load one damaged file of every built-in family, and the schemas of all of them, in a fresh process."""
     for name in pretrained.names():
         weights = pretrained.find(name)
         last = sorted(weights.arrays)[-1]

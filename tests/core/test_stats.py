@@ -1,4 +1,4 @@
-"""A stream's figures: counts, rate, time to the first symbol and gaps, in constant memory."""
+"""Statistics of a stream: counts, rate, time to the first symbol and gaps, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqgen.stats import StreamStats
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Readers of sound: formats, rates, channels, silence, splits, and files that cannot be used."""
+"""Readers of sound: formats, rates, channels, silence, splits, and unusable files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tone(seconds: float = 0.5, rate: int = RATE, frequency: float = 440.0) -> np
 
 
 def folder_of(path: Path, count: int = 10) -> Path:
-    """A folder of recordings of different lengths and pitches."""
+    """Create a folder of recordings of different lengths and pitches."""
     path.mkdir(exist_ok=True)
     for number in range(count):
         soundfile.write(
@@ -212,7 +212,7 @@ def test_a_single_file(tmp_path):
 
 
 def around(before: float, after: float, level: float = 1e-4) -> np.ndarray:
-    """A tone of half a second between soft noise."""
+    """Return a tone of half a second between soft noise."""
     noise = np.random.default_rng(0).normal(size=round((before + after) * RATE)) * level
     first = round(before * RATE)
     return np.concatenate([noise[:first], tone(), noise[first:]]).astype(np.float32)

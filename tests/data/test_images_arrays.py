@@ -105,7 +105,7 @@ def test_levels_are_the_nearest():
 
 
 def test_binarization_is_by_seed_image_and_pixel():
-    images = noise(3000, 1, 5, 4)  # more than one block would be 52,429 images; the order must not matter
+    images = noise(3000, 1, 5, 4)  # more than one block, which has 52,429 images; the order must not matter
     made = binarize(images, seed=5)
     uniform = rng.uniforms(5, np.arange(3000)[:, None], np.arange(20), rng.Purpose.NOISE)
     np.testing.assert_array_equal(made.reshape(3000, 20), uniform < images.reshape(3000, 20) / 255)
@@ -113,7 +113,7 @@ def test_binarization_is_by_seed_image_and_pixel():
     assert (binarize(images, seed=6) != made).any()
     np.testing.assert_array_equal(binarize(images / 255.0, seed=5, maximum=1), made)
     assert binarize(np.array([[0, 255]], np.uint8)).tolist() == [[0, 1]]
-    # the mean of 60,000 draws lies within 4 standard deviations of the mean intensity
+    # the mean of 60,000 draws is within 4 standard deviations of the mean intensity
     assert abs(made.mean() - images.mean() / 255) < 4 * 0.5 / np.sqrt(made.size)
 
 

@@ -47,7 +47,7 @@ def test_transparent_parts_are_black_and_phones_pictures_upright(tmp_path):
     path = save(tmp_path / "a.png", array)
     assert read_image_file(path)[:, 0].tolist() == [[0, 200]] * 3
     exif = Image.Exif()
-    exif[274] = 6  # turned by a quarter
+    exif[274] = 6  # rotated by 90 degrees
     turned = save(tmp_path / "b.png", np.zeros((2, 5), np.uint8), exif=exif)
     assert read_image_file(turned).shape == (1, 5, 2)
 

@@ -1,4 +1,4 @@
-"""IDX files and the digits in JSON, written byte by byte and read back; damage of every kind is named."""
+"""IDX files and the digits in JSON, written byte by byte and read back; every kind of damage is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts for completion: what is known of an image, from arrays and from files."""
+"""Prompts for completion: the known pixels of an image, from arrays and from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mel features: torchaudio's, exactly aligned, in fixed units, and the same however long the recording is."""
+"""Mel features: equal to torchaudio's, exactly aligned, in fixed units, and independent of the recording's length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracing pen strokes: drawn shapes come back, crossings are crossed, and what cannot be traced is refused."""
+"""Tracing of pen strokes: drawn shapes are recovered, crossings are followed, and untraceable ones are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytest.importorskip("skimage")
 
 
 def picture(points, size: int = 28, width: float = 1.5) -> np.ndarray:
-    """A line through points (row, column) with soft edges, (size, size) in [0, 1]."""
+    """Return a line through points (row, column) with soft edges, (size, size) in [0, 1]."""
     rows, columns = np.mgrid[:size, :size]
     points = np.asarray(points, float)
     ink = np.zeros((size, size))
@@ -33,7 +33,7 @@ def picture(points, size: int = 28, width: float = 1.5) -> np.ndarray:
 
 
 def two(loop: bool = False) -> np.ndarray:
-    """A handwritten 2 from its curve."""
+    """Return a handwritten 2 from its curve."""
     turn = np.linspace(np.pi, -0.35 * np.pi, 20)
     head = np.stack([9 - 5 * np.sin(turn), 13 + 5 * np.cos(turn)], -1)
     if loop:
@@ -51,7 +51,7 @@ def test_straight_lines():
     assert set(trace(picture([(14, 4), (14, 24)])).tolist()) == {0}
     assert set(trace(picture([(4, 14), (24, 14)])).tolist()) == {12}
     assert set(trace(picture([(4, 4), (24, 24)]), angles=8).tolist()) == {7}
-    # set down nearer to the upper left, whichever way it was drawn
+    # starts nearer to the upper left, in whichever direction it was drawn
     assert set(trace(picture([(24, 24), (4, 4)]), angles=8).tolist()) == {7}
 
 
@@ -80,7 +80,7 @@ def test_a_crossing_is_crossed_and_a_loop_gone_round():
     inside = np.hypot(path[:, 0] - 35, path[:, 1] - 20) < 12
     assert path[0, 0] < 9
     assert path[-1, 1] > 40
-    # all round the ring: every direction from its centre is on the path
+    # all around the ring: every direction from its centre is on the path
     around = np.degrees(np.arctan2(path[inside, 0] - 35, path[inside, 1] - 20))
     assert len(np.unique(np.rint(around / 30))) >= 12
 
@@ -238,6 +238,6 @@ def test_built_in_model():
     assert np.array_equal(model.transition > 0, np.triu(np.tril(np.ones((16, 16)), 1)) > 0)
     twos = model.sample(200, 32, seed=0)
     ends = twos.sum(1)
-    # most end to the lower right of where the pen was set down, as a 2 does
+    # most end to the lower right of their start, as a 2 does
     assert np.mean((ends[:, 0] > 0) & (ends[:, 1] < 0)) > 0.6
     assert -model.log_prob(np.stack([trace(two())])).sum() / 32 < np.log(16)

@@ -1,4 +1,4 @@
-"""What all engines share: threads, and the controls of every lane."""
+"""Parts shared by all engines: threads, and the controls of every lane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small random changes of shape: repeatable, within range, small, and only where they are asked for."""
+"""Small random changes of shape: repeatable, within range, small, and only if requested."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_move_is_at_most_as_far_as_it_says(monkeypatch):
 
 
 class _Recorder:
-    """A model that keeps the levels it was to learn from."""
+    """A model that stores the levels it was trained on."""
 
     def training_loss(self, levels: np.ndarray, **given: Any) -> torch.Tensor:
         self.levels = levels

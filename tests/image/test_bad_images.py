@@ -1,4 +1,4 @@
-"""What image models are not made for is refused with a message that says what would be right."""
+"""Unsupported inputs of image models are refused with a message that says what would be right."""
 
 from __future__ import annotations
 

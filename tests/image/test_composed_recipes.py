@@ -1,4 +1,4 @@
-"""The recipes of two-scale models and auto-encoders: a data set in, a checkpoint that loads out."""
+"""The recipes of two-scale models and auto-encoders: from a data set to a checkpoint that loads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CODED = {"encoder_channels": 2, "bottleneck": 3}
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Forty images of 8 × 6 pixels with two classes."""
+    """Return forty images of 8 × 6 pixels with two classes."""
     noise = np.random.default_rng(0)
     path = tmp_path / "images.npz"
     images = noise.integers(0, 256, (40, 1, 8, 6)).astype(np.uint8)

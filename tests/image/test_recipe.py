@@ -1,4 +1,4 @@
-"""The recipe of image models: what the data and the settings must be, with nothing half-written if they are not."""
+"""The recipe of image models: requirements on data and settings, with no partial output if they are not met."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(path: Path, **arrays: Any) -> Path:
 
 
 def mnist(folder: Path) -> Path:
-    """A folder laid out as MNIST's."""
+    """Create a folder with MNIST's layout."""
     for part in ("train", "t10k"):
         header = b"\0\0\x08\x03" + struct.pack(">3I", *IMAGES[:, 0].shape)
         (folder / f"{part}-images-idx3-ubyte").write_bytes(header + IMAGES.tobytes())
@@ -64,7 +64,7 @@ def test_models_without_classes_refuse_them(tmp_path, family):
 
 
 def test_a_class_that_only_the_test_images_have_is_counted(tmp_path):
-    """The split leaves the one image of class 2 out of the training images for some place of it."""
+    """For some index of the only image of class 2, the split leaves it out of the training images."""
     output = tmp_path / "m.safetensors"
     for place in range(40):
         labels = np.arange(40) % 2

@@ -1,4 +1,4 @@
-"""The cache of compiled kernels: damaged files, places that cannot be written, places that others can write."""
+"""The cache of compiled kernels: damaged files, directories that are read-only, directories that others can write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPILED = "seqgen: compiling the doubling kernels, once for this machine …"
 
 @pytest.fixture
 def said(tmp_path):
-    """Compile or load a kernel in a process of its own; return what it says."""
+    """Compile or load a kernel in a separate process; return what it prints."""
     (tmp_path / "script.py").write_text(SCRIPT)
 
     def run(directory: object, **environment: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_nothing_is_loaded_that_belongs_to_somebody_else(said, tmp_path, which):
 
 
 def test_a_pickle_that_somebody_planted_is_not_executed(tmp_path, monkeypatch):
-    """A right hash is no trust: what counts is who can write."""
+    """A correct hash does not imply trust: what matters is who can write."""
     path = tmp_path / "kernel.nbc"
     cache._write(path, b"contents")
     assert cache._read(path) == b"contents"

@@ -1,4 +1,4 @@
-"""Compiled kernels: kept by what they are made of, and the user hears when they are made."""
+"""Compiled kernels: cached by their sources, with a message to the user when they are compiled."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def test_a_kernels_cache_depends_on_its_own_sources_only(tmp_path, monkeypatch):
 
 
 def is_structure(value: Any) -> bool:
-    """Whether a value is a class of named tuples."""
+    """Return whether a value is a class of named tuples."""
     return isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
 
 
 def parts_of(kernel: Any) -> Iterator[Any]:
-    """A dispatcher and all that it calls, by name or from a module, and those call, and the structures they know."""
+    """Return a dispatcher and everything that it calls, directly or not, and the structures that these use."""
     seen, waiting = set(), [kernel]
     while waiting:
         part = waiting.pop()
@@ -88,7 +88,7 @@ def file_of(part: Any) -> str:
 
 
 def test_every_source_of_every_kernel_is_in_its_digest():
-    """An edited helper is noticed wherever it stands: no kernel calls what its digest does not follow."""
+    """A changed helper is noticed in any file: kernels call only what their digest includes."""
     for module in pkgutil.walk_packages(seqgen.__path__, "seqgen."):
         if ".numba_" in module.name or ".kernels." in module.name:
             importlib.import_module(module.name)

@@ -22,7 +22,7 @@ NOTHING = Parameters()
 
 @kernel
 def _draw_many(logits, controls, uniforms, log_probs):
-    """One draw of lane 0 for each row of logits."""
+    """Draw once in lane 0 for each row of logits."""
     controls = LaneControlArrays(*controls)
     scratch = draw_scratch(logits.shape[1])
     symbols, scores = np.empty(len(logits), np.int64), np.empty((len(logits), 2))
@@ -39,7 +39,7 @@ def _apply(logits, parameters, allowed, seen):
 
 
 def compiled(logits, uniforms, parameters=NOTHING, allowed=None, seen=None, *, log_probs=True):
-    """Symbols and scores of the compiled draw for rows of logits."""
+    """Return symbols and log-probabilities of the compiled draw for rows of logits."""
     lane = LaneControls(1, logits.shape[-1])
     lane.begin(np.array([0]), BoundControls(parameters, allowed), None)
     lane.seen[0] = False if seen is None else seen
@@ -48,7 +48,7 @@ def compiled(logits, uniforms, parameters=NOTHING, allowed=None, seen=None, *, l
 
 @st.composite
 def situations(draw):
-    """Logits with ties and impossible symbols, any set of controls, and symbols that were seen."""
+    """Generate logits with ties and impossible symbols, any set of controls, and symbols that were seen."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     size = draw(st.sampled_from([1, 2, 3, 10, 65, 200]))
     logits = generator.normal(size=size) * draw(st.sampled_from([0.1, 2.0, 20.0]))
@@ -56,7 +56,7 @@ def situations(draw):
         logits = np.round(logits, 1)
     if draw(st.booleans()):
         logits[generator.random(size) < 0.3] = -np.inf
-    # fractions that no sum of equal masses hits, so that rounding cannot decide
+    # fractions that no sum of equal masses equals, so that rounding has no effect
     fraction = st.integers(1, 998).map(lambda k: (k + 0.1234567) / 1000)
     parameters = Parameters(
         repetition_penalty=draw(st.sampled_from([0.0, 0.5, 1.3])),

@@ -1,4 +1,4 @@
-"""One rule says in how many bits matrices are stored, and what is stored changes no bit of a product."""
+"""One rule determines the number of bits of stored matrices, and the storage changes no bit of a product."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GENERATOR = np.random.default_rng(3)
 
 
 def exact(*shape: int) -> np.ndarray:
-    """Numbers that are bfloat16."""
+    """Return numbers that are representable in bfloat16."""
     return from_bfloat16(to_bfloat16(GENERATOR.normal(size=shape).astype(np.float32)))
 
 
@@ -43,7 +43,7 @@ def packed(arrays: dict[str, np.ndarray], precision: str) -> tuple[Packer, list[
     ],
 )
 def test_auto_stores_16_bits_where_every_matrix_is_exact(precision, matrices, storage):
-    """Biases do not count, as they are not stored so."""
+    """Biases do not matter, because they are not stored in this form."""
     sizes = {"first": (5, 70), "rows": (3, 40), "second": (9, 64)}
     arrays = {name: made(*sizes[name]) for name, made in zip(sizes, matrices, strict=True)}
     packer, begins = packed({**arrays, "bias": inexact(70)}, precision)
@@ -83,7 +83,7 @@ def test_bfloat16_rounds_every_parameter_and_auto_none():
 
 
 def test_parameters_are_copies_that_kernels_may_be_compiled_for():
-    """Arrays of a file can only be read, and transposed ones lie in another order: both are types of their own."""
+    """Arrays from a file are read-only, and transposed ones have another order: both are separate types in Numba."""
     given = inexact(3, 4).T
     given.flags.writeable = False
     for array in (given, given.astype(np.float64)):

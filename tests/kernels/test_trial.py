@@ -1,4 +1,4 @@
-"""Choosing the faster of two ways by their times."""
+"""The choice of the faster of two implementations by their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector product: right for every size, and the same bits for a row however rows are grouped."""
+"""The vector product: correct for every size, and the same bits for a row however rows are grouped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _multiply(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
 
 
 def multiply(x: np.ndarray, matrix: np.ndarray, bias: np.ndarray, precision: str) -> np.ndarray:
-    """x @ matrix + bias by the kernel, for all rows of x at once."""
+    """Compute x @ matrix + bias by the kernel, for all rows of x at once."""
     packed = pack(matrix, precision)
     wide = padded(matrix.shape[1])
     y = np.zeros((len(x), wide), np.float32)

@@ -1,4 +1,4 @@
-"""Sound as the chunks that a stream would give, without a model."""
+"""Sound as the chunks that a stream would deliver, without a model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CODEC = PCM16(16000)
 
 
 def random_sound(count: int, length: int, seed: int = 0) -> np.ndarray:
-    """(count, length) numbers that 16 bits can hold."""
+    """Return (count, length) numbers that 16 bits can represent."""
     symbols = np.random.default_rng(seed).integers(-32768, 32768, (count, length))
     return CODEC.decode(symbols)
 
 
 def sound_chunks(sounds: np.ndarray, *, chunk: int = 320, batch: int = 1, start: int = 0) -> Iterator[Chunk]:
-    """The chunks of all sounds, `batch` of which advance side by side."""
+    """Yield the chunks of all sounds, `batch` of which advance together."""
     length = sounds.shape[1]
     for first in range(0, len(sounds), batch):
         for offset in range(0, length, chunk):

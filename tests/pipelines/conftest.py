@@ -1,4 +1,4 @@
-"""A small untrained model on disk, and the command line: in this process, or in one of its own."""
+"""A small untrained model on disk, and the command line: in this process, or in a separate one."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def checkpoint(model: CharRNN, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def seqgen_bytes(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line in this process, which spares its start; what it prints as bytes.
+    """Run the command line in this process, which saves its start; return what it prints as bytes.
 
-    An error that it does not turn into a line passes on to the test.
+    An error that it does not turn into a message is raised in the test.
     """
     monkeypatch.setenv("SEQGEN_THREADS", "1")
 
@@ -57,7 +57,7 @@ def seqgen_bytes(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.
 
 @pytest.fixture
 def seqgen_command(seqgen_bytes: Command) -> Command:
-    """The command line in this process; what it prints as text."""
+    """Run the command line in this process; return what it prints as text."""
 
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         done = seqgen_bytes(*arguments, cwd=cwd)
@@ -70,7 +70,7 @@ def seqgen_command(seqgen_bytes: Command) -> Command:
 
 @pytest.fixture
 def seqgen_process() -> Command:
-    """The command line in a process of its own, for what only that shows."""
+    """Run the command line in a separate process, where the test requires one."""
 
     def run(
         *arguments: object, text: bool = True, cwd: Path | None = None

@@ -1,4 +1,4 @@
-"""Images as the chunks that a stream would give, without a model."""
+"""Images as the chunks that a stream would deliver, without a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def random_images(codec: Pixels, count: int, seed: int = 0) -> np.ndarray:
 def as_chunks(
     images: np.ndarray, *, chunk: int = 2, batch: int = 1, start: int = 0, log_probs: bool = False
 ) -> Iterator[Chunk]:
-    """The chunks of all images, `batch` of which advance side by side."""
+    """Yield the chunks of all images, `batch` of which advance together."""
     rows = images.shape[2]
     for first in range(0, len(images), batch):
         for row in range(0, rows, chunk):

@@ -1,4 +1,4 @@
-"""Audio models on the command line: recordings, pipes, real time, conditions from files, and errors of one line."""
+"""Audio models on the command line: recordings, pipes, real time, conditions from files, and one-line errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _saved(model: WaveNet, name: str, factory: pytest.TempPathFactory, **card: o
 @pytest.fixture(scope="module")
 def model() -> WaveNet:
     model = WaveNet(4, 2, 8, 16, 8, levels=256, sample_rate=RATE, seed=1)
-    # kernels that are compiled here, those for two cores too, are not compiled by each of the processes below
+    # kernels compiled here, including those for two cores, are not compiled by each of the processes below
     model.sample(1, length=200, threads=2)
     return model
 
@@ -147,7 +147,7 @@ def test_live_takes_its_time_and_counts_underruns(checkpoint):
     process.stdout.close()
     process.stderr.close()
     assert len(first) + len(rest) == 48_000
-    # of 1.5 s, at most 0.2 s are given early
+    # of 1.5 s, at most 0.2 s are delivered early
     assert took > 1.5 - 0.02 - 0.2 - 0.1
     assert took < time.monotonic() - began
     assert "no underruns" in errors or " underrun" in errors

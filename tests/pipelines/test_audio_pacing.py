@@ -1,4 +1,4 @@
-"""Pacing on a clock that the test moves: chunks come in time, and who is late is counted."""
+"""Pacing on a clock that the test advances: chunks are delivered on time, and delays are counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE, CHUNK = 1000, 20  # 20 ms
 
 
 class Clock:
-    """Time that passes only when somebody sleeps or works."""
+    """Time that advances only when code sleeps or works."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Worker(Stage[Chunk]):
-    """Gives chunks, each of which takes as long as `costs` says."""
+    """Delivers chunks, each of which takes as long as `costs` says."""
 
     def __init__(self, clock: Clock, costs: list[float]) -> None:
         self.clock, self.costs, self.place = clock, costs, 0
@@ -54,7 +54,7 @@ def paced(costs, lead=0.1):
 
 
 def deliveries(costs, lead=0.1, writing=0.0):
-    """When each chunk was given, from the first one on, and the stage at the end."""
+    """Return when each chunk was delivered, from the first one on, and the stage at the end."""
     clock, stage = paced(costs, lead)
     times = []
     for _ in stage:
@@ -66,7 +66,7 @@ def deliveries(costs, lead=0.1, writing=0.0):
 @pytest.mark.parametrize("lead", [0.02, 0.1, 0.5])
 def test_a_fast_source_stays_within_the_lead(lead):
     times, stage = deliveries([0.5] + [0.001] * 99, lead)
-    # a player that began with the first chunk has this much left when a chunk arrives and is queued
+    # the remaining playback time when a chunk arrives and is queued, if the player started with the first chunk
     left = np.arange(1, 101) * 0.02 - times
     assert left.max() <= lead + 1e-9
     assert left[40:].min() >= lead - 1e-9
@@ -92,9 +92,9 @@ def test_a_pause_is_bridged_by_the_lead_or_counted_once():
     assert bridged.underruns == 0
     times, late = deliveries([0.001] * 50 + [0.15] + [0.001] * 50, lead=0.1)
     assert late.underruns == 1
-    # of the lead, 80 ms were left when the last chunk before the pause had been given and its time had come
+    # of the lead, 80 ms were left when the last chunk before the pause had been delivered and its time had come
     assert 0.04 < late.starved < 0.08
-    # the player's clock runs late from then on, and the lead is built up again
+    # the player's clock is late from then on, and the lead is built up again
     assert np.diff(times)[-1] == pytest.approx(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Spectrograms: frequencies where they belong, whatever the blocks, in bounded memory."""
+"""Spectrograms: correct frequencies, for all block sizes, in bounded memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_sine_of_full_scale_is_zero_decibels(frequency):
     inner = found[:, 5:-5]
     assert (inner.argmax(0) == frequency * 512 // 16000).all()
     np.testing.assert_allclose(inner.max(0), 0.0, atol=1e-6)
-    # Hann: the neighbours are 6 dB lower, the others are nearly nothing
+    # Hann: the neighbours are 6 dB lower, the others nearly zero
     assert np.delete(inner, np.arange(-1, 2) + frequency * 512 // 16000, 0).max() < -60
 
 

@@ -1,4 +1,4 @@
-"""Recordings hold what was streamed, are valid whatever ends them, and pipes carry plain samples."""
+"""Recordings contain what was streamed and are valid however they end, and pipes carry plain samples."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_without_any_sound_the_old_file_stays(tmp_path, error):
 
 @pytest.mark.parametrize("suffix", FILES)
 def test_a_file_that_may_not_grow_ends_whole(tmp_path, suffix):
-    """The limit of the process stands for a full disk: both are met by the operating system."""
+    """The limit of the process stands in for a full disk: the operating system reports both."""
     resource = pytest.importorskip("resource")
     sound, path = random_sound(1, 2_000_000), tmp_path / f"a{suffix}"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -289,7 +289,7 @@ def test_a_wav_without_a_length_is_read(monkeypatch, encoding):
     assert data[4:8] == data[40:44] == b"\xff\xff\xff\xff"
     width = {"pcm24": 3, "float32": 4}.get(encoding or "", 2)
     assert len(data) == 44 + 1000 * width
-    # as a file of known length it is what any program reads
+    # as a file of known length, any program can read it
     patched = data[:4] + (36 + 1000 * width).to_bytes(4, "little") + data[8:40]
     patched += (1000 * width).to_bytes(4, "little") + data[44:]
     audio, rate = soundfile.read(io.BytesIO(patched), dtype="float32")
@@ -321,7 +321,7 @@ def test_a_closed_pipe_is_no_finished_stream(monkeypatch):
         write("-", sound_chunks(random_sound(1, 9000)), kind=".s16le")
 
 
-# ---- other formats, and what is refused --------------------------------------------------------------------
+# ---- other formats, and refusals ---------------------------------------------------------------------------
 
 
 def test_numbers_as_text_json_and_archives(tmp_path):

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: data on stdout, one-line errors, exit codes, no torch where none is needed."""
+"""The command line as users see it: data on stdout, one-line errors, exit codes, no torch where it is not needed."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_interrupt_leaves_a_whole_file_within_two_seconds(checkpoint, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "seqgen", "stream", str(checkpoint), "-o", str(path)],
         stderr=subprocess.PIPE,
-        # a test run in the background of a shell ignores the interrupt, and its children would inherit that
+        # in the background of a shell, a test run ignores the interrupt, and its children would inherit this
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""The table of sinks: its entries are what the sinks are, and what follows from it is right."""
+"""The table of sinks: its entries match the sinks, and what is derived from it is right."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ every_format = pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: f"{en
 
 
 def held(entry: Format) -> tuple[str, ...]:
-    """The media that an entry is found for."""
+    """Return the media for which an entry is found."""
     return tuple(
         medium
         for medium, codec in CODECS.items()
@@ -149,7 +149,7 @@ def test_what_a_format_cannot_do_lists_what_can(suffix, medium, path, error, mes
 
 def test_a_medium_that_nobody_knows_is_text_and_json_lines(tmp_path):
     class Scent(codecs.Vectors):
-        """A codec whose medium is new to everything."""
+        """A codec whose medium is unknown to all sinks."""
 
         medium = "scent"
 
@@ -165,7 +165,7 @@ def test_options_that_no_sink_knows_are_refused(tmp_path):
         ValueError, match=r"no sink has the option 'scael'; there are style, .*scale, fps, frames"
     ):
         open_sink(tmp_path / "a.png", CODECS["image"], options={"scael": 2})
-    # one that another sink knows does nothing, and so does one that is not given
+    # an option of another sink has no effect, and neither has one that is not given
     open_sink(tmp_path / "a.npz", CODECS["image"], options={"scale": 2, "fps": None})
 
 

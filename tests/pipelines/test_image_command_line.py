@@ -1,4 +1,4 @@
-"""Image models on the command line: formats, prompts, conditions, training, scores, and errors of one line."""
+"""Image models on the command line: formats, prompts, conditions, training, scores, and one-line errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = ["cat", "dog", "ant"]
 @pytest.fixture(scope="module")
 def model() -> PixelCNN:
     model = _sharp(PixelCNN((1, 6, 5), 4, channels=4, layers=2, classes=3, seed=1))
-    # kernels that are compiled here are not compiled by each of the processes below
+    # kernels compiled here are not compiled by each of the processes below
     model.sample(2, condition=0, controls={"temperature": 0.9})
     return model
 

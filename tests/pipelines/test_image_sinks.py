@@ -1,4 +1,4 @@
-"""Video, portable graymaps, archives and JSON of images: what is written is what was streamed."""
+"""Video, portable graymaps, archives and JSON of images: the output is what was streamed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_ffmpeg_reads_the_video(tmp_path, codec):
     images = random_images(codec, 3)
     write(tmp_path / "a.y4m", codec, as_chunks(images), frames="images", scale=4)
     pixels = "gray" if codec is BINARY else "rgb24"
-    # neighbour scaling of whole squares keeps the levels exactly
+    # neighbour scaling of whole squares preserves the levels
     done = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", "a.y4m", "-f", "rawvideo", "-pix_fmt", pixels, "-"],
         cwd=tmp_path, capture_output=True, check=True,

@@ -1,4 +1,4 @@
-"""Images as text: exact lines for small images, and what a terminal shows when lines are drawn over."""
+"""Images as text: exact lines for small images, and the output of a terminal when lines are overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGE = np.array([[[[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]]], np.uint8)
 
 
 class Terminal(io.StringIO):
-    """A terminal that knows text, line feeds and carriage returns."""
+    """A terminal that supports text, line feeds and carriage returns."""
 
     encoding = "utf-8"  # type: ignore[assignment]
 

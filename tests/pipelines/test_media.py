@@ -1,4 +1,4 @@
-"""The media of the command line: help, refusals and defaults follow from what each medium and each format declares."""
+"""The media of the command line: help, refusals and defaults are derived from what each medium and format declares."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTHING = {
 
 
 def shown() -> str:
-    """The help of `seqgen stream`, each text on one line."""
+    """Return the help of `seqgen stream`, each text on one line."""
     return " ".join(CliRunner().invoke(command, ["--help"]).output.split())
 
 
@@ -93,7 +93,7 @@ def test_an_option_of_another_format_is_refused():
 
 
 class Scents(Medium):
-    """What another medium is: a class with its options, and an entry."""
+    """The definition of another medium: a class with its options, and an entry."""
 
     media = ("scent",)
     label = "scent"
@@ -105,7 +105,7 @@ class Scents(Medium):
 
 def test_another_medium_is_a_class_and_an_entry(monkeypatch):
     class Scent(codecs.Vectors):
-        """A codec of it."""
+        """A codec of this medium."""
 
         medium = "scent"
 
@@ -115,7 +115,7 @@ def test_another_medium_is_a_class_and_an_entry(monkeypatch):
     @click.command()
     @media.media_options
     def smell(**given: object) -> None:
-        """Say what was given."""
+        """Return the given arguments."""
         click.echo(str(given["intensity"]))
 
     assert CliRunner().invoke(smell, ["--intensity", "3"]).output == "3\n"

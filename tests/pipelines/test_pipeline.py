@@ -1,4 +1,4 @@
-"""Pipelines give what their stages promise, and resume exactly wherever they are cut."""
+"""Pipelines deliver what their stages specify, and resume exactly wherever they are cut."""
 
 from __future__ import annotations
 

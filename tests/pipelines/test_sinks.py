@@ -1,4 +1,4 @@
-"""Sinks write what was streamed, in the order of the indices, and files appear only when they are whole."""
+"""Sinks write what was streamed, in the order of the indices, and files appear only when they are complete."""
 
 from __future__ import annotations
 

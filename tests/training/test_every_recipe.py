@@ -1,4 +1,4 @@
-"""Every recipe trains, on this CPU as it is and as one with AVX2 and no AVX-512."""
+"""Every recipe trains, on this CPU and on a CPU with AVX2 but without AVX-512."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop: a run that was interrupted anywhere ends in the same bits as one that was not."""
+"""The training loop: a run that was interrupted anywhere ends with the same bits as one that was not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine refuses in bfloat16 is computed in float32, module by module; all else stays in bfloat16."""
+"""Modules that the machine cannot compute in bfloat16 are computed in float32; the others stay in bfloat16."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_turned_off_everything_is_in_float32():
 
 
 def test_a_recurrent_state_in_bfloat16_is_taken_up_by_a_module_in_float32():
-    """As when a run goes on that began on a machine which has what this one lacks."""
+    """This happens when a run is resumed on a machine that lacks an operation in bfloat16."""
 
     class FussyLSTM(nn.LSTM):
         def forward(self, *inputs):  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Where a checkpoint may go, and the batches of a pass."""
+"""The path of a checkpoint, and the batches of a pass."""
 
 from __future__ import annotations
 

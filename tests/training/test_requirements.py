@@ -1,4 +1,4 @@
-"""What a training needs is asked for before its data are read, and a picture never costs the model."""
+"""Requirements of a training are checked before its data are read, and a failing picture does not lose the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training that begins with the parameters of a model that is there already."""
+"""Training that starts from the parameters of an existing model."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A few steps of every recipe's `tiny` preset, on data that are made here: `python -m tests.training.tiny_runs`.
+"""A few steps of every recipe's `tiny` preset, on synthetic data: `python -m tests.training.tiny_runs`.
 
-It is a process of its own because what PyTorch and oneDNN take the CPU for is fixed when they are loaded.
+This is a separate process, because PyTorch and oneDNN determine the CPU's features when they are loaded.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ DATA: dict[str, Callable[[Path], Path | None]] = {
     "hmm": _vectors, "gaussian-mixture": _vectors, "rnade": _vectors, "wavenet": _sound,
     **dict.fromkeys(IMAGES, _images),
 }  # fmt: skip
-"""Something that each recipe can learn from; a new recipe adds its own."""
+"""Data from which each recipe can learn; a new recipe adds its own."""
 
 
 def run(folder: Path, names: list[str], steps: int | None) -> dict[str, Any]:
-    """Train and give the losses and the score of each recipe."""
+    """Train and return the losses and the score of each recipe."""
     found: dict[str, Any] = {}
     for name in names:
         chosen = recipe(name)

@@ -1,5 +1,6 @@
-"""Runs test_kernels.py under Triton's interpreter, in its own process: the flag must be set before Triton is imported,
-and with it nothing in the process can be compiled.
+"""Runs test_kernels.py under Triton's interpreter in a separate process.
+
+The flag must be set before Triton is imported, and with it nothing in the process can be compiled.
 """
 
 import os

@@ -1,5 +1,7 @@
-"""Kernels against their references. On a GPU these tests run by themselves; without one, test_interpreter.py runs this
-file in a process of its own with TRITON_INTERPRET=1, which has to be set before Triton is imported.
+"""Kernels against their references.
+
+On a GPU these tests run directly; without one, test_interpreter.py runs this file in a separate process with
+TRITON_INTERPRET=1, which has to be set before Triton is imported.
 """
 
 import math
@@ -17,14 +19,14 @@ pytestmark = (
     [] if INTERPRETED else [pytest.mark.gpu, pytest.mark.skipif(not HAS_GPU, reason="needs a CUDA device")]
 )
 
-# what the docstring of draw_categorical promises
+# as documented in draw_categorical
 BOUNDARY = 1e-5
 EDGES = [0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1]
 
 
 @pytest.fixture(autouse=True)
 def poisoned_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fill what `torch.empty` returns with rubbish, so that an element no program writes is seen."""
+    """Fill the result of `torch.empty` with arbitrary values, so that an element that no program writes is noticed."""
     empty = torch.empty
 
     def poisoned(*shape, **options) -> torch.Tensor:
@@ -48,7 +50,8 @@ def random_words(rows: int) -> torch.Tensor:
 
 
 def assert_agree(logits: torch.Tensor, words: torch.Tensor, drawn: Draw, **controls) -> None:
-    """Symbols are those of the reference but where u is within BOUNDARY of a boundary; log-probabilities agree."""
+    """Assert that symbols equal the reference's, except within BOUNDARY of a boundary, and that log-probabilities
+    agree."""
     expected = draw_categorical(logits, words, impl="reference", **controls)
     log_p = apply_controls(logits, **controls)
     steps = torch.cumsum(log_p.exp(), -1)

@@ -60,7 +60,7 @@ def cases(table: dict) -> list:
 
 
 def assert_same(log_probs: torch.Tensor, others: torch.Tensor, tolerance: float = 1e-12) -> None:
-    """Compare log-probabilities; below -1e5, where only a temperature of nothing leads, they are as good as -inf."""
+    """Compare log-probabilities; those below -1e5, which only occur with tiny temperatures, are as good as -inf."""
     torch.testing.assert_close(
         log_probs.clamp(min=-1e5), others.clamp(min=-1e5), rtol=tolerance, atol=tolerance
     )
@@ -106,7 +106,7 @@ def test_neutral_values_and_none_change_nothing_in_both(name):
 
 
 def test_a_grid_of_all_together():
-    # at the extremes of temperature all or none tie, and the last digit decides
+    # at extreme temperatures all or none tie, and the last digit decides
     grid = GRID | {"temperature": GRID["temperature"][1:-1]}
     generator = np.random.default_rng(0)
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""The Philox reference: published answers, an oracle in Python integers, and the numpy version in seqgen."""
+"""The Philox reference: published results, an implementation in Python integers, and the numpy version in seqgen."""
 
 import numpy as np
 import pytest

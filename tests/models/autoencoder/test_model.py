@@ -53,7 +53,7 @@ def test_it_learns_images_that_the_code_can_tell_apart():
 
 
 def test_dark_images_do_not_train_it_to_black():
-    # one pixel in twenty is white: behind a saturated output nothing would lead back from black
+    # one pixel in twenty is white: with a saturated output, black pixels would have no gradient
     noise = np.random.default_rng(8)
     images = np.zeros((20, 1, 6, 6), np.uint8)
     images[np.arange(20), 0, noise.integers(0, 6, 20), noise.integers(0, 6, 20)] = 1

@@ -13,7 +13,7 @@ LETTERS = "aé 😀\n"
 
 
 def char_rnn(vocabulary: str, cell: str, *, bfloat16: bool = False) -> Callable[[int], CharRNN]:
-    """A recurrent network whose weights are scaled up, optionally rounded to bfloat16."""
+    """Return a recurrent network whose weights are scaled up, optionally rounded to bfloat16."""
 
     def make(number: int) -> CharRNN:
         model = CharRNN(vocabulary, cell=cell, hidden_size=12, layers=2, seed=number)

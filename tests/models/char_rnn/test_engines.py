@@ -20,7 +20,7 @@ COUNTS = np.array([9, 0, 4, 13, 1])
 
 
 def controlled(**controls: object) -> BoundControls:
-    """Controls over the letters of `VOCABULARY`."""
+    """Generate controls over the letters of `VOCABULARY`."""
     return Controls(**controls).bind(Characters(VOCABULARY))
 
 
@@ -34,7 +34,7 @@ STARTS = [
 
 
 def sharpened(model: CharRNN, factor: float = 3.0) -> CharRNN:
-    """The model with a distribution that is far from flat."""
+    """Return the model with a distribution that is far from flat."""
     for name, parameter in model.named_parameters():
         if "weight_hh" not in name:
             parameter.data *= factor
@@ -42,7 +42,7 @@ def sharpened(model: CharRNN, factor: float = 3.0) -> CharRNN:
 
 
 def begun(engine: Engine, lanes: list[int] | None = None, first: int = 40) -> Engine:
-    """The engine with a different start in each lane."""
+    """Return the engine with a different start in each lane."""
     for at, lane in enumerate(range(LANES) if lanes is None else lanes):
         engine.begin(np.array([at]), np.array([first + lane]), STARTS[lane])
     return engine

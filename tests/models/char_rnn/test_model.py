@@ -1,4 +1,4 @@
-"""The character RNN against its equations written out, and the "hello" example of Zhou, lecture 22."""
+"""The character RNN against its equations, and the "hello" example of Zhou, lecture 22."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELLS = ("tanh", "gru", "lstm")
 
 
 def sharp(cell: str, *, layers: int = 2, bias: bool = True, hidden: int = 9) -> CharRNN:
-    """A model in float64 whose distribution is far from flat."""
+    """Return a model in float64 whose distribution is far from flat."""
     model = CharRNN(HELLO, cell=cell, hidden_size=hidden, layers=layers, bias=bias, seed=2).double()
     for parameter in model.parameters():
         parameter.data *= 2.0
@@ -24,7 +24,7 @@ def sharp(cell: str, *, layers: int = 2, bias: bool = True, hidden: int = 9) -> 
 
 
 def nats(model: CharRNN, x: object, **given: object) -> float:
-    """The log-probability of one text."""
+    """Return the log-probability of one text."""
     return float(model.log_prob(x, **given).detach())
 
 
@@ -36,7 +36,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def step(cell: str, own: dict[str, np.ndarray], x: np.ndarray, state: tuple) -> tuple:
-    """One step of one layer: h = tanh(W_hh h + W_xh x) and its gated relatives, as PyTorch defines them."""
+    """Compute one step of one layer: h = tanh(W_hh h + W_xh x) and its gated variants, as PyTorch defines them."""
     h = state[0]
     from_x = own["weight_ih_l0"] @ x + own.get("bias_ih_l0", 0.0)
     from_h = own["weight_hh_l0"] @ h + own.get("bias_hh_l0", 0.0)
@@ -52,7 +52,7 @@ def step(cell: str, own: dict[str, np.ndarray], x: np.ndarray, state: tuple) -> 
 
 
 def logits_written_out(model: CharRNN, inputs: list[int]) -> np.ndarray:
-    """Logits (T, V) of o = W_hy h, one symbol after another."""
+    """Compute logits (T, V) of o = W_hy h, one symbol after another."""
     arrays = {name: array.astype(np.float64) for name, array in model.arrays().items()}
     depth = len(model.layers)
     own = [
@@ -126,7 +126,7 @@ def test_inputs_are_one_hot_in_the_order_of_the_vocabulary():
 
 @pytest.fixture(scope="module")
 def hello() -> CharRNN:
-    """The lecture's model of three hidden units, trained on "hello" for a moment."""
+    """Return the lecture's model of three hidden units, trained on "hello" for a few steps."""
     model = CharRNN(HELLO, cell="tanh", hidden_size=3, layers=1, bias=False, seed=1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     for _ in range(150):

@@ -1,4 +1,4 @@
-"""The text objective: which windows are read, and exact scores."""
+"""The text objective: the windows that are read, and exact scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqgen.models.char_rnn.objective import TextObjective
 
 
 class Recorder(CharRNN):
-    """A model that remembers what it was fed."""
+    """A model that stores its inputs."""
 
     def forward(self, inputs, state=None, *, dropout_generator=None):
         self.fed = inputs.numpy().copy()

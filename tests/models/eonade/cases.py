@@ -26,12 +26,12 @@ def deep_eonade(number: int) -> EoNADE:
 
 
 def orders(size: int) -> tuple[np.ndarray, ...]:
-    """Two orders that are not raster order."""
+    """Return two orders that are not raster order."""
     return np.arange(size)[::-1].copy(), np.random.default_rng(0).permutation(size)
 
 
 def known_anywhere(colours: int, levels: int) -> tuple[np.ndarray, ...]:
-    """Three prompts with known pixels all over the image."""
+    """Return three prompts with known pixels all over the image."""
     noise = np.random.default_rng(1)
     shape = (3, colours, ROWS, COLUMNS)
     return tuple(np.where(noise.random(shape) < 0.4, noise.integers(0, levels, shape), -1))

@@ -51,7 +51,7 @@ def test_conditionals_of_any_subset_are_those_of_the_joint() -> None:
         matching = (images[:, known] == values).all(1)
         joint = scores[matching]
         marginal = np.log(np.exp(joint).sum())
-        # the known part alone, by the chain rule of the same order
+        # the known part only, by the chain rule in the same order
         conditional, mask, chain = oracle.eonade(model), np.zeros(9, bool), 0.0
         for i in known:
             chain += oracle.log_softmax(conditional(images[77], mask, i))[images[77, i]]

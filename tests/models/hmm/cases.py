@@ -45,7 +45,7 @@ def plain_mixture(number: int) -> GaussianMixture:
 
 
 def hmm(emission: Callable[[np.random.Generator], Emission], **options: Any) -> Callable[[int], HMM]:
-    """A dense HMM with random parameters."""
+    """Return a dense HMM with random parameters."""
 
     def make(number: int) -> HMM:
         r = np.random.default_rng(number)
@@ -56,7 +56,7 @@ def hmm(emission: Callable[[np.random.Generator], Emission], **options: Any) -> 
 
 
 def joint(model: HMM, sample: dict[str, Any]) -> float:
-    """log p(x, z) of the observations and the states that were drawn."""
+    """Return log p(x, z) of the observations and the drawn states."""
     states = np.array(sample["states"])
     x = model.codec.encode(sample["data"] if isinstance(sample["data"], str) else np.array(sample["data"]))
     emitted = model.emission.log_likelihood(x)[np.arange(len(states)), states]
@@ -65,7 +65,7 @@ def joint(model: HMM, sample: dict[str, Any]) -> float:
 
 
 def fitted(model: HMM) -> None:
-    """A few steps of EM on data of its own."""
+    """Run a few steps of EM on separate data."""
     model.fit(model.sample(2, 40, seed=77), iterations=2)
 
 

@@ -1,4 +1,4 @@
-"""Small HMMs with every kind of emission, and brute force over all their hidden paths.
+"""Small HMMs with every kind of emission, and sums over all their hidden paths.
 
 Legend: K states, T observations.
 """
@@ -20,7 +20,7 @@ KINDS = (
 
 
 def emission(kind: str, states: int, seed: int = 0) -> Emission:
-    """An emission of that kind with random parameters."""
+    """Return an emission of that kind with random parameters."""
     r = np.random.default_rng(seed)
     name, _, variant = kind.partition("-")
     if name == "categorical":
@@ -41,14 +41,14 @@ def emission(kind: str, states: int, seed: int = 0) -> Emission:
 
 
 def hmm(kind: str, states: int = 3, seed: int = 0) -> seqgen.HMM:
-    """A dense HMM of that kind with random parameters."""
+    """Return a dense HMM of that kind with random parameters."""
     r = np.random.default_rng(seed + 1000)
     start, transition = r.dirichlet(np.ones(states)), r.dirichlet(np.ones(states), states)
     return seqgen.HMM(start, transition, emission(kind, states, seed))
 
 
 def left_to_right(states: int = 3, stay: float = 0.6, seed: int = 0) -> seqgen.HMM:
-    """Stays or advances by one; categorical."""
+    """Return a categorical HMM that stays or advances by one state."""
     transition = stay * np.eye(states) + (1 - stay) * np.eye(states, k=1)
     transition[-1, -1] = 1.0
     return seqgen.HMM(np.eye(states)[0], transition, emission("categorical", states, seed))
@@ -84,6 +84,6 @@ class BruteForce:
         return self.paths[k], float(np.log(self.joint[k]))
 
     def smoothed(self, states: int) -> np.ndarray:
-        """p(z_t | x), (T, K)."""
+        """Return p(z_t | x), (T, K)."""
         given = self.joint / self.joint.sum()
         return np.stack([np.bincount(column, weights=given, minlength=states) for column in self.paths.T])

@@ -1,4 +1,4 @@
-"""Emissions: densities against scipy, M-steps against their closed forms, and what is refused."""
+"""Emissions: densities against scipy, M-steps against their closed forms, and refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draws(made, count: int = 7) -> np.ndarray:
 
 
 def density(made, x: np.ndarray, state: int) -> np.ndarray:
-    """Log-density of x in a state, by scipy."""
+    """Return the log-density of x in a state, by scipy."""
     if made.name == "categorical":
         return np.log(made.probabilities[state, x])
     if made.name == "poisson":
@@ -129,7 +129,7 @@ def test_a_state_that_nothing_belongs_to_keeps_its_parameters(kind):
         assert not np.allclose(refitted.arrays()[name][1], array[1])
 
 
-# ---- what is refused ----------------------------------------------------------------------------------
+# ---- refusals -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What HMMs refuse, and that the message says what would be right."""
+"""Refusals of HMMs, with messages that say what would be right."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_stationary():
 
 
 def far_apart(transition=None) -> seqgen.HMM:
-    """Three states whose densities differ by far more than float64 can hold."""
+    """Return three states whose densities differ by far more than float64 can represent."""
     transition = np.full((3, 3), 1 / 3) if transition is None else transition
     start = np.array([1.0, 0.0, 0.0]) if transition[1, 0] == 0 else np.full(3, 1 / 3)
     return seqgen.HMM(start, transition, seqgen.Gaussian([[0.0], [500.0], [1000.0]], np.ones((3, 1))))
@@ -123,7 +123,7 @@ def test_tiny_densities_in_all_states():
 
 
 def test_a_path_that_is_needed_after_it_underflowed():
-    """The observation 1 all but rules out state 1, through which alone state 2 is reached."""
+    """The observation 1 almost excludes state 1, through which alone state 2 is reached."""
     chain = np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]])
     model = far_apart(chain)
     x = np.array([[0.0], [1.0], [1000.0], [1000.0]])
@@ -132,7 +132,7 @@ def test_a_path_that_is_needed_after_it_underflowed():
     assert model.smooth(x).argmax(1).tolist() == [0, 1, 2, 2]
     assert model.filter(x).argmax(1).tolist() == [0, 0, 2, 2]
     assert set(map(tuple, model.sample_posterior(x, n=20).tolist())) == {(0, 1, 2, 2)}
-    # EM over this sequence and an ordinary one at once
+    # EM over this sequence and an ordinary one together
     rows = [x, np.array([[0.0], [500.0], [500.0], [1000.0]])]
     fitted = seqgen.HMM(model.start, chain, model.emission).fit(rows, iterations=1)
     assert fitted.history.log_likelihoods[0] == pytest.approx(model.score(rows), rel=1e-12)

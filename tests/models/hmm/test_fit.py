@@ -1,4 +1,4 @@
-"""Fitting HMMs: EM climbs, keeps the structure, finds what made the data; the starting points."""
+"""Fitting HMMs: EM increases the likelihood, keeps the structure, and finds the true parameters; initial values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of inverse CDFs draw what the definition says, for every word; Poisson windows against scipy."""
+"""Tables of inverse CDFs draw as the definition does, for every word; Poisson windows against scipy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def drawn(table: GuideTable, row: int, words: np.ndarray) -> np.ndarray:
 
 
 def telling_words(weights: np.ndarray, count: int = 500) -> np.ndarray:
-    """Random words, the smallest and largest, and those around every step of the CDF."""
+    """Return random words, the smallest and largest, and those around every step of the CDF."""
     steps = np.rint(cumulative(weights) * 2.0**32)
     near = (steps[:, None] + np.arange(-2, 3)).clip(0, 2**32 - 1).ravel()
     some = np.random.default_rng(0).integers(0, 2**32, count)
@@ -49,7 +49,7 @@ def telling_words(weights: np.ndarray, count: int = 500) -> np.ndarray:
 
 @st.composite
 def rows(draw):
-    """Weights with zeros at the ends and between, some of them tiny."""
+    """Return weights with zeros at the ends and between, some of them tiny."""
     r = np.random.default_rng(draw(st.integers(0, 2**32)))
     size = draw(st.sampled_from([1, 2, 3, 16, 64, 300]))
     weights = r.dirichlet(np.full(size, draw(st.sampled_from([0.01, 0.3, 5.0]))))

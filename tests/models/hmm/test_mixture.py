@@ -1,4 +1,4 @@
-"""Gaussian mixtures as models of their own: against sklearn and scipy, sampling, and what is refused."""
+"""Gaussian mixtures as models of their own: against sklearn and scipy, sampling, and refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mixture(covariance_type: str = "full") -> GaussianMixture:
 
 
 def peer_of(model: GaussianMixture, **arguments) -> sklearn.GaussianMixture:
-    """sklearn's model with the same parameters."""
+    """Return sklearn's model with the same parameters."""
     precisions = (
         np.linalg.inv(model.covariances) if model.covariance_type == "full" else 1.0 / model.covariances
     )

@@ -1,4 +1,4 @@
-"""HMMs beside hmmlearn: scores, Viterbi paths, posteriors and one step of EM."""
+"""HMMs compared with hmmlearn: scores, Viterbi paths, posteriors and one step of EM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("categorical", "poisson-vectors", "gaussian-diag", "gaussian-full", "ga
 
 
 def peer_of(model: seqgen.HMM) -> Any:
-    """hmmlearn's model with the same parameters, set to one iteration without priors."""
+    """Return hmmlearn's model with the same parameters, set to one iteration without priors."""
     emission, options = model.emission, {"init_params": "", "n_iter": 1, "tol": 0.0}
     if isinstance(emission, seqgen.Categorical):
         peer = hmmlearn.CategoricalHMM(model.states, **options)
@@ -39,7 +39,7 @@ def columns(x: np.ndarray) -> np.ndarray:
 
 
 def joint(model: seqgen.HMM, x: np.ndarray, path: np.ndarray) -> float:
-    """log p(x, z)."""
+    """Return log p(x, z)."""
     density = model.emission.log_likelihood(x)[np.arange(len(x)), path]
     walked = np.log(model.transition[path[:-1], path[1:]])
     return float(np.log(model.start[path[0]]) + walked.sum() + density.sum())
@@ -55,7 +55,7 @@ def test_same_as_hmmlearn(kind):
     path, log_prob = model.viterbi(rows[0])
     peer_log_prob, peer_path = peer.decode(columns(rows[0]))
     assert log_prob == pytest.approx(peer_log_prob, rel=1e-12)
-    # where paths are equally likely the two may choose differently
+    # of equally likely paths, the two may choose different ones
     for candidate in (path, peer_path):
         assert joint(model, rows[0], candidate) == pytest.approx(log_prob, rel=1e-12)
     assert np.mean(path == peer_path) > 0.9

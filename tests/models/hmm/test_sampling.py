@@ -1,4 +1,4 @@
-"""Sampling from HMMs: exact distributions, the two engines, cutting and resuming, prompts and conditions."""
+"""Sampling from HMMs: exact distributions, the two engines, chunks and resuming, prompts and conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.models.hmm.examples import KINDS, hmm, left_to_right
 
 
 def drawn(model, **arguments) -> dict[int, dict[str, np.ndarray]]:
-    """Samples by index, each with its data and the arrays of its extra."""
+    """Return samples by index, each with its data and the arrays of its extra."""
     with model.stream(**arguments) as stream:
         samples = stream.collect()
     whole = {}
@@ -109,7 +109,7 @@ def test_resumed_with_controls(controls):
 
 
 def counted(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> float:
-    """p-value of a chi-square test that columns given rows have the distribution of the table's rows."""
+    """Return the p-value of a chi-square test that columns given rows have the distribution of the table's rows."""
     observed = np.zeros(table.shape)
     np.add.at(observed, (rows, columns), 1)
     expected = table * observed.sum(1, keepdims=True)
@@ -141,7 +141,7 @@ def test_what_has_probability_zero_is_never_drawn():
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 7.0, 900.0, 1e6])
 def test_poisson_counts_are_the_quantiles(rate):
-    """One state: the counts must be those of scipy's quantile function at our uniforms."""
+    """With one state, the counts must be those of scipy's quantile function at our uniforms."""
     from seqgen import rng
 
     model = seqgen.HMM([1.0], [[1.0]], seqgen.Poisson([rate]))
@@ -188,7 +188,7 @@ def test_log_probs_sum_to_the_joint():
 
 
 def test_a_prompt_gives_the_predicted_distribution():
-    """hmmlearn repeats the boundary state; here the first state is a step away from the filtered one."""
+    """hmmlearn repeats the boundary state; here the first state is one step after the filtered one."""
     model = hmm("categorical")
     prompt = np.array([1, 4, 0])
     x, states = model.sample(20_000, 1, seed=5, prompt=prompt, with_states=True)

@@ -20,29 +20,29 @@ WEATHER = ("sun", "rain", "cloud", 7)
 
 
 def names(number: int) -> MarkovChain:
-    """Begins and ends like a name."""
+    """Return a chain of strings with a beginning and an end, like names."""
     return MarkovChain(order=2).fit(NAMES[number:])
 
 
 def sentences(number: int) -> MarkovChain:
-    """Endless text of words in which everything can follow everything."""
+    """Return a chain of endless text in which every word can follow every word."""
     text = " ".join(SENTENCES[number:])
     return MarkovChain(order=2, smoothing="kneser-ney", unit="words", boundaries=False).fit([text])
 
 
 def weather(number: int) -> MarkovChain:
-    """A table over symbols of any kind."""
+    """Return a table over symbols of any kind."""
     table = np.random.default_rng(number).dirichlet(np.full(len(WEATHER), 0.7), len(WEATHER))
     return MarkovChain.from_table(WEATHER, table)
 
 
 def score(model: MarkovChain, sample: dict[str, Any]) -> float:
-    """The chunks hold the symbols of a sample; its end is no symbol."""
+    """Score the symbols of a sample, which are in its chunks; its end is not a symbol."""
     return float(model.log_prob([sample["data"]], end=False)[0])
 
 
 def ended_or_longer(model: MarkovChain) -> float:
-    """The probability of all samples that end within three symbols, and of all that go on to four."""
+    """Return the probability of all samples that end within three symbols, and of all that continue to four."""
     symbols = model.codec.size
     total = 0.0
     for length in range(4):

@@ -1,4 +1,4 @@
-"""Naive n-gram chains over Python dictionaries: the definitions, word for word, for small cases."""
+"""Naive n-gram chains over Python dictionaries: a direct implementation of the definitions, for small cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BEGIN, END = "<begin>", "<end>"
 
 
 class NaiveChain:
-    """Maximum likelihood or interpolated Kneser-Ney probabilities, computed anew for every question."""
+    """Maximum likelihood or interpolated Kneser-Ney probabilities, computed again for every request."""
 
     def __init__(
         self, sequences: Sequence[Sequence[Any]], order: int, smoothing: str | None, ends: bool
@@ -28,7 +28,7 @@ class NaiveChain:
                     if gram[-1] == BEGIN:
                         continue
                     self.counts[size][gram] += 1
-                    # the beginning of a sequence is a neighbour like another
+                    # the beginning of a sequence counts as a neighbour
                     before[size][gram].add(whole[i - 1] if i else BEGIN)
         if smoothing is not None:
             for size in range(1, order + 1):
@@ -55,18 +55,18 @@ class NaiveChain:
         return own + off * len(followers) / total * lower
 
     def probability(self, before: Sequence[Any], symbol: Any) -> float:
-        """Of `symbol` after the symbols `before` of the same sequence."""
+        """Return the probability of `symbol` after the symbols `before` of the same sequence."""
         whole = (BEGIN, *before) if self.ends else tuple(before)
         context = whole[max(0, len(whole) - self.order) :]
         if self.ends and self.smoothing is not None and not before:
-            # no sample is empty
+            # a sample is not empty
             if symbol == END:
                 return 0.0
             return self._plain(context, symbol) / (1.0 - self._plain(context, END))
         return self._plain(context, symbol)
 
     def distribution(self, before: Sequence[Any]) -> list[float]:
-        """Of all outcomes, the end last."""
+        """Return the probabilities of all outcomes, the end last."""
         return [self.probability(before, symbol) for symbol in self.outcomes]
 
     def sequence_probability(

@@ -1,4 +1,4 @@
-"""Fitting Markov chains: from iterators, in little memory, with clear complaints; and the built-in chains."""
+"""Fitting Markov chains: from iterators, in little memory, with clear errors; and the built-in chains."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from seqgen.models.markov.open_vocabulary import score_known
 
 
 def counted(sequences, size, ends):
-    """The n-grams of `NGrams.rows` by a dictionary: symbols, None before the beginning, "END" at the end."""
+    """Count the n-grams of `NGrams.rows` with a dictionary: symbols, None before the beginning, "END" at the end."""
     counts = Counter()
     for sequence in sequences:
         whole = [None] * (size - 1) + list(sequence) + (["END"] if ends else [])
@@ -201,7 +201,7 @@ print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert (after - before) * scale < 0.2 * 2**30
 
 
-# ---- scoring what was held out, novelty ---------------------------------------------------------------
+# ---- held-out scores, novelty -------------------------------------------------------------------------
 
 
 def test_unknown_words_are_counted_apart_and_break_the_context():
@@ -246,7 +246,7 @@ def test_the_weather_is_built_in():
     made, card = weather_model()
     shipped = seqgen.load("weather")
     assert shipped.log_prob("sun sun cloud cloud rain", prompt="sun")[0] == pytest.approx(np.log(0.0144))
-    # the start comes from a singular value decomposition, whose last bits differ between CPUs; all else is exact
+    # start comes from a singular value decomposition, whose last bits differ between CPUs; the rest is exact
     ours, stored = made.weights(), shipped.weights()
     assert ours.config == stored.config
     assert set(ours.arrays) == set(stored.arrays)

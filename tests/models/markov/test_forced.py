@@ -23,9 +23,9 @@ def chain_of(order, smoothing, ends):
 
 
 def conditional(naive, condition, length, prompt=""):
-    """The exact distribution of the first `length` symbols given the forced ones, by enumeration.
+    """Return the exact distribution of the first `length` symbols given the forced ones, by enumeration.
 
-    A position that is forced to None is the end, and the sample is then that long.
+    A position that is forced to None is the end, so that the sample has that length.
     """
     ended = None in condition.values()
     weights = {}
@@ -55,7 +55,7 @@ def test_every_draw_has_its_exact_conditional_probability(order, smoothing, ends
         assert chunk.extra["log_prob"].sum() == pytest.approx(
             math.log(naive.sequence_probability(chunk.data)), abs=1e-9
         )
-    # what is drawn has its exact probability, and together they are not more than all
+    # each drawn sample has its exact probability, and their sum is at most the total
     assert sum(exact[text] for text in seen) <= 1 + 1e-9
 
 

@@ -1,4 +1,4 @@
-"""Probabilities of Markov chains against the definitions, written naively over dictionaries."""
+"""Probabilities of Markov chains against the definitions, implemented naively with dictionaries."""
 
 import math
 from itertools import product

@@ -227,7 +227,7 @@ def test_prompts_prime_the_context_and_back_off_where_it_was_not_seen():
     chain = MarkovChain(2).fit(["abac", "abad", "cbd"])
     assert {text[:1] for text in chain.sample(200, length=1, prompt="ab")} == {"a"}
     assert {text[:1] for text in chain.sample(200, length=1, prompt="cb")} == {"d"}
-    # "db" was not seen, "b" was
+    # "db" was not observed, "b" was
     assert {text[:1] for text in chain.sample(200, length=1, prompt="db")} == {"a", "d"}
     with pytest.raises(ValueError, match="prompt: the text has the character 'x'"):
         chain.stream(1, prompt="x")

@@ -1,4 +1,4 @@
-"""FVSBN, NADE and EoNADE written down as their equations stand, in float64 numpy, one dimension at a time."""
+"""FVSBN, NADE and EoNADE implemented directly from their equations, in float64 numpy, one dimension at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from seqgen import rng
 
 Conditional = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-"""(x (D,), known (D,) bool, i) -> logits (L,) of dimension i; only known numbers of x may be looked at."""
+"""(x (D,), known (D,) bool, i) -> logits (L,) of dimension i; only known numbers of x may be read."""
 
 
 def sigmoid(a: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def nade(model: Any) -> Conditional:
 
 
 def eonade(model: Any) -> Conditional:
-    """The layers of EoNADE given whatever is known."""
+    """Compute the layers of EoNADE given the known dimensions."""
     p = parameters(model)
 
     def logits(x: np.ndarray, known: np.ndarray, i: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def log_prob(model: Any, x: np.ndarray, order: np.ndarray | None = None) -> float:
-    """Of one vector (D,) in raster order of dimensions."""
+    """Return the log-probability of one vector (D,) in raster order of dimensions."""
     conditional = ORACLES[model.family](model)
     known, total = np.zeros(len(x), bool), 0.0
     for i in range(len(x)) if order is None else order:
@@ -85,7 +85,7 @@ def log_prob(model: Any, x: np.ndarray, order: np.ndarray | None = None) -> floa
 def sample(
     model: Any, seed: int, index: int, order: np.ndarray | None = None, given: np.ndarray | None = None
 ) -> np.ndarray:
-    """One vector (D,) with the library's noise; `given` holds -1 where a dimension is to be drawn."""
+    """Draw one vector (D,) with the library's random numbers; `given` holds -1 where a dimension is to be drawn."""
     conditional = ORACLES[model.family](model)
     size = model.dimensions
     x = np.full(size, -1) if given is None else given.copy()
@@ -99,16 +99,16 @@ def sample(
 
 
 def to_image(x: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """A vector (D,) as its image (C, H, W)."""
+    """Return a vector (D,) as its image (C, H, W)."""
     colours, rows, columns = shape
     return x.reshape(rows, columns, colours).transpose(2, 0, 1)
 
 
 def to_vector(image: np.ndarray) -> np.ndarray:
-    """An image (C, H, W) as its vector (D,)."""
+    """Return an image (C, H, W) as its vector (D,)."""
     return image.transpose(1, 2, 0).ravel()
 
 
 def every(levels: int, dimensions: int) -> np.ndarray:
-    """All vectors, (levels^D, D)."""
+    """Return all vectors, (levels^D, D)."""
     return np.array(list(itertools.product(range(levels), repeat=dimensions)))

@@ -1,4 +1,4 @@
-"""The engines of FVSBN, NADE and EoNADE against the equations with the same noise, pixel by pixel and in frequency."""
+"""The engines of FVSBN, NADE and EoNADE against the equations: pixels with the same random numbers, and frequencies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 
 def requests(model: Any) -> list[dict[str, Any]]:
-    """A plain request; with known pixels; for orderless models also in other orders, with pixels known anywhere."""
+    """Return a plain request; one with known pixels; for orderless models also other orders, with any pixels known."""
     size, noise = model.dimensions, np.random.default_rng(2)
     first = np.where(np.arange(size) < size // 2, noise.integers(0, model.codec.levels, size), -1)
     found: list[dict[str, Any]] = [{}, {"given": first}]
@@ -49,7 +49,7 @@ def requests(model: Any) -> list[dict[str, Any]]:
 
 
 def test_engines_draw_what_the_equations_draw(model: Any) -> None:
-    """Pixel for pixel, with the noise of each pixel's place."""
+    """Pixels are equal, with the random number of each pixel's place."""
     exact = in_float64(model)
     for request in requests(model):
         order, given = request.get("order"), request.get("given")
@@ -102,7 +102,7 @@ def test_frequencies_of_all_images_are_their_probabilities(family: str) -> None:
 
 
 def test_any_order_uses_the_noise_of_the_place() -> None:
-    """With independent pixels the order does not matter at all."""
+    """With independent pixels, the order has no effect."""
     model = sharpened(EoNADE(12, 5, levels=3, shape=(1, 3, 4)), 1)
     model.output.data.zero_()
     plain = model.sample(5, seed=3)
@@ -163,7 +163,7 @@ def test_rows_of_weights(inputs: int) -> None:
 
 
 def test_binary_decisions_are_those_of_the_inverse_cdf() -> None:
-    """And next to the threshold, where float32 could be wrong, none is taken."""
+    """Close to the threshold, where float32 could be wrong, no decision is made."""
     positions = np.arange(100, 5100)
     thresholds = np.empty(5000, np.float32)
     call_thresholds(np.uint64(3), np.uint64(11), 100, thresholds)
@@ -174,7 +174,7 @@ def test_binary_decisions_are_those_of_the_inverse_cdf() -> None:
         drawn = call_decide(logits, thresholds)
         decided = drawn != UNDECIDED
         assert decided.all() if abs(shift) > 1.5 * MARGIN else not decided.any()
-        # the inverse CDF over the levels 0 and 1, as `rng.categorical` does it
+        # the inverse CDF over the levels 0 and 1, as in `rng.categorical`
         top = np.maximum(logits.astype(np.float64), 0.0)
         zero = np.exp(0.0 - top)
         exact = zero <= u * (zero + np.exp(logits - top))

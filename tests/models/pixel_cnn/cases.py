@@ -19,8 +19,10 @@ GUIDED: dict[str, Any] = {"levels": 3, "gated": False, "condition_size": 2, "ker
 def pixel_cnn(
     shape: tuple[int, int, int], number: int, *, bfloat16: bool = False, **arguments: Any
 ) -> PixelCNN:
-    """A model whose weights are scaled up, optionally rounded to bfloat16; in float64, where lanes are computed one
-    by one by the two engines that use PyTorch."""
+    """Return a model whose weights are scaled up, optionally rounded to bfloat16.
+
+    It is in float64, where lanes are computed one by one, for the two engines that use PyTorch.
+    """
     model = PixelCNN(shape, seed=number, **{"channels": 6, "layers": 3, "first_kernel_size": 5, **arguments})
     for parameter in model.parameters():
         parameter.data *= 2.5
@@ -42,7 +44,7 @@ def plain(number: int) -> PixelCNN:
 
 
 def guided(level: int) -> dict[str, Any]:
-    """A condition of `plain`."""
+    """Return a condition of `plain`."""
     return {"vector": [1.0 - level, 0.5], "guide": np.arange(ROWS // 2)[None, :, None] * level % 3}
 
 

@@ -1,4 +1,4 @@
-"""Small PixelCNNs that are far from flat, and the sampler that everybody writes first, as an oracle."""
+"""Small PixelCNNs that are far from flat, and the naive sampler, with which others are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqgen.models.pixel_cnn.model import PixelCNN
 
 
 def sharpened(model: PixelCNN, factor: float = 3.0) -> PixelCNN:
-    """The model with larger weights and with biases that are not small."""
+    """Return the model with larger weights and with biases that are not small."""
     generator = torch.Generator().manual_seed(9)
     for name, parameter in model.named_parameters():
         parameter.data *= factor if "weight" in name else 1.0
@@ -25,7 +25,7 @@ def sharpened(model: PixelCNN, factor: float = 3.0) -> PixelCNN:
 def naive_sample(
     model: PixelCNN, seed: int, index: int, condition: Any = None, prompt: np.ndarray | None = None
 ) -> np.ndarray:
-    """One image (C, H, W) by a full forward pass for every pixel and colour, with the noise of the engines."""
+    """Draw one image (C, H, W) by a full forward pass per pixel and colour, with the engines' random numbers."""
     colours, rows, columns = model.codec.shape
     given = model.conditions.tensors(condition, 1, model.parameter_like())
     image = torch.zeros((1, colours, rows, columns), dtype=torch.int64)

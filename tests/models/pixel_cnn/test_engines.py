@@ -1,4 +1,4 @@
-"""The samplers of PixelCNN against a full forward pass for every pixel, and against each other."""
+"""The samplers of PixelCNN against a full forward pass per pixel, and against each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONDITION = {"class": 1, "vector": [0.5, -2.0], "guide": np.arange(12).reshape(2
 ENGINES = {"numba": PixelCNNEngine, "torch": ReferenceEngine, "fixed-point": FixedPointEngine}
 every_engine = pytest.mark.parametrize("kind", ENGINES.values(), ids=list(ENGINES))
 
-# shape, levels, channels, layers, kernel size, first kernel size, the rest: every value of each occurs
+# shape, levels, channels, layers, kernel size, first kernel size, further settings: every value of each occurs
 NETWORKS: list[tuple[tuple[int, int, int], int, int, int, int, int, dict[str, Any]]] = [
     ((1, 4, 5), 2, 8, 1, 3, 7, {}),
     ((1, 5, 4), 2, 64, 3, 3, 7, {"head_channels": 9, "position": True}),
@@ -42,7 +42,7 @@ NETWORKS: list[tuple[tuple[int, int, int], int, int, int, int, int, dict[str, An
 
 
 def network(choice: int, gated: bool, seed: int = 1) -> tuple[PixelCNN, Any]:
-    """A model and a condition of the kinds that it takes."""
+    """Return a model and a condition of the kinds that it takes."""
     shape, levels, channels, layers, kernel, first, more = NETWORKS[choice]
     model = PixelCNN(
         shape,
@@ -64,7 +64,7 @@ def begun(
     kind: type, model: PixelCNN, condition: Any = None, *, lanes: int = 1, first: int = FIRST, prompt: Any = None,
     controls: Controls | None = None, log_probs: bool = True, **request: Any,
 ) -> PixelEngine:  # fmt: skip
-    """An engine with `lanes` images that begin alike."""
+    """Return an engine with `lanes` images that begin alike."""
     engine = kind(model.weights(), Request(SEED, lanes, log_probs=log_probs, **request))
     bound = {} if controls is None else {"controls": controls.bind(model.codec)}
     engine.begin(np.arange(lanes), first + np.arange(lanes), Start(prompt, condition, **bound))
@@ -72,7 +72,7 @@ def begun(
 
 
 def drawn(engine: PixelEngine, rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Images (B, C, H, W) and their log-probabilities (2, B, C, H, W)."""
+    """Return images (B, C, H, W) and their log-probabilities (2, B, C, H, W)."""
     made = engine.advance(np.full(engine.request.lanes, rows or engine.codec.shape[1]))
     engine.close()
     scores = np.stack([made.extra["log_prob"], made.extra["log_prob_drawn"]])

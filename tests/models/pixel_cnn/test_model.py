@@ -1,4 +1,4 @@
-"""PixelCNN: a proper distribution, in which every pixel sees those before it and nothing else."""
+"""PixelCNN: a normalised distribution, in which every pixel depends only on those before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONDITION = {"class": 1, "vector": [0.5, -2.0], "guide": [[[1]]]}
 
 
 def images(shape: tuple[int, int, int], levels: int) -> np.ndarray:
-    """Every image there is."""
+    """Return every possible image."""
     values = list(itertools.product(range(levels), repeat=int(np.prod(shape))))
     return np.array(values, np.uint8).reshape(-1, *shape)
 
@@ -45,8 +45,10 @@ def test_the_probabilities_of_all_images_add_up_to_one(gated, shape, levels, arg
 
 
 def seen(model: PixelCNN, place: tuple[int, int, int]) -> np.ndarray:
-    """Which pixels (C, H, W) have an influence on the logits at a place, by the gradient in float64 at some of eight
-    random images (at a single one a ReLU may hide what it sees)."""
+    """Return the pixels (C, H, W) that influence the logits at a place.
+
+    Gradients are computed in float64 at some of eight random images (at a single one, a ReLU may hide an influence).
+    """
     image = torch.randn(
         8, *model.codec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
     )
@@ -59,7 +61,7 @@ def seen(model: PixelCNN, place: tuple[int, int, int]) -> np.ndarray:
 
 
 def before(shape: tuple[int, int, int], place: tuple[int, int, int]) -> np.ndarray:
-    """The pixels (C, H, W) that come before a place: rows, then columns, then colours."""
+    """Return the pixels (C, H, W) that come before a place: rows, then columns, then colours."""
     colours, rows, columns = shape
     order = np.arange(rows * columns * colours).reshape(rows, columns, colours).transpose(2, 0, 1)
     return order < order[place]
@@ -140,7 +142,7 @@ def test_switches_must_be_true_or_false(argument):
 
 @pytest.mark.parametrize("gated", [True, False], ids=["gated", "plain"])
 def test_positions_tell_places_apart_that_a_convolution_cannot(gated):
-    """In the middle of a dark image every pixel has the same pixels around it."""
+    """In the middle of a dark image, every pixel has the same pixels around it."""
     shape = (1, 9, 9)
     dark = np.zeros((1, *shape), np.int64)
     logits = {}

@@ -17,7 +17,7 @@ CODES = (np.array([1.0, -0.5, 0.25]), np.array([-1.0, 0.5, 2.0]))
 def autoencoder(
     shape: tuple[int, int, int], number: int, *, levels: int = 2, bfloat16: bool = False
 ) -> PixelCNNAutoEncoder:
-    """A model whose weights are scaled up, optionally rounded to bfloat16."""
+    """Return a model whose weights are scaled up, optionally rounded to bfloat16."""
     model = PixelCNNAutoEncoder(shape, levels, 3, 6, 2, 4, first_kernel_size=5, seed=number)
     for parameter in model.parameters():
         parameter.data *= 3.0

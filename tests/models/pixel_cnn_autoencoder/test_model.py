@@ -17,7 +17,7 @@ ALL = np.array(list(itertools.product(range(2), repeat=9)))
 
 
 def autoencoder(shape=(1, 3, 3), levels=2, bottleneck=3, **arguments) -> PixelCNNAutoEncoder:
-    """A small model that is far from uniform."""
+    """Return a small model that is far from uniform."""
     model = PixelCNNAutoEncoder(shape, levels, bottleneck, 6, 2, 4, **arguments)
     for parameter in model.parameters():
         parameter.data *= 2.0
@@ -63,7 +63,7 @@ def test_every_layer_sees_the_code(layer):
 
 
 def test_training_teaches_encoder_and_decoder():
-    # sixteen images that only a code can tell apart: the decoder alone gives nats of log 16 an image
+    # sixteen images that only a code can distinguish: the decoder alone has a loss of log 16 nats per image
     images = np.random.default_rng(4).integers(0, 2, (16, 1, 5, 6)).astype(np.uint8)
     model = PixelCNNAutoEncoder((1, 5, 6), 2, 6, 8, 2, 8, seed=2)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)

@@ -15,7 +15,7 @@ CLASSES: dict[str, Any] = {"levels": 4, "classes": 2}
 def model_of(
     shape: tuple[int, int, int], number: int, *, bfloat16: bool = False, **settings: Any
 ) -> PixelCNNpp:
-    """A model of two scales, optionally rounded to bfloat16, whose pixels depend strongly on those before them."""
+    """Return a model of two scales, optionally rounded to bfloat16, whose pixels depend strongly on earlier ones."""
     arguments = {
         "levels": 2,
         "channels": 6,
@@ -58,7 +58,7 @@ CASES = [
         conditions=(0, 1),
         required={"condition": 0},
         total=all_images(lambda: in_float64(model_of((3, 1, 2), 5, **CLASSES)), (3, 1, 2), 4, condition=1),
-        # of four levels the components may be narrow, and magnify the rounding of their means
+        # with four levels the components may be narrow, and magnify the rounding of their means
         **PIXEL_CNN_PP_CASE | image_case(3, 4) | {"tolerance": 3e-5},
     ),
 ]

@@ -1,4 +1,4 @@
-"""The samplers of PixelCNN++ against a full forward pass for every pixel, with the same noise."""
+"""The samplers of PixelCNN++ against a full forward pass per pixel, with the same random numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MODELS: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def model_of(name: str) -> tuple[PixelCNNpp, Any]:
-    """A model whose distribution is far from flat, exact in bfloat16, and its condition."""
+    """Return a model whose distribution is far from flat, exact in bfloat16, and its condition."""
     settings, condition = MODELS[name]
     model = PixelCNNpp(**{"blocks": 1, "mixtures": 3, "seed": 2} | settings)
     for key, parameter in model.named_parameters():
@@ -41,7 +41,7 @@ def model_of(name: str) -> tuple[PixelCNNpp, Any]:
 def naive(
     model: PixelCNNpp, seed: int, index: int, condition: Any, prompt: np.ndarray | None = None
 ) -> tuple[Any, Any]:
-    """One image and its log-probabilities, drawn with a forward pass over the whole image for every pixel."""
+    """Draw one image with a forward pass over the whole image per pixel; return it with its log-probabilities."""
     shape = model.codec.shape
     colours, rows, columns = shape
     image, scores = torch.zeros((1, *shape), dtype=torch.int64), np.zeros(shape)
@@ -67,7 +67,7 @@ def naive(
 
 
 def drawn(model: PixelCNNpp, n: int, **request: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Images and log-probabilities from a stream."""
+    """Return images and log-probabilities from a stream."""
     with model.stream(n, seed=5, log_probs=True, **request) as stream:
         samples = stream.collect().values()
     return [
@@ -170,7 +170,7 @@ def test_a_sampler_keeps_a_tenth_of_what_the_maps_of_an_image_need():
     kept = sum(array.nbytes for name, array in engine.state().items() if name in ("kept", "shifts"))
     maps = 0
     for layer in model.plan:
-        # a block's inputs to its two convolutions, both activated; what joins is counted with its own layer
+        # a block's inputs to its two convolutions, both activated; joined maps are counted with their own layers
         width = {"block": 4, "down": 1, "up": 1, "input": 0}[layer.kind] * model.channels
         maps += 4 * width * (48 >> layer.scale) ** 2
     assert kept < maps / 10

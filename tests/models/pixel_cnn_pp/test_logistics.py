@@ -16,7 +16,7 @@ MIXTURES = 4
 
 
 def random_raw(colours: int, seed: int, *, extreme: float = 1.0, count: int = 5) -> torch.Tensor:
-    """Parameters of `count` pixels: (count, P, 1, 1)."""
+    """Return parameters of `count` pixels: (count, P, 1, 1)."""
     generator = torch.Generator().manual_seed(seed)
     size = (count, groups(colours) * MIXTURES, 1, 1)
     return torch.randn(size, generator=generator, dtype=torch.float64) * extreme

@@ -18,7 +18,7 @@ SIZES = [
 
 
 def model_of(shape, levels, scales=2, **settings) -> PixelCNNpp:
-    """A small model in float64 whose distribution is far from flat."""
+    """Return a small model in float64 whose distribution is far from flat."""
     settings = {"channels": 4, "blocks": 1, "mixtures": 2, "seed": 1} | settings
     model = PixelCNNpp(shape, levels, scales=scales, **settings).double()
     for parameter in model.parameters():
@@ -54,7 +54,7 @@ def test_every_pixel_sees_all_pixels_before_it_and_no_other(shape, scales, block
         (gradient,) = torch.autograd.grad(made[..., row, column].sum(), image, retain_graph=True)
         seen = gradient.abs().sum((0, 1)).flatten()
         assert torch.all(seen[place:] == 0)
-        # all of these images lie within the receptive field
+        # the receptive field covers these images
         assert torch.all(seen[:place] > 0)
 
 

@@ -13,7 +13,7 @@ from tests.conformance.parameters import in_float64
 def pixel_rnn(
     shape: tuple[int, int, int], levels: int, number: int, *, bfloat16: bool = False, **arguments: Any
 ) -> PixelRNN:
-    """A model whose weights are scaled up, optionally rounded to bfloat16."""
+    """Return a model whose weights are scaled up, optionally rounded to bfloat16."""
     model = PixelRNN(shape, levels, channels=6, layers=2, seed=number, **arguments)
     for parameter in model.parameters():
         parameter.data *= 2.5

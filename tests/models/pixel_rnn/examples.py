@@ -11,7 +11,7 @@ both_kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def sharp(model: PixelRNN, factor: float = 2.5) -> PixelRNN:
-    """The model with larger weights."""
+    """Return the model with larger weights."""
     for parameter in model.parameters():
         parameter.data *= factor
     return model

@@ -1,4 +1,4 @@
-"""PixelRNN's samplers against the full forward pass for every pixel, with the same noise."""
+"""PixelRNN's samplers against the full forward pass per pixel, with the same random numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ both_engines = pytest.mark.parametrize("engine", list(ENGINES))
 
 
 def starts(codec: Pixels) -> list[Start]:
-    """Nothing given; controls; a prompt; both."""
+    """Return starts without arguments; with controls; with a prompt; with both."""
     shape, levels = codec.shape, codec.levels
     controls = Controls(temperature=0.7, top_k=max(2, levels - 1), min_p=0.01).bind(codec)
     known = np.full(shape, -1, np.int16)
@@ -37,7 +37,7 @@ def starts(codec: Pixels) -> list[Start]:
 
 
 def naive(model: PixelRNN, seed: int, index: int, start: Start) -> tuple[np.ndarray, np.ndarray]:
-    """The image (C, H, W) and its log-probabilities (2, C, H, W), by one forward pass of all for every pixel."""
+    """Draw the image (C, H, W) by one full forward pass per pixel; return it with log-probabilities (2, C, H, W)."""
     colours, rows, columns = shape = model.codec.shape
     image, log_probs = np.zeros(shape, np.int64), np.zeros((2, *shape))
     for position, (h, w, c) in enumerate(itertools.product(range(rows), range(columns), range(colours))):
@@ -55,7 +55,7 @@ def naive(model: PixelRNN, seed: int, index: int, start: Start) -> tuple[np.ndar
 
 
 def run(engine: Any, counts: Sequence[Sequence[int]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The rows that rounds make of each lane, (C, k, W), and their log-probabilities (2, C, k, W)."""
+    """Return the rows that rounds produce for each lane, (C, k, W), and their log-probabilities (2, C, k, W)."""
     rounds = [engine.advance(np.array(asked)) for asked in counts]
     images, log_probs = [], []
     for lane in range(len(counts[0])):
@@ -90,7 +90,7 @@ def test_engines_equal_the_full_forward_pass(engine, kind, shape, levels, channe
     made = ENGINES[engine](model.weights(), Request(11, lanes, log_probs=True, threads=2), model=model)
     for lane, start in enumerate(given):
         made.begin(np.array([lane]), np.array([40 + lane]), start)
-    # lanes that begin together, rest and go on apart
+    # lanes that begin together, pause and continue separately
     counts = [[1, 0, rows, min(2, rows)], [rows, 1, 0, rows], [rows] * lanes]
     images, log_probs = run(made, counts)
     for lane, start in enumerate(given):
@@ -102,7 +102,7 @@ def test_engines_equal_the_full_forward_pass(engine, kind, shape, levels, channe
 
 
 def many_lanes(model: PixelRNN, lanes: int, **request: Any) -> PixelRNNEngine:
-    """An engine whose lanes begin in the ways of `starts`, in turn."""
+    """Return an engine whose lanes begin in the ways of `starts`, in turn."""
     engine = PixelRNNEngine(model.weights(), Request(7, lanes, log_probs=True, **request))
     for lane in range(lanes):
         engine.begin(np.array([lane]), np.array([100 + lane]), starts(model.codec)[lane % 4])
@@ -167,7 +167,7 @@ def test_a_lane_forgets_the_sample_before(kind):
 @both_kinds
 @pytest.mark.parametrize("levels", [2, 3])
 def test_asking_for_log_probabilities_does_not_change_the_pixels(kind, levels):
-    # without them two levels take the short way
+    # without them, two levels take the shorter path
     model = sharp(PixelRNN((1, 6, 6), levels, channels=8, layers=1, kind=kind))
     plain, scored = (
         np.stack([c.data for c in model.stream(40, chunk=6, batch=5, log_probs=wanted)])

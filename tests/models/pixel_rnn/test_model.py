@@ -1,4 +1,4 @@
-"""PixelRNN: normalisation by enumeration, who sees whom by gradients, and the layers against plain loops."""
+"""PixelRNN: normalisation by enumeration, dependencies by gradients, and the layers against plain loops."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.models.pixel_rnn.examples import both_kinds, sharp
 
 
 def all_images(shape: tuple[int, int, int], levels: int) -> np.ndarray:
-    """Every image of a shape, (levels^size, C, H, W)."""
+    """Return every image of a shape, (levels^size, C, H, W)."""
     rows = list(itertools.product(range(levels), repeat=int(np.prod(shape))))
     return np.array(rows, np.uint8).reshape(-1, *shape)
 
 
 def dependencies(model: PixelRNN, shape: tuple[int, int, int], tries: int = 3) -> np.ndarray:
-    """Which inputs change which outputs, (outputs, inputs) bool, both in raster order with colours innermost."""
+    """Return which inputs change which outputs, (outputs, inputs) bool, both in raster order with colours innermost."""
     model.scale = lambda x: x  # type: ignore[method-assign]
     size = int(np.prod(shape))
     found = torch.zeros(size, size, dtype=torch.bool)
@@ -74,7 +74,7 @@ def test_a_pixel_of_the_row_kind_sees_its_triangle_and_no_more(kernel, first, la
 
 
 def triangles(size: tuple[int, int], side: int, first: int, layers: int) -> np.ndarray:
-    """The contexts of a Row LSTM with one colour, by following the paper's equations with sets of pixels."""
+    """Return the contexts of a Row LSTM with one colour, by applying the paper's equations to sets of pixels."""
     rows, columns = size
     places = list(itertools.product(range(rows), range(columns)))
     features = {

@@ -14,7 +14,7 @@ def rnade(number: int) -> RNADE:
 
 
 def softened(model: RNADE) -> None:
-    """Change every parameter, without making a density that runs away."""
+    """Change every parameter, but keep the density bounded."""
     for parameter in model.parameters():
         parameter.data.mul_(0.5)
 

@@ -1,4 +1,4 @@
-"""The engines of RNADE against the equations with the same noise, and prompts."""
+"""The engines of RNADE against the equations with the same random numbers, and prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make() -> RNADE:
 
 
 def sample(model: RNADE, seed: int, index: int, given: np.ndarray | None = None) -> np.ndarray:
-    """One vector by the equations, with the library's noise."""
+    """Draw one vector by the equations, with the library's random numbers."""
     p = {name: array.astype(np.float64) for name, array in model.arrays().items()}
     x, sums = np.zeros(6), p["input_bias"].copy()
     for d in range(6):

@@ -24,7 +24,7 @@ def make(dimensions: int) -> RNADE:
 
 
 def equations(model: RNADE, x: np.ndarray) -> float:
-    """The log-density of one vector, number by number."""
+    """Return the log-density of one vector, number by number."""
     p = {name: array.astype(np.float64) for name, array in model.arrays().items()}
     z = (x - p["location"]) / p["scale"]
     total = 0.0
@@ -43,7 +43,7 @@ def test_densities_integrate_to_one() -> None:
     grid = np.linspace(-80, 80, 40001)
     one = make(1).log_prob(grid[:, None]).exp().sum() * (grid[1] - grid[0])
     assert float(one) == pytest.approx(1.0, abs=1e-6)
-    # over two dimensions by Gauss-Legendre, on a square that holds nearly everything
+    # over two dimensions by Gauss-Legendre, on a square that contains nearly all mass
     nodes, weights = np.polynomial.legendre.leggauss(400)
     points = 60.0 * nodes
     x, y = np.meshgrid(points, points, indexing="ij")
@@ -61,7 +61,7 @@ def test_log_prob_is_that_of_the_equations() -> None:
 
 
 def test_samples_have_the_density() -> None:
-    """The probability transform of the first number, and the mean log-density, of many samples."""
+    """Checks the probability transform of the first number, and the mean log-density, of many samples."""
     model = make(2)
     x = np.stack(model.sample(4000, seed=3, engine="numba"))
     p = model.arrays()

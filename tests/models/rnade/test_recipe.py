@@ -18,7 +18,7 @@ SETTINGS = {"hidden_size": 6, "components": 2, "steps": 12, "batch": 8, "warmup"
 
 
 def bent(count: int) -> np.ndarray:
-    """Vectors around a parabola, far from 0 and of very different sizes: (count, 2)."""
+    """Return vectors around a parabola, far from 0 and of very different sizes: (count, 2)."""
     noise = np.random.default_rng(0)
     x = noise.normal(size=count)
     y = x**2 + 0.1 * noise.normal(size=count)
@@ -43,7 +43,7 @@ def test_it_beats_a_diagonal_gaussian_in_the_units_of_the_data(data, tmp_path):
     assert card["command"] == (
         "seqgen train rnade bent.npy -o bent.safetensors --preset tiny --set learning_rate=0.01"
     )
-    # the file has the density that was scored, and draws vectors like those it was trained on
+    # the file has the density that was scored, and draws vectors like the training data
     model = seqgen.load(output)
     assert -float(model.log_prob(after).mean()) == pytest.approx(card["score"], abs=1e-3)
     drawn = np.stack(model.sample(2000, seed=1))

@@ -21,7 +21,7 @@ def two_scale(
     bfloat16: bool = False,
     **arguments: Any,
 ) -> TwoScale:
-    """A model whose weights are scaled up, optionally rounded to bfloat16."""
+    """Return a model whose weights are scaled up, optionally rounded to bfloat16."""
     sizes: dict[str, Any] = {"channels": 6, "layers": 2, "first_kernel_size": 5, **arguments}
     model = TwoScale(
         PixelCNN(coarse, seed=2 * number, **sizes),
@@ -44,7 +44,7 @@ def colour(number: int) -> TwoScale:
 
 
 def coarse_first(colours: int, down: int, across: int, level: int) -> tuple[np.ndarray, ...]:
-    """Three prompts: a part of the small image, all of it, and all of it and some of the other pixels."""
+    """Return three prompts: a part of the small image, all of it, and all of it and some of the other pixels."""
     part, whole, more = (np.full((colours, ROWS, COLUMNS), -1) for _ in range(3))
     part[:, : ROWS // 2 : down, ::across] = level
     whole[:, ::down, ::across] = 0

@@ -1,4 +1,4 @@
-"""Engines of two-scale models against a naive loop with the same noise, exact completion, and the frequencies."""
+"""Engines of two-scale models against a naive loop with the same random numbers, exact completion, and frequencies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONDITION = {"class": 1, "vector": [0.5, -1.5]}
 
 
 def two_scale(shape=(1, 4, 6), coarse=(1, 2, 2), levels=2, **conditions) -> TwoScale:
-    """A small model that is far from uniform."""
+    """Return a small model that is far from uniform."""
     model = TwoScale(
         PixelCNN(coarse, levels, 6, 2, first_kernel_size=3, seed=1, **conditions),
         PixelCNN(shape, levels, 6, 2, first_kernel_size=3, seed=2, guide=coarse, **conditions),
@@ -37,7 +37,7 @@ def two_scale(shape=(1, 4, 6), coarse=(1, 2, 2), levels=2, **conditions) -> TwoS
 def naive(
     model: TwoScale, index: int, seed: int, prompt: Any = None, condition: Any = None, controls: Any = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One sample by a full forward pass for every pixel; with the log-probabilities of its pixels, drawn and own."""
+    """Draw one sample by a full forward pass per pixel; return it with its pixels' log-probabilities, drawn and own."""
     exact = TwoScale.from_weights(model.weights()).double()
     colours, rows, columns = exact.codec.shape
     down, across = exact.steps
@@ -63,7 +63,7 @@ def naive(
 
 
 def completions(model: TwoScale) -> list[np.ndarray | None]:
-    """Prompts that are exact: nothing, a part of the small image, all of it, and some other pixels besides."""
+    """Return prompts that are exact: nothing, a part of the small image, all of it, and some other pixels as well."""
     (colours, rows, columns), (down, across) = model.codec.shape, model.steps
     part, whole, more = (np.full((colours, rows, columns), -1) for _ in range(3))
     part[:, 0, : 2 * across : across] = 1
@@ -144,7 +144,7 @@ def test_a_stream_resumes_in_the_middle_of_images(engine, after):
 @pytest.mark.parametrize(
     "known",
     [
-        [(0, 0), (0, 1)],  # a pixel of the large image before the small one is whole
+        [(0, 0), (0, 1)],  # a pixel of the large image before the small one is complete
         [(0, 3)],  # a pixel of the small image, not the first
         [(0, 0), (2, 0)],
         [(0, 0), (0, 3), (2, 0), (2, 3), (0, 2)],  # of the others, (0, 1) comes first

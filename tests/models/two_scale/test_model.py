@@ -1,4 +1,4 @@
-"""Two scales: the exact likelihood, what each pixel may depend on, and models that do not fit together."""
+"""Two scales: the exact likelihood, the dependencies of each pixel, and models that do not fit together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 
 
 def two_scale(shape=(1, 4, 4), coarse=(1, 2, 2), levels=2, **conditions) -> TwoScale:
-    """A model in float64 that is far from uniform."""
+    """Return a model in float64 that is far from uniform."""
     channels = 6
     small = PixelCNN(coarse, levels, channels, 2, seed=1, **conditions)
     large = PixelCNN(shape, levels, channels, 2, seed=2, guide=coarse, **conditions)
@@ -28,7 +28,7 @@ def two_scale(shape=(1, 4, 4), coarse=(1, 2, 2), levels=2, **conditions) -> TwoS
 
 
 def all_images(model) -> np.ndarray:
-    """Every image of the model, (L^(C·H·W), C·H·W)."""
+    """Return every image of the model, (L^(C·H·W), C·H·W)."""
     size = int(np.prod(model.codec.shape))
     return np.array(list(itertools.product(range(model.codec.levels), repeat=size)))
 
@@ -83,7 +83,7 @@ def test_a_pixel_depends_on_those_drawn_before_it_and_on_no_other():
     drawn_at[rest] = 6 + np.arange(18)
     image = torch.as_tensor(np.random.default_rng(0).integers(0, 3, (1, 1, 4, 6)))
     before = model(image).detach()[0, 0]
-    depends = np.zeros((24, 24), bool)  # [of, on], in the order of drawing
+    depends = np.zeros((24, 24), bool)  # [of, on], in drawing order
     for h, w in itertools.product(range(4), range(6)):
         changed = image.clone()
         changed[0, 0, h, w] = (changed[0, 0, h, w] + 1) % 3

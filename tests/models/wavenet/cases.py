@@ -16,7 +16,7 @@ HOP, FRAMES, MELS = 5, 7, 3
 
 
 def wavenet(*, bfloat16: bool = False, **arguments: Any) -> Callable[[int], WaveNet]:
-    """A small network with all parameters drawn anew, wide enough that its distribution is far from flat."""
+    """Return a small network with all parameters redrawn, wide enough that its distribution is far from flat."""
 
     def make(number: int) -> WaveNet:
         model = WaveNet(5, 3, 10, 12, 9, **arguments)
@@ -26,7 +26,7 @@ def wavenet(*, bfloat16: bool = False, **arguments: Any) -> Callable[[int], Wave
             if bfloat16:
                 parameter.data = parameter.data.bfloat16().float()
         if model.output_kind != "categorical":
-            # within [-1, 1], beyond which what is delivered is cut off
+            # within [-1, 1], beyond which the output is clipped
             model.output.weight.data *= 0.25
             model.output.bias.data[-model.mixtures :] -= 3.0
             model.output.bias.data[: -model.mixtures] *= 0.25

@@ -1,4 +1,4 @@
-"""Small WaveNets of every kind, and what they are given."""
+"""Small WaveNets of every kind, and their inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MELS, HOP = 4, 6
 
 
 def small(double: bool = True, **arguments: Any) -> WaveNet:
-    """A network whose parameters are all drawn anew, so that none of them is zero."""
+    """Return a network whose parameters are all redrawn, so that none of them is zero."""
     model = WaveNet(
         **{"layers": 5, "cycle": 3, "residual_channels": 6, "gate_channels": 8, "skip_channels": 7}
         | arguments
@@ -25,7 +25,7 @@ def small(double: bool = True, **arguments: Any) -> WaveNet:
 
 
 def sound(model: WaveNet, length: int, seed: int = 0) -> np.ndarray:
-    """Symbols that the model knows, (T,)."""
+    """Return symbols of the model, (T,)."""
     draw = np.random.default_rng(seed)
     if model.output_kind == "categorical":
         return draw.integers(0, model.codec.size, length)

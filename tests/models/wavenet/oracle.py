@@ -1,4 +1,4 @@
-"""A WaveNet written plainly, in float64 with `conv1d`, from named arrays: what the model is compared with."""
+"""A WaveNet implemented plainly, in float64 with `conv1d`, from named arrays, with which the model is compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def raw_outputs(
     global_condition: np.ndarray | None = None,
     features: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Raw outputs (T, O) of symbols x (T,), under `global_condition` (K,) and `features` (F, M)."""
+    """Return raw outputs (T, O) of symbols x (T,), under `global_condition` (K,) and `features` (F, M)."""
     arrays = {name: torch.as_tensor(array).double() for name, array in model.arrays().items()}
     config = model.config()
     taps, gates, depth = config["kernel_size"], config["gate_channels"], config["layers"]
@@ -25,7 +25,7 @@ def raw_outputs(
         signal = one_hot(given.long() + 1, model.codec.size + 1)[:, 1:].double()
     else:
         signal = given.double()[:, None] / (32768.0 if model.output_kind == "logistics" else 1.0)
-    # tap j of the input looks at x[t - 1 - j]; a convolution has its oldest tap first
+    # tap j of the input reads x[t - 1 - j]; a convolution has its oldest tap first
     kernel = arrays["input.weight"].flip(0).permute(2, 1, 0)
     h = conv1d(pad(signal.T[None], (taps - 1, 0)), kernel, arrays["input.bias"])
     local = None if features is None else _local(model, arrays, torch.as_tensor(features).double(), len(x))
@@ -57,7 +57,7 @@ def raw_outputs(
 
 
 def _local(model: WaveNet, arrays: dict[str, Tensor], features: Tensor, length: int) -> Tensor:
-    """What the features add to the gates, (L G, T)."""
+    """Return the contribution of the features to the gates, (L G, T)."""
     frames = relu(conv1d(pad(features.T[None], (1, 1)), arrays["frames.weight"], arrays["frames.bias"]))[0]
     projected = arrays["local.weight"] @ frames
     t = torch.arange(length)

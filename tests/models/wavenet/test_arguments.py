@@ -1,4 +1,4 @@
-"""What a WaveNet is made and saved with, and what it refuses."""
+"""Arguments and checkpoints of a WaveNet, and refusals."""
 
 from __future__ import annotations
 

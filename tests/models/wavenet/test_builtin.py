@@ -1,4 +1,4 @@
-"""The built-in models of sound: the same as the reference over a second, and a vocoder that follows its features."""
+"""The built-in models of sound: equal to the reference over a second, and a vocoder that follows its features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE = 16000
 
 @torch.no_grad()
 def same_noise_through_the_parallel_pass(model: seqgen.WaveNet, symbols: np.ndarray, seed: int) -> np.ndarray:
-    """What is drawn at every position from the parallel pass over the symbols before, with the noise of a stream."""
+    """Draw at every position from the parallel pass over the previous symbols, with a stream's random numbers."""
     probabilities = torch.softmax(model(torch.as_tensor(symbols)[None])[0].double(), -1)
     uniforms = rng.uniforms(seed, 0, np.arange(len(symbols)), rng.Purpose.TOKEN)
     return rng.categorical(probabilities.numpy(), uniforms)
@@ -22,7 +22,7 @@ def same_noise_through_the_parallel_pass(model: seqgen.WaveNet, symbols: np.ndar
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_second_of_speech_is_token_for_token_that_of_the_parallel_pass(seed):
-    """16,000 symbols in float32; each was drawn after the same ones, so that equal at all is equal from the start."""
+    """This covers 16,000 symbols in float32, each drawn after the same previous symbols."""
     model = seqgen.load("speech")
     sound = model.sample(1, RATE, seed=seed, engine="numba", precision="float32")[0]
     symbols = model.codec.encode(sound)
@@ -41,7 +41,7 @@ def test_speech_has_the_rate_and_the_loudness_of_speech():
     sound = np.concatenate([chunk.data for chunk in seqgen.stream("speech", 1, 4 * RATE, seed=1)])
     assert seqgen.load("speech").codec.sample_rate == RATE
     assert 0.01 < np.sqrt(np.mean(sound**2)) < 0.5
-    # a voice is mostly below 4 kHz
+    # a voice has most of its energy below 4 kHz
     power = np.abs(np.fft.rfft(sound)) ** 2
     assert power[: len(power) // 2].sum() > 0.8 * power.sum()
 

@@ -1,4 +1,4 @@
-"""The WaveNet engines: step by step what the parallel pass says, whatever the sizes, prompts and features."""
+"""The WaveNet engines: step by step equal to the parallel pass, for all sizes, prompts and features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEVELS = 7
 def wavenet(
     layers: int = 6, cycle: int = 4, residual: int = 10, gate: int = 12, skip: int = 9, **arguments: Any
 ) -> WaveNet:
-    """A network whose parameters are wide enough that every input matters."""
+    """Return a network whose parameters are wide enough that every input matters."""
     model = WaveNet(layers, cycle, residual, gate, skip, **({"levels": LEVELS} | arguments))
     generator = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
@@ -33,7 +33,7 @@ def wavenet(
 def streamed(
     model: WaveNet, n: int, length: int | None, **request: Any
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Symbols and their log-probabilities of each sample."""
+    """Return symbols and their log-probabilities of each sample."""
     chunks = model.stream(n, length, log_probs=True, **request).collect().values()
     sounds = [model.codec.encode(np.concatenate([chunk.data for chunk in some])) for some in chunks]
     return sounds, [np.concatenate([chunk.extra["log_prob"] for chunk in some]) for some in chunks]
@@ -43,7 +43,7 @@ def streamed(
 def parallel(
     model: WaveNet, symbols: np.ndarray, condition: dict[str, np.ndarray] | None = None
 ) -> np.ndarray:
-    """Log-probabilities (T, levels) of every symbol after those before it, by one pass."""
+    """Return log-probabilities (T, levels) of every symbol after those before it, by one pass."""
     given = {name: torch.as_tensor(value)[None] for name, value in (condition or {}).items()}
     return torch.log_softmax(model(torch.as_tensor(symbols)[None], given)[0].double(), -1).numpy()
 
@@ -63,7 +63,7 @@ def test_every_step_is_what_the_parallel_pass_says(taps, cycle, sizes):
 
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 100])
 def test_the_distribution_after_a_prompt(length):
-    """Each symbol in turn is the only one allowed, so that its log-probability under the model shows."""
+    """Each symbol in turn is the only one allowed, so that its log-probability under the model is returned."""
     model = wavenet(kernel_size=3)
     prompt = np.random.default_rng(length).integers(0, LEVELS, length)
     one_each = [Controls(allowed=np.array([symbol])) for symbol in range(LEVELS)]
@@ -173,7 +173,7 @@ def test_a_window_forgets_what_lies_behind():
 
 
 def test_ragged_samples_take_each_others_lanes():
-    """Lanes that end are refilled while others go on; each sample is as it is alone."""
+    """Lanes that end are refilled while others continue; each sample is the same as alone."""
     model = wavenet(mels=3, hop=4, classes=2)
     lengths = (3, 9, 1, 6, 2, 8)
     conditions = [
@@ -206,7 +206,7 @@ def test_a_model_that_diverged_says_so():
 
 @pytest.mark.parametrize("output", ["logistics", "gaussian"])
 def test_values_are_drawn_as_the_mixture_says(output):
-    """Of a network that does not look at its inputs: a sample's empirical distribution is the mixture."""
+    """With a network that ignores its inputs, a sample's empirical distribution is the mixture."""
     model = WaveNet(2, 2, 4, 4, 4, output=output, mixtures=2)
     for parameter in model.parameters():
         parameter.data.zero_()
@@ -222,5 +222,5 @@ def test_values_are_drawn_as_the_mixture_says(output):
             [[0.5 * (1.0 + torch.erf(torch.tensor(v / 2**0.5)).item()) for v in row] for row in z]
         )
     below = each @ weights
-    # Kolmogorov and Smirnov: 1.63 / sqrt(n) is exceeded once in a hundred times
+    # Kolmogorov-Smirnov: 1.63 / sqrt(n) is exceeded with probability 1 %
     assert np.abs(below - (np.arange(20000) + 0.5) / 20000).max() < 1.63 / 20000**0.5

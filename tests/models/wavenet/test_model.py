@@ -1,4 +1,4 @@
-"""WaveNet against plain convolutions in float64, and what a prediction depends on, by gradients."""
+"""WaveNet against plain convolutions in float64, and the dependencies of a prediction, by gradients."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_conditions_are_added_to_the_gates(kind, frames):
 
 @pytest.mark.parametrize("kind", ["learned", "nearest"])
 def test_what_learned_upsampling_begins_with(kind):
-    """Frame i at its own beginning, and a straight line to frame i + 1."""
+    """Frame i at its own beginning, and linear interpolation to frame i + 1."""
     arguments: dict[str, Any] = {**CONDITIONS[kind], "layers": 1}
     model = WaveNet(**arguments).double()
     if kind == "learned":
@@ -65,7 +65,7 @@ def test_what_learned_upsampling_begins_with(kind):
 
 
 def reach_of(model: WaveNet, length: int, at: int) -> np.ndarray:
-    """How much the output at step `at` changes with every input (T,), by gradients."""
+    """Return how much the output at step `at` changes with every input (T,), by gradients."""
     x = torch.full((1, length), 0.1, dtype=torch.float64, requires_grad=True)
     (model(x)[0, at] ** 2).sum().backward()
     assert x.grad is not None
@@ -98,13 +98,13 @@ def test_published_receptive_fields():
 
 
 def test_a_crop_begins_as_a_sample_does():
-    """Nothing but zeros stands before the start: shifting a recording in time shifts its outputs."""
+    """The padding before the start is zero: shifting a recording in time shifts its outputs."""
     model = small(output="gaussian")
     x = torch.as_tensor(sound(model, 60), dtype=torch.float64)[None]
     late = torch.cat([torch.zeros(1, 50, dtype=torch.float64), x], 1)
     begun = model(late)[:, 50:].detach()
     crop = model(x).detach()
-    # h is zero before the start, which sound that is zero is not: they differ until its influence is over
+    # h is zero before the start, but not for silence: the outputs differ until the influence of this has ended
     assert (begun[:, 0] - crop[:, 0]).abs().max() > 1e-4
     torch.testing.assert_close(
         begun[:, model.receptive_field :], crop[:, model.receptive_field :], atol=1e-12, rtol=0

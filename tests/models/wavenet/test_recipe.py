@@ -1,4 +1,4 @@
-"""The recipe of `seqgen train wavenet`: recordings in, files out; crops; resuming; and clear refusals."""
+"""The recipe of `seqgen train wavenet`: recordings in, files out; crops; resuming; and clear errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEL = {"mels": 8, "hop": 40, "local_channels": 3, "upsampling": "learned"}
 
 
 def write(path: Path, count: int, seed: int = 0) -> Path:
-    """A folder of chirps of different lengths with a little noise."""
+    """Create a folder of chirps of different lengths with a little noise."""
     path.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         t = np.arange(500 + 170 * number) / RATE
@@ -234,7 +234,7 @@ def test_crops_are_pieces_of_recordings_with_their_frames(conditioned, data):
 
 
 def test_crops_are_conditioned_as_the_whole_recording_is(conditioned, data):
-    """The frames of a crop see their true neighbours, so that away from the start it scores as the recording does."""
+    """The frames of a crop have their true neighbours, so that away from the start it scores as the recording does."""
     recordings = read_recordings(data, RATE)
     crops = AudioData(conditioned, recordings).crops([5], [400], 160)
     assert crops.features is not None
@@ -283,7 +283,7 @@ def test_validation_reads_what_is_before_a_crop(data):
     objective = AudioObjective(model, recordings.train, recordings.validation, batch=2, window=100, seed=0)
     first, again = objective.validate(model), objective.validate(model)
     assert first == again
-    # the recording is shorter than a crop: it is scored whole, as by `log_prob`
+    # the recording is shorter than a crop: it is scored as a whole, as by `log_prob`
     (item,) = recordings.validation.items
     exact = -float(model.log_prob(item.samples)) / len(item.samples) / np.log(2)
     assert first == pytest.approx(exact, abs=1e-4)

@@ -1,4 +1,4 @@
-"""The fast pass of training: as near the exact outputs and gradients as PyTorch's own autocast, whatever the blocks."""
+"""The fast pass of training: as close to the exact outputs and gradients as PyTorch's own autocast, for all blocks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def model_of(kind: str) -> WaveNet:
 
 def batch_of(model: WaveNet, length: int = LENGTH) -> dict[str, Tensor | None]:
     draw = np.random.default_rng(0)
-    # noise, because where sound repeats itself its rounding errors add up
+    # noise, because rounding errors add up in periodic sound
     noise = draw.uniform(-1, 1, (2, length)).astype(np.float32)
     x = np.stack([model.codec.encode(row) for row in noise])
     global_condition = None
@@ -66,7 +66,7 @@ def batch_of(model: WaveNet, length: int = LENGTH) -> dict[str, Tensor | None]:
 
 
 def run(model: WaveNet, batch: dict[str, Tensor | None], how: str) -> Result:
-    """Log-probabilities (2, T) and the gradient of their mean."""
+    """Return log-probabilities (2, T) and the gradient of their mean."""
     model.zero_grad()
     x, global_condition, features = batch["x"], batch["global_condition"], batch["features"]
     assert x is not None
@@ -116,7 +116,7 @@ def test_blocks_change_nothing_but_rounding(kind, rows, monkeypatch):
 
 
 def test_the_same_step_is_the_same_to_the_last_bit():
-    """The memory that steps share holds nothing over."""
+    """The memory that steps share carries nothing over."""
     model = model_of("everything")
     one, other = batch_of(model), batch_of(model)
     assert other["x"] is not None
@@ -188,7 +188,7 @@ def test_threads_change_nothing(threads):
     finally:
         torch.set_num_threads(before)
     alone, together = results
-    # what comes before and after the layers may be summed otherwise
+    # the layers before and after may be summed in a different order
     torch.testing.assert_close(together[0], alone[0], atol=0.02, rtol=0.01)
     for name, expected in alone[1].items():
         assert distance(together[1][name], expected) < 0.01, name

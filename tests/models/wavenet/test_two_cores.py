@@ -1,4 +1,4 @@
-"""One WaveNet stream on two cores: the bits of one, whether the assistant keeps up, comes late or not at all."""
+"""One WaveNet stream on two cores: the bits of one, whether the assistant keeps up, is late or is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.serial
 
 @pytest.fixture
 def always(monkeypatch):
-    """Two cores at every opportunity; gives the signals of every round."""
+    """Use two cores at every opportunity; return the signals of every round."""
     rounds: list[np.ndarray] = []
 
     def watched(*arguments):
@@ -67,7 +67,7 @@ def test_an_assistant_is_taken_and_changes_no_bit(sizes, always):
 
 
 class Led:
-    """A lane of a small network, led by hand."""
+    """A lane of a small network with a leader that the test controls."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -92,7 +92,7 @@ class Led:
 
 def test_without_an_answer_the_leader_goes_on_alone():
     led = Led(1000)
-    write(led.numbers, READY, 1)  # an assistant that said it was there, and was never heard of again
+    write(led.numbers, READY, 1)  # an assistant that reported to be ready and never answers again
     np.testing.assert_array_equal(led.run(), Led(1000).run())
     assert (read(led.numbers, WANTED), read(led.numbers, ROUND)) == (1, -2)
 
@@ -143,7 +143,7 @@ def test_an_assistant_that_was_late_is_taken_back():
 
 def test_an_error_dismisses_the_assistant(always):
     model = wavenet(levels=200)
-    model.output.weight.data.fill_(3e38)  # sums of such products are infinite, and then no numbers
+    model.output.weight.data.fill_(3e38)  # sums of such products are infinite, and then NaN
     with (
         model.stream(1, 100_000, chunk=4000, threads=2) as stream,
         pytest.raises(SeqgenError, match="no symbol to draw"),
