@@ -1,6 +1,7 @@
-"""Comparison of a PixelCNN auto-encoder with one trained with the squared error, on the same images and with codes of
-the same length (Chintala, "Generative models", conditional PixelCNN; van den Oord et al. 2016, arXiv 1606.05328,
-section 3.3).
+"""Comparison of a PixelCNN auto-encoder with one trained with the squared error, on the same images.
+
+Both have codes of the same length (Chintala, "Generative models", conditional PixelCNN; van den Oord et al. 2016, arXiv
+1606.05328, section 3.3).
 
 python -m benchmarks.autoencoders DATA -o FOLDER
 

@@ -1,5 +1,4 @@
-"""FVSBN 784, binarized digits: whole images from the fused sampler, compared with the naive loop over pixels in
-PyTorch.
+"""FVSBN 784, binarized digits: whole images from the fused sampler, compared with a naive loop in PyTorch.
 
 The weights are trained for a few steps on synthetic strokes, so that the share of ones, on which our speed depends, is
 that of digits.

@@ -1,5 +1,4 @@
-"""Markov chains: sentences of an order-2 word chain compared with markovify, and the memory of fitting ten million
-words.
+"""Markov chains: sentences of an order-2 word chain compared with markovify, and the memory of fitting 10⁷ words.
 
 Both sides are fitted to the same sentences, lines of speeches from the built-in chain, so that nothing is downloaded.
 That the two chains are the same is checked on their transition tables. Both forms of markovify are measured, because

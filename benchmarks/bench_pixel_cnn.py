@@ -1,5 +1,4 @@
-"""Gated PixelCNN, 7 layers of 64 channels, 28 × 28 binary pixels: the fused sampler compared with a full pass per
-pixel.
+"""Gated PixelCNN, 7 layers of 64 channels, 28 × 28 binary pixels: the fused sampler against a full pass per pixel.
 
 The peer is pytorch-generative's GatedPixelCNN.sample if it can be imported (put its checkout on PYTHONPATH): 784 full
 forward passes for any number of images. Otherwise the peer is the same loop on our own module. A pass costs the same

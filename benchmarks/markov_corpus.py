@@ -8,8 +8,7 @@ import numpy as np
 
 
 def zipf_sentences(words: int, vocabulary: int, *, seed: int = 0, mean_length: int = 20) -> Iterator[str]:
-    """Yield sentences of about `words` words in total; adjacent words come from one of 64 topics, each with its own
-    order.
+    """Yield sentences of about `words` words in total; adjacent words share one of 64 topics with orders of their own.
 
     Topics make pairs and triples repeat, as in language; without them nearly every triple would be new.
     """

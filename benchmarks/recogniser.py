@@ -40,8 +40,9 @@ class Recogniser:
 
 
 def word_errors(reference: Sequence[str], read: Sequence[str]) -> int:
-    """Return the minimal number of substitutions, deletions and insertions of words that turn `read` into `reference`
-    (Levenshtein 1966).
+    """Return the minimal number of word edits that turn `read` into `reference` (Levenshtein 1966).
+
+    Edits are substitutions, deletions and insertions.
 
     Example:
         >>> word_errors("press one to record".split(), "press want record".split())

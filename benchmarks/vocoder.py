@@ -1,5 +1,4 @@
-"""Copy synthesis: the quality of a vocoder's renditions of mel features, compared with Griffin–Lim on the same
-features.
+"""Copy synthesis: the quality of a vocoder's renditions of mel features, compared with Griffin–Lim.
 
 python -m benchmarks.vocoder RECORDINGS -o FOLDER --model vocoder
 

@@ -1,5 +1,4 @@
-"""Compilation of the kernels that the tests need before they start, so that no two processes compile the same: `make
-kernels`.
+"""`make kernels`: compilation of the tests' kernels before they start, so that no two processes compile the same.
 
 Compiled kernels are stored in the tests' cache. A stamp there records their sources, so that nothing is done if nothing
 changed. Kernels that are missed here are compiled by the tests.

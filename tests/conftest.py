@@ -1,5 +1,4 @@
-"""Settings of all tests: one thread for the libraries, cached kernels, repeatable examples, distribution over
-processes."""
+"""Settings of all tests: one thread for the libraries, cached kernels, repeatable examples, groups of tests."""
 
 from __future__ import annotations
 

@@ -77,8 +77,7 @@ class Case:
         return self.model(engine).stream(n, length, engine=engine, **self.required | request)
 
     def fused(self, engine: str) -> bool:
-        """Return whether all requests are made to an engine in every run of the tests: all but those that are slow by
-        design."""
+        """Return whether an engine gets all requests in every run of the tests; reference engines are too slow."""
         return engine == self.engines[0] or engine not in (self.reference, "fixed-point")
 
     def everything(self) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""A family's schema matches its models, their weights and every engine's state; anything else is refused at once,
-without cost."""
+"""A family's schema matches its models, their weights and every engine's state; anything else is refused at once."""
 
 from __future__ import annotations
 

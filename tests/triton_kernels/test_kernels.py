@@ -50,8 +50,7 @@ def random_words(rows: int) -> torch.Tensor:
 
 
 def assert_agree(logits: torch.Tensor, words: torch.Tensor, drawn: Draw, **controls) -> None:
-    """Assert that symbols equal the reference's, except within BOUNDARY of a boundary, and that log-probabilities
-    agree."""
+    """Assert equal symbols, except within BOUNDARY of a boundary, and log-probabilities that agree."""
     expected = draw_categorical(logits, words, impl="reference", **controls)
     log_p = apply_controls(logits, **controls)
     steps = torch.cumsum(log_p.exp(), -1)

@@ -65,8 +65,7 @@ def _activate(cell, gates, column, hidden, gate, states, at, cells, cell_at):
 
 @kernel
 def advance(packed, lanes, counts, forced, seed, state, controls, out):
-    """Advance `lanes`, in descending order of `counts`, by `counts` symbols, or prefill the first lane with `forced`
-    (T,).
+    """Advance `lanes`, in descending order of `counts`, by `counts` symbols; or prefill the first with `forced` (T,).
 
     `packed`, `state`, `controls` and `out` are `Packed`, `CharRNNState`, `LaneControlArrays` and `StepArrays` as plain
     tuples; symbols and log-probabilities of `out` are filled in.

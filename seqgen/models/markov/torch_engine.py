@@ -56,8 +56,7 @@ class MarkovEngine(MarkovLanes):
         return out.output(log_probs=wanted)
 
     def _draw(self, lane: int) -> tuple[int, int, np.ndarray]:
-        """Draw the next symbol; return it, the state after it, and its log-probabilities (2,) under the model and as
-        drawn."""
+        """Draw a symbol; return it, the state after it, and its log-probabilities (2,), of the model and as drawn."""
         state, position = int(self._lanes.state[lane]), int(self._lanes.position[lane])
         words = rng.words(self._request.seed, self._lanes.index[lane], position, rng.Purpose.TOKEN)
         uniform = rng.to_uniform53(words[0], words[1])

@@ -181,8 +181,7 @@ class _PixelCNNPacker(Packer):
         )
 
     def vertical(self, name: str) -> int:
-        """Append the kernel (outputs, inputs, rows, columns), as a matrix (columns · inputs, sums) for each of its
-        rows."""
+        """Append the kernel (outputs, inputs, rows, columns), as one matrix (columns · inputs, sums) per row."""
         s = self.sizes
         if f"{name}.weight" not in self:
             return 0
@@ -232,8 +231,7 @@ class _PixelCNNPacker(Packer):
         base[self.across_places] = self[f"{name}{part}.bias"]
 
     def horizontal(self, name: str, layer: int, colour: int) -> int:
-        """Append the kernel's columns to the left, for all colours, and of the pixel itself, for the colours `colour`
-        may see."""
+        """Append the kernel's columns to the left, and of the pixel itself the colours that `colour` may see."""
         s = self.sizes
         kernel = self[name][:, :, 0].transpose(2, 1, 0)
         inputs = kernel.shape[1]
@@ -245,8 +243,7 @@ class _PixelCNNPacker(Packer):
         return self.add(placed.reshape(len(rows), -1))
 
     def mix(self, name: str, layer: int, colour: int) -> int:
-        """Append the product from the gated channels up to `colour` to its skip and residual; of the last layer, skip
-        only."""
+        """Append the product from the gated channels up to `colour` to its skip and residual (last layer: skip)."""
         s = self.sizes
         rows = self[name][:, : (colour + 1) * s.group, 0, 0].T
         residual, skip = rows.reshape(len(rows), 2, s.colours, s.group)[:, :, colour].swapaxes(0, 1)

@@ -133,8 +133,7 @@ def begin_row(s, packed, scratch, lane, row, pixels, cache, sums, sums_at, neede
 
 @inline
 def _conditioned(s, packed, scratch, features, row):
-    """Compute the initial values of the sums of every layer: biases, those of the row, and the product with the
-    features."""
+    """Compute the initial values of all layers' sums: biases, those of the row, and the product with the features."""
     both = s.vertical + s.colours * s.across
     copy(packed.base, 0, scratch.start, 0, s.layers * both)
     if s.position == 1:

@@ -1,5 +1,4 @@
-"""The reference sampler of PixelCNNs: the module's layers, the vertical part once per row, the horizontal once per
-pixel.
+"""The reference sampler of PixelCNNs: the module's layers, the vertical ones per row, the horizontal ones per pixel.
 
 Between rows it keeps, for each layer but the first, the features of the last rows that its kernel reaches. It runs in
 the module's dtype and on its device. The last bits of PyTorch's sums depend on the batch. In float64, lanes are

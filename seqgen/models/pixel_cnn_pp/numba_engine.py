@@ -173,8 +173,7 @@ def _read_left(p, left, pixels, lanes, row, column):
 
 @inline
 def _draw_colour(mixture, scratch, controls, lane, u, out, place):
-    """Draw a colour of a lane, -1 if nothing can be drawn; store log-probabilities at place (row of step, colour,
-    column)."""
+    """Draw a colour of a lane, -1 if nothing can be drawn, with log-probabilities at place (row, colour, column)."""
     n, colour, column = place
     wanted = out.log_probs.shape[2] > 0
     if controls.reshapes[lane]:

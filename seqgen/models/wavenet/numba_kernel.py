@@ -25,8 +25,7 @@ _PARALLEL = 32
 
 @kernel
 def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
-    """Draw counts[m] samples of lane lanes[m], in descending order of counts; return 0, `NOTHING_TO_DRAW` or
-    `NOT_FINITE`.
+    """Draw counts[m] samples of lane lanes[m], with counts descending; return 0, `NOTHING_TO_DRAW` or `NOT_FINITE`.
 
     Args:
         model: `Sizes` and `Packed`.
