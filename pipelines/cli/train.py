@@ -51,8 +51,8 @@ def command(
     """Train FAMILY on DATA and write a checkpoint with its card.
 
     The checkpoint is written when training is done. A network's training state is saved next to the output every 100
-    steps; after an interruption, the same command with --resume continues exactly. An unknown setting raises an error
-    that lists the settings.
+    steps and when it is interrupted; the same command with --resume then continues exactly. An unknown setting raises
+    an error that lists the settings.
 
     A data set of images is an IDX file or a folder of IDX files (MNIST), a folder of image files of one size with a
     sub-folder per class, or a .npy or .npz file. Recordings may also have a sub-folder per class (--set
@@ -81,10 +81,11 @@ def command(
                 data, output, preset=preset, settings=chosen, resume=resume, report=report.step
             ).card
     except KeyboardInterrupt:
-        if found.resumable:
-            click.echo(
-                "interrupted; the same command with --resume continues from the last saved state", err=True
-            )
+        state = output.with_suffix(".training.safetensors")
+        if found.resumable and state.exists():
+            click.echo(f"interrupted; the same command with --resume continues from {state}", err=True)
+        elif found.resumable:
+            click.echo("interrupted before the first step; there is no state to resume from", err=True)
         raise
     score = f", held out {card['score']:.4g} {card['score_unit']}" if "score" in card else ""
     click.echo(f"wrote {output}{score}", err=True)

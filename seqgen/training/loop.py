@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 from seqgen.files import replace_whole
 from seqgen.generator import Generator
 from seqgen.training.config import TrainingConfig
 from seqgen.training.mixed_precision import supported_autocast
+from seqgen.training.stopping import between_steps
 
 
 class Objective(Protocol):
@@ -86,8 +88,13 @@ def train(
     run = _described(model, objective, config)
     if resume and state_path is not None and state_path.exists():
         first, carry, progress = _restore(state_path, model, optimizer, average, run)
+    elif resume:
+        warnings.warn(
+            f"there is no state to resume from at {state_path}; the training begins with step 1", SeqgenWarning,
+            stacklevel=2,
+        )  # fmt: skip
     last = config.steps if stop_after is None else min(config.steps, first + stop_after)
-    with supported_autocast(model, enabled=config.autocast) as autocast:
+    with supported_autocast(model, enabled=config.autocast) as autocast, between_steps() as stopping:
         for step in range(first, last):
             began = time.perf_counter()
             for group in optimizer.param_groups:
@@ -120,10 +127,15 @@ def train(
                     )
                 progress.scores.append((done, score))
             progress.seconds += time.perf_counter() - began
-            if state_path is not None and (done % config.save_every == 0 or done == last):
+            save = done % config.save_every == 0 or done == last
+            if state_path is not None and save:
                 _save(state_path, model, optimizer, average, carry, done, run, progress)
             if report is not None:
                 report(done, value, score)
+            if stopping.asked:
+                if state_path is not None and not save:
+                    _save(state_path, model, optimizer, average, carry, done, run, progress)
+                stopping.leave()
     if last == config.steps:
         model.load_state_dict(average)
     return progress

@@ -74,13 +74,23 @@ def _inside(frame: FrameType | None) -> bool:
 def alarmed() -> Iterator[Callable[[float], None]]:
     """Yield a function that raises KeyboardInterrupt after so many seconds, if the library is running then."""
 
+    armed = False
+
     def handle(number: int, frame: FrameType | None) -> None:
-        if _inside(frame):
+        nonlocal armed
+        # another thread may receive the signal after the alarm was called off
+        if armed and _inside(frame):
+            armed = False
             raise KeyboardInterrupt
+
+    def alarm(seconds: float) -> None:
+        nonlocal armed
+        armed = seconds > 0
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
     before = signal.signal(signal.SIGALRM, handle)
     try:
-        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield alarm
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from seqgen import CharRNN
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 from seqgen.models.char_rnn.objective import TextObjective
 from seqgen.training.config import TrainingConfig
 from seqgen.training.loop import Progress, train
+
+pytestmark = pytest.mark.filterwarnings("ignore:there is no state to resume from")
 
 TEXT = "the cat sat on the mat, the rat sat on the hat. " * 6
 VOCABULARY = "".join(sorted(set(TEXT)))
@@ -87,6 +93,45 @@ def test_a_crash_loses_only_the_steps_since_the_last_save(step, tmp_path):
     resumed, progress = run(CONFIG, path, resume=True)
     assert_same_bits(resumed, whole)
     assert progress.losses == expected.losses
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("step", [1, 5])
+def test_a_signal_saves_the_step_it_comes_in_and_ends_the_training(step, number, tmp_path):
+    path = tmp_path / "state.safetensors"
+    whole, expected = run(CONFIG)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(CONFIG, path, report=lambda done, *_: done == step and os.kill(os.getpid(), number))
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    with safe_open(path, "np") as file:
+        assert json.loads(file.metadata()["training"])["step"] == step
+    resumed, progress = run(CONFIG, path, resume=True)
+    assert_same_bits(resumed, whole)
+    assert progress.losses == expected.losses
+
+
+def test_a_second_signal_ends_a_step_that_takes_long(tmp_path):
+    def hang(done: int, *_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the second signal was held back")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(CONFIG, tmp_path / "state.safetensors", report=hang)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_resuming_without_a_state_is_said(tmp_path):
+    path = tmp_path / "state.safetensors"
+    with pytest.warns(SeqgenWarning, match=r"there is no state to resume from at .*state\.safetensors"):
+        run(CONFIG, path, resume=True)
 
 
 def test_a_finished_run_resumes_to_itself(tmp_path):
