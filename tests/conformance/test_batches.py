@@ -11,8 +11,9 @@ KINDS = pytest.mark.sweep("kind", ["varied", "same", "plain"])
 
 
 @KINDS
-@pytest.mark.sweep("batch, threads", [(3, 1), (5, 2), (16, 3)])
+@pytest.mark.sweep("batch, threads", [(3, 1), (5, 1), (16, 3)])
 def test_a_sample_is_the_same_alone_and_in_any_batch(case, engine, kind, batch, threads):
+    """A matrix product takes up to four lanes of a thread together; five lanes leave one over."""
     expected = alone(case, engine, kind)
     assert list(expected) == list(range(N))
     request = {"length": case.length, "seed": SEED, "chunk": 64, **case.request(kind)}
