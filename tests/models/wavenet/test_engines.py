@@ -95,6 +95,23 @@ def test_features_go_along_with_the_sound(upsampling, hop):
             np.testing.assert_allclose(score, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"mels": 4, "hop": 5, "upsampling": "learned"}], ids=["", "features"]
+)
+def test_a_chunk_of_several_blocks_is_that_of_several_chunks(engine, arguments, monkeypatch):
+    """Within a chunk, features are projected and lanes are moved on a block at a time."""
+    model = wavenet(**arguments)
+    features = [np.random.default_rng(k).normal(size=(k + 8, 4)).astype(np.float32) for k in range(3)]
+    request = {"engine": engine, "seed": 2, **({"condition": features} if arguments else {})}
+    expected = streamed(model, 3, 70, batch=1, chunk=9, **request)
+    monkeypatch.setattr("seqgen.audio.engine._BLOCK", 13)
+    for batch in (1, 3):
+        found = streamed(model, 3, 70, batch=batch, chunk=70, **request)
+        for ours, theirs in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 def test_a_sample_ends_where_its_features_do():
     model = wavenet(mels=4, hop=5)
     features = np.ones((6, 4), np.float32)
@@ -224,3 +241,14 @@ def test_values_are_drawn_as_the_mixture_says(output):
     below = each @ weights
     # Kolmogorov-Smirnov: 1.63 / sqrt(n) is exceeded with probability 1 %
     assert np.abs(below - (np.arange(20000) + 0.5) / 20000).max() < 1.63 / 20000**0.5
+
+
+def test_what_is_too_loud_becomes_the_loudest_16_bit_number():
+    model = WaveNet(2, 2, 4, 4, 4, output="logistics", mixtures=2)
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    model.output.bias.data[:] = torch.tensor([0.0, 0.0, -1.0, 1.0, -8.0, -8.0])
+    (ours, scores), (theirs, expected) = (streamed(model, 1, 50, engine=name) for name in ("numba", "torch"))
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert (np.min(ours), np.max(ours)) == (-32768, 32767)
