@@ -187,10 +187,11 @@ def test_controls_act_on_every_pixel_and_both_log_probabilities_are_told(kind):
 @pytest.mark.parametrize("temperature", [None, 1.0])
 def test_two_levels_take_the_same_symbols_with_and_without_the_short_cut(temperature):
     model, _ = network(1, True)
+    lanes = 4000
     controls = None if temperature is None else Controls(temperature=temperature)
-    slow = begun(PixelCNNEngine, model, lanes=64, log_probs=True, controls=controls)
-    fast = begun(PixelCNNEngine, model, lanes=64, log_probs=False)
-    rows = np.full(64, model.codec.shape[1])
+    slow = begun(PixelCNNEngine, model, lanes=lanes, log_probs=True, controls=controls)
+    fast = begun(PixelCNNEngine, model, lanes=lanes, log_probs=False)
+    rows = np.full(lanes, model.codec.shape[1])
     np.testing.assert_array_equal(slow.advance(rows).symbols, fast.advance(rows).symbols)
     slow.close()
     fast.close()
