@@ -252,10 +252,10 @@ def test_controls_act_on_the_exact_probabilities():
 
 def test_allowed_never_forbids_the_end_and_the_penalty_never_acts_on_it():
     chain = words("kneser-ney")
-    only = streamed(chain, 200, controls=Controls(allowed=["cat"]), batch=32)
+    only = streamed(chain, 200, length=1000, controls=Controls(allowed=["cat"]), batch=32)
     assert {word for text in only for word in text.split()} == {"cat"}
     assert len({len(text) for text in only}) > 1
-    heavy = streamed(chain, 100, controls=Controls(repetition_penalty=50.0), batch=32)
+    heavy = streamed(chain, 100, length=1000, controls=Controls(repetition_penalty=50.0), batch=32)
     assert all(len(text.split()) == len(set(text.split())) for text in heavy if len(text.split()) < 5)
 
 
