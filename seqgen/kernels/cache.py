@@ -15,7 +15,6 @@ import pickle
 import stat
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ import numba
 from numba.core import compiler
 from numba.core.caching import _Cache
 from numba.core.serialize import dumps
+
+from seqgen.kernels.trust import ours, untrusted
 
 _MAGIC = b"seqgen kernel 1\n"
 _CHECK = hashlib.sha256().digest_size
@@ -113,7 +114,7 @@ def _read(path: Path) -> bytes | None:
         return None
     with open(handle, "rb") as file:
         own = os.fstat(file.fileno())
-        if not stat.S_ISREG(own.st_mode) or not _ours(own):
+        if not stat.S_ISREG(own.st_mode) or not ours(own):
             raise ValueError("not a file of the caller")
         whole = file.read()
     contents = whole[len(_MAGIC) + _CHECK :]
@@ -133,45 +134,6 @@ def _write(path: Path, contents: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-
-
-@cache
-def untrusted(folder: Path) -> str | None:
-    """Return why nothing may be executed from a directory, or None."""
-    if not hasattr(os, "getuid"):
-        return None
-    real = Path(os.path.realpath(folder))
-    for place in (real, *real.parents):
-        own = os.stat(place)
-        if own.st_uid not in (0, os.geteuid()):
-            return f"{place} belongs to user {own.st_uid}"
-        sticky = place != real and own.st_mode & stat.S_ISVTX
-        if not _ours(own) and not sticky:
-            return f"{place} can be written by others (mode {stat.S_IMODE(own.st_mode):04o})"
-    return None
-
-
-def _ours(own: os.stat_result) -> bool:
-    """Return whether only the caller and root can write to a file."""
-    if not hasattr(os, "getuid"):
-        return True
-    if own.st_uid not in (0, os.geteuid()) or own.st_mode & stat.S_IWOTH:
-        return False
-    return not own.st_mode & stat.S_IWGRP or _alone(own.st_gid)
-
-
-@cache
-def _alone(group: int) -> bool:
-    """Return whether the caller and root are the only members of a group, as many systems make one per user."""
-    import grp
-    import pwd
-
-    try:
-        members = {*grp.getgrgid(group).gr_mem}
-        members |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
-        return members <= {"root", pwd.getpwuid(os.geteuid()).pw_name}
-    except KeyError:
-        return False
 
 
 _said: set[str] = set()

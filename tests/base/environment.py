@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.kernel_cache import trusted_place
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("seqgen", "pipelines", "triton_kernels")
 LEFT_OUT = "SEQGEN_WITHOUT_BASE_TESTS"
@@ -34,7 +36,7 @@ class Base:
     """The environment.
 
     Attributes:
-        folder: its path; `kernels` in it contains what Numba compiled there.
+        folder: its path.
         interpreter: the Python that it was created with.
     """
 
@@ -57,7 +59,11 @@ class Base:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SEQGEN_"))
         }
-        return {**kept, "SEQGEN_CACHE_DIR": str(self.folder / "kernels"), "SEQGEN_THREADS": "1"}
+        return {
+            **kept,
+            "SEQGEN_CACHE_DIR": str(trusted_place() / self.folder.name / "kernels"),
+            "SEQGEN_THREADS": "1",
+        }
 
 
 def base_environment() -> Base:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgen.kernels import cache
+from seqgen.kernels import cache, trust
 
 SCRIPT = """
 from seqgen.kernels.compile import kernel, say_compiling
@@ -140,7 +140,7 @@ def test_groups_of_the_caller_alone_may_write(tmp_path, monkeypatch):
     folder.mkdir()
     folder.chmod(0o775)
     for alone, expected in ((True, None), (False, f"{folder} can be written by others (mode 0775)")):
-        monkeypatch.setattr(cache, "_alone", lambda group, alone=alone: alone)
-        cache.untrusted.cache_clear()
-        assert cache.untrusted(folder) == expected
-    cache.untrusted.cache_clear()
+        monkeypatch.setattr(trust, "_alone", lambda group, alone=alone: alone)
+        trust.untrusted.cache_clear()
+        assert trust.untrusted(folder) == expected
+    trust.untrusted.cache_clear()
