@@ -10,6 +10,7 @@ import numpy as np
 
 from seqgen import extras
 from seqgen.data.fitting import checked_size, fit_size
+from seqgen.data.folders import list_files
 from seqgen.data.image_set import ImageSet
 from seqgen.errors import SeqgenError
 
@@ -65,11 +66,6 @@ def read_image_file(
     return np.ascontiguousarray(planes) if size is None else fit_size(planes, size)
 
 
-def image_paths(folder: Path) -> list[Path]:
-    """Return the image files directly in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if is_image_name(path) and path.is_file())
-
-
 def is_image_name(path: Path) -> bool:
     """Return whether a name is that of an image file and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
@@ -78,10 +74,10 @@ def is_image_name(path: Path) -> bool:
 def read_image_folder(
     folder: Path, *, size: int | tuple[int, int] | None = None, colours: int | None = None
 ) -> ImageSet:
-    """Read the images of a folder in the order of their names.
+    """Read the images of a folder in the order of their names; `seqgen.data.folders` defines which.
 
-    The class of an image is its sub-folder, if any; classes are sorted by name, or numerically if all names are
-    numbers.
+    A warning lists what is left out. The class of an image is its sub-folder, if any; classes are sorted by name, or
+    numerically if all names are numbers.
 
     Args:
         folder: images, or sub-folders of images. size, colours: as in `read_image_file`.
@@ -91,34 +87,35 @@ def read_image_folder(
     """
     if size is not None:
         size = checked_size(size)
-    here = image_paths(folder)
-    inside = {
-        path: found
-        for path in _by_name([path for path in folder.iterdir() if path.is_dir()])
-        if not path.name.startswith(".")
-        and (found := sorted(file for file in path.rglob("*") if is_image_name(file) and file.is_file()))
-    }
+    listing = list_files(folder, SUFFIXES)
+    here = [file for file in listing.files if file.parent == folder]
+    by_class: dict[str, list[Path]] = {}
+    for file in listing.files:
+        if file.parent != folder:
+            by_class.setdefault(file.relative_to(folder).parts[0], []).append(file)
+    inside = {name: by_class[name] for name in _by_name(list(by_class))}
     if here and inside:
         raise SeqgenError(
-            f"{folder} has images of its own and in sub-folders ({', '.join(path.name for path in inside)}); "
+            f"{folder} has images of its own and in sub-folders ({', '.join(inside)}); "
             "put all of them into sub-folders, one per class, or none"
         )
     if not here and not inside:
         raise SeqgenError(
             f"{folder} has no images; supported are {', '.join(SUFFIXES)}, IDX and MNIST as JSON"
         )
+    listing.warn(folder)
     files = here or [file for found in inside.values() for file in found]
     images = _read_all(files, size, colours)
     if here:
         return ImageSet(images)
     labels = np.repeat(np.arange(len(inside)), [len(found) for found in inside.values()])
-    return ImageSet(images, labels.astype(np.int64), tuple(path.name for path in inside))
+    return ImageSet(images, labels.astype(np.int64), tuple(inside))
 
 
-def _by_name(folders: list[Path]) -> list[Path]:
-    if all(path.name.isdecimal() for path in folders):
-        return sorted(folders, key=lambda path: (int(path.name), path.name))
-    return sorted(folders)
+def _by_name(classes: list[str]) -> list[str]:
+    if all(name.isdecimal() for name in classes):
+        return sorted(classes, key=lambda name: (int(name), name))
+    return sorted(classes)
 
 
 def _read_all(files: list[Path], size: tuple[int, int] | None, colours: int | None) -> np.ndarray:

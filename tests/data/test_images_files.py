@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from seqgen.data.images import fit_size, read_image_file, read_images, read_splits
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 
 
 def save(path: Path, array: np.ndarray, **options: object) -> Path:
@@ -57,11 +57,33 @@ def test_sub_folders_are_classes(tmp_path):
         save(tmp_path / name / f"{number}.png", np.full((3, 3), number, np.uint8))
     (tmp_path / "cat" / "notes.txt").write_text("no image")
     (tmp_path / "empty").mkdir()
-    images = read_images(tmp_path)
+    with pytest.warns(SeqgenWarning, match=r"4 files read; 1 left out, of other kinds: cat/notes\.txt"):
+        images = read_images(tmp_path)
     assert images.classes == ("ant", "cat", "dog")
     assert images.images[:, 0, 0, 0].tolist() == [3, 0, 1, 2]
     assert images.labels.tolist() == [0, 1, 1, 2]
     assert images.take(np.array([3])).classes == images.classes
+
+
+def test_a_folder_of_images_is_read_by_the_rule_for_folders(tmp_path):
+    """Hidden and system folders are no classes, a linked folder is one, and a link in a circle ends."""
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    save(data / "cat" / "a.png", noise(2, 2))
+    save(elsewhere / "b.png", noise(2, 2, seed=1))
+    for name in (".trash/c.png", "__MACOSX/d.png", "cat/.thumbnails/e.png", "cat/@eaDir/f.png"):
+        save(data / name, noise(9, 9))
+    (data / "cat" / "._a.png").write_bytes(b"resource fork")
+    (data / "dog").symlink_to(elsewhere)
+    (data / "cat" / "again").symlink_to(data)
+    with pytest.warns(
+        SeqgenWarning,
+        match=r"data: 2 files read; 3 left out, hidden: \.trash/, cat/\._a\.png, cat/\.thumbnails/; "
+        r"2 left out, made by the system: __MACOSX/, cat/@eaDir/; "
+        r"1 left out, links to folders that contain them: cat/again/",
+    ):
+        images = read_images(data)
+    assert images.classes == ("cat", "dog")
+    assert images.images.shape == (2, 1, 2, 2)
 
 
 def test_numbered_classes_are_ordered_as_numbers(tmp_path):
