@@ -27,16 +27,13 @@ from seqgen.engine import Engine, Request
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
 from seqgen.registry import ENGINES, family, validated
-from seqgen.rounds import Chunk, Piece, Plan, Rounds, Saved
-from seqgen.schema import Schema, Sizes
+from seqgen.rounds import Chunk, Plan, Rounds, Saved
 from seqgen.stats import StreamStats
-from seqgen.stream_state import digest, lane_integers, pack, rebuild, require_same_position, unpack, unpacked
+from seqgen.stream_state import MOST_SYMBOLS, StateFormat, damaged
 from seqgen.threads import usable_threads
 
 __all__ = ["Chunk", "Stream"]
 
-STATE_FORMAT = 1
-_MOST_SYMBOLS = 1 << 62
 _MOST_LANES, _MOST_IN_CHUNK, _MOST_THREADS = 1 << 31, 1 << 31, 1 << 16
 _RARELY = 50  # points are saved so rarely that this takes at most one part in so many of the time
 _WAIT = 0.0005  # seconds
@@ -82,7 +79,7 @@ class Stream:
         choice("engine", engine, ENGINES)
         choice("precision", precision, ("auto", *kind.precisions))
         n = optional_integer("n", n, low=1, most=2**63 - 1)
-        length = optional_integer("length", length, low=1, most=_MOST_SYMBOLS)
+        length = optional_integer("length", length, low=1, most=MOST_SYMBOLS)
         batch = integer("batch", batch, low=1)
         batch = integer("batch", batch if n is None else min(batch, n), most=_MOST_LANES)
         threads = optional_integer("threads", threads, low=1, most=_MOST_THREADS)
@@ -118,6 +115,7 @@ class Stream:
         self.engine = name
         self.stats = StreamStats()
         self._rounds = Rounds(self.codec, self._engine, self._plan, self._per_index)
+        self._format = StateFormat(weights.hash, name, self._plan, self.codec, self._per_index)
         # what has been delivered: rounds, and chunks of the last of them
         self._at = self._after = (0, 0)
         self._torn = False  # whether an exception may have left `_rounds` or the engine between two points
@@ -280,38 +278,9 @@ class Stream:
         """Return the state of the stream after the last delivered chunk, as JSON values."""
         self._begin()
         try:
-            return self._state()
+            return self._format.write(self._rounds, self._at[1], self._live().snapshot())
         finally:
             self._turn = {}
-
-    def _state(self) -> dict[str, Any]:
-        rounds, (_, delivered) = self._rounds, self._at
-        waiting = []
-        if rounds.output is not None:
-            for piece in rounds.pieces[delivered:]:
-                row = slice(0, piece.count)
-                arrays = {name: a[piece.lane, row] for name, a in rounds.output.extra.items()}
-                waiting.append(
-                    {
-                        **piece._asdict(),
-                        "symbols": pack(rounds.output.symbols[piece.lane, row]),
-                        "extra": {name: pack(a) for name, a in arrays.items()},
-                    }
-                )
-        state = {
-            "format": STATE_FORMAT,
-            "weights": self._weights.hash,
-            "engine": self.engine,
-            "plan": dict(vars(self._plan)),
-            "next_index": rounds.next_index,
-            "index": rounds.index.tolist(),
-            "offset": rounds.offset.tolist(),
-            "decoders": [decoder.state() for decoder in rounds.decoders],
-            "tails": [list(tail) for tail in rounds.tails],
-            "waiting": waiting,
-            "caches": {name: pack(array) for name, array in self._live().snapshot().items()},
-        }
-        return {**state, "digest": digest(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`, which another stream of the same request returned.
@@ -327,27 +296,13 @@ class Stream:
 
     def _load(self, state: Mapping[str, Any]) -> None:
         engine = self._live()
-        if not isinstance(state, Mapping) or "format" not in state:
-            raise SeqgenError("this is not the state of a stream; give what state_dict() returned")
-        if state["format"] != STATE_FORMAT:
-            raise SeqgenError(f"the state has format {state['format']!r}, this version reads {STATE_FORMAT}")
-        try:
-            if state["digest"] != digest(state):
-                raise ValueError("its contents do not match its digest")
-            self._require_same_request(state)
+        with damaged():
             schema = self._checked or family(self._weights.family).schema_of(self._weights.config)
             sizes = {**schema.sizes(self._weights.arrays), **engine.lengths(), "B": self._plan.batch}
-            place = self._read(state, schema, sizes)
-            caches = {name: unpack(packed) for name, packed in state["caches"].items()}
-            schema.check_state(self.engine, caches, sizes, log_probs=self._plan.log_probs)
-            require_same_position(caches, place["index"], place["offset"])
+            place, caches = self._format.read(state, schema, sizes)
             # what can still be refused is refused by the engine, after which the stream is mended
             self._torn = True
             engine.restore(caches)
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise SeqgenError(
-                f"the state is damaged ({error!r}); give what state_dict() returned, unchanged"
-            ) from None
         rounds = self._rounds
         for name, value in place.items():
             setattr(rounds, name, value)
@@ -357,54 +312,6 @@ class Stream:
             engine.attach(lanes, start)
         saved = rounds.save(0)
         self._saved, self._at, self._torn = saved, (0, 0), False
-
-    def _require_same_request(self, state: Mapping[str, Any]) -> None:
-        if state["weights"] != self._weights.hash:
-            raise SeqgenError(
-                f"the state belongs to weights {str(state['weights'])[:12]}…, this model has "
-                f"{self._weights.hash[:12]}…; load the model that was streamed"
-            )
-        given = {**state["plan"], "engine": state["engine"]}
-        own = {**vars(self._plan), "engine": self.engine}
-        for name, value in own.items():
-            if given.get(name) != value:
-                raise SeqgenError(
-                    f"the state was made with {name}={given.get(name)!r}, this stream has {name}={value!r}; "
-                    "make the stream with the same arguments"
-                )
-
-    def _read(self, state: Mapping[str, Any], schema: Schema, sizes: Sizes) -> dict[str, Any]:
-        """Return the attributes that a state encodes; the stream is not changed, so an invalid state has no effect."""
-        plan, lanes = self._plan, self._plan.batch
-        end = 2**63 - 1 if plan.n is None else plan.start + plan.n
-        next_index = integer("next_index", state["next_index"], low=plan.start, high=end)
-        index = lane_integers("index", state["index"], lanes, low=-1, high=next_index - 1)
-        longest = _MOST_SYMBOLS if plan.length is None else plan.length
-        waiting = [unpacked(piece, lanes, plan.chunk) for piece in state["waiting"]]
-        for piece in waiting:
-            made = {"symbols": piece["symbols"], **piece["extra"]}
-            schema.check_output(made, {**sizes, "N": piece["count"]}, log_probs=plan.log_probs)
-        pieces = [Piece(*(piece[name] for name in Piece._fields)) for piece in waiting]
-        busy = {piece.lane: piece.index for piece in pieces}
-        if len(busy) < len(pieces):
-            raise ValueError("it has two chunks of one lane")
-        decoders, stops = [], []
-        for lane in range(lanes):
-            decoder = self.codec.decoder()
-            decoder.restore(state["decoders"][lane])
-            decoders.append(decoder)
-            current = busy.get(lane, int(index[lane]))
-            stops.append(self._per_index.controls_of(current).stops if current >= 0 else ())
-        return {
-            "next_index": next_index,
-            "index": index,
-            "offset": lane_integers("offset", state["offset"], lanes, low=0, high=longest),
-            "tails": [[integer("tails", symbol) for symbol in state["tails"][lane]] for lane in range(lanes)],
-            "decoders": decoders,
-            "stops": stops,
-            "pieces": pieces,
-            "output": rebuild(waiting, lanes),
-        }
 
     # ---- ending -----------------------------------------------------------------------------------------
 

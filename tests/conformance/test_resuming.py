@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqgen.errors import SeqgenError
-from seqgen.stream_state import digest
+from seqgen.packed import digest
 from seqgen.streaming import Stream
 from tests.conformance.case import Case
 from tests.conformance.running import chunks, plain_chunk

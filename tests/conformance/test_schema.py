@@ -15,8 +15,8 @@ import pytest
 from seqgen import AutoEncoder, pretrained
 from seqgen.checkpoint import Weights, save_weights
 from seqgen.errors import SeqgenError
+from seqgen.packed import digest, pack, unpack
 from seqgen.registry import FAMILIES, validated
-from seqgen.stream_state import digest, pack, unpack
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 from tests.conformance.damaging import damaged_arrays, damaged_config, forbidden, with_arrays, with_config
@@ -189,6 +189,11 @@ def forged_states(case: Case, engine: str, state: dict[str, Any]) -> Iterator[tu
     arrays = {name: unpack(packed) for name, packed in state["caches"].items()}
     for what, damaged in damaged_arrays({n: fields[n] for n in arrays}, arrays, seed=len(case.id)):
         yield what, {**state, "caches": {name: pack(array) for name, array in damaged.items()}}
+    name, packed = next(iter(state["caches"].items()))
+    for wrong in ("(1,,2)i4", "(1,2", "O", "V8", "i4, f4", "U4", "M8[s]", ">i8", None, 8, ["<i8"], {"a": 1}):
+        yield f"dtype {wrong!r}", {**state, "caches": {**state["caches"], name: {**packed, "dtype": wrong}}}
+    for wrong in ([-1, -1], [-1], [2**62, 2], "text", [0.5], None, [1] * 99):
+        yield f"shape {wrong!r}", {**state, "caches": {**state["caches"], name: {**packed, "shape": wrong}}}
     for key in ("index", "offset"):
         for wrong in (-2, 10**6, 0.5, True):
             yield f"{key} {wrong}", {**state, key: [wrong, *state[key][1:]]}
