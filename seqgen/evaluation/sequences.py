@@ -11,7 +11,7 @@ import numpy as np
 
 from seqgen.codecs import Codec
 from seqgen.data.arrays import read_sequences
-from seqgen.data.text import read_text, split_sequences
+from seqgen.data.text import read_text, split_sequences, split_text
 from seqgen.errors import SeqgenError
 from seqgen.generator import Generator
 
@@ -55,9 +55,8 @@ def read_held_out(
     if part is not None:
         raise SeqgenError("--part is for images and recordings; use --last to score the end of a text")
     if codec.medium in TEXTS:
-        text = read_text(data)
-        text = text[len(text) - max(1, round(len(text) * last)) :]
-        return split_sequences(text, card.get("sequences", "whole"))
+        how = card.get("sequences", "whole")
+        return split_sequences(split_text(read_text(data), last, how)[1], how)
     if last != 1.0:
         raise SeqgenError("--last is for texts; give a file that holds only the held-out sequences")
     if codec.medium == "strokes":

@@ -68,7 +68,7 @@ def compare_orders(path: str | os.PathLike[str]) -> list[tuple[int, str | None, 
 
 
 def _speeches(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
-    before, after = split_text(read_text(path))
+    before, after = split_text(read_text(path), how="paragraphs")
     return split_sequences(before, "paragraphs"), split_sequences(after, "paragraphs")
 
 

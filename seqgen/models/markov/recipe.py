@@ -22,7 +22,7 @@ def prepare(request: TrainingRequest) -> Training:
     how = chosen.pop("sequences")
     if chosen["smoothing"] in ("none", "None"):
         chosen["smoothing"] = None
-    before, after = split_text(read_text(request.data))
+    before, after = split_text(read_text(request.data), how=how)
 
     def make(report: Report | None) -> tuple[MarkovChain, dict[str, Any]]:
         chain = MarkovChain(**chosen).fit(split_sequences(before, how))

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from seqgen import CharRNN
-from seqgen.data.text import read_text, split_text
 from seqgen.errors import SeqgenError
 from seqgen.models.char_rnn.objective import TextObjective
 
@@ -101,40 +100,3 @@ def test_dropout_differs_from_step_to_step():
         losses = [float(objective.loss(model, step, {})[0]) for step in (0, 1, 2, 0)]
     assert losses[0] == losses[3]
     assert len(set(losses)) == 3
-
-
-# ---- reading ------------------------------------------------------------------------------------------
-
-
-def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
-    for name, text in (("b.txt", "second"), ("a.txt", "first"), ("c.md", "no")):
-        (tmp_path / name).write_text(text)
-    assert read_text(tmp_path) == "first\nsecond"
-
-
-def test_a_byte_order_mark_is_not_text(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfabc")
-    assert read_text(tmp_path / "a.txt") == "abc"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", "is empty"), (b" \n\t", "is empty"), (b"abc\xff\xfe", r"not UTF-8 text: byte 0xff at position 3")],
-    ids=["empty", "blank", "binary"],
-)
-def test_what_is_no_text_is_refused(content, message, tmp_path):
-    (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(SeqgenError, match=message):
-        read_text(tmp_path / "a.txt")
-
-
-def test_missing_files_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(SeqgenError, match=r"cannot read .*none\.txt"):
-        read_text(tmp_path / "none.txt")
-    with pytest.raises(SeqgenError, match=r"no \.txt files"):
-        read_text(tmp_path)
-
-
-def test_the_last_part_is_held_out():
-    assert split_text("0123456789", 0.2) == ("01234567", "89")
-    assert split_text("ab", 0.1) == ("a", "b")

@@ -9,6 +9,7 @@ import pytest
 
 import seqgen
 from seqgen.checkpoint import is_bfloat16, open_weights
+from seqgen.data.text import split_text
 from seqgen.errors import SeqgenError
 from seqgen.registry import recipe
 
@@ -49,7 +50,7 @@ def test_the_card_says_how_to_make_the_model_again(data, tmp_path):
     _, card, _ = recipe("char-rnn").train(
         data, tmp_path / "wood.safetensors", settings={**SETTINGS, "seed": 4}
     )
-    held_out = round(len(TEXT) * 0.1)
+    held_out = len(split_text(TEXT)[1])
     assert card["data"] == "wood.txt"
     assert card["split"] == f"first {len(TEXT) - held_out} characters for training, last {held_out} held out"
     assert card["seed"] == 4
