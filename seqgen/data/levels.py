@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from seqgen import rng
-from seqgen.errors import integer, real
+from seqgen.data.ranges import DECLARE, Range, refuse_other_range
+from seqgen.errors import integer
 
 _BLOCK = 1 << 20
+_IMAGES = 1024
 
 
 def to_levels(images: np.ndarray, levels: int, *, maximum: float | None = None) -> np.ndarray:
@@ -29,7 +31,7 @@ def to_levels(images: np.ndarray, levels: int, *, maximum: float | None = None) 
     if maximum is None:
         table = np.rint(np.arange(256) * ((levels - 1) / 255.0)).astype(np.uint8)
         return table[intensities(array)]
-    _check_range(array, maximum)
+    refuse_other_range(array, maximum)
     return np.rint(array * ((levels - 1) / maximum)).astype(np.uint8)
 
 
@@ -45,7 +47,7 @@ def binarize(images: np.ndarray, seed: int = 0, *, maximum: float | None = None)
     if maximum is None:
         intensities(array)
     else:
-        _check_range(array, maximum)
+        refuse_other_range(array, maximum)
     flat = array.reshape(len(array), -1)
     result = np.empty(flat.shape, np.uint8)
     step = max(1, _BLOCK // max(1, flat.shape[1]))
@@ -73,21 +75,19 @@ def intensities(array: np.ndarray, maximum: float | None = None) -> np.ndarray:
     if maximum is None:
         if array.dtype != np.uint8:
             raise TypeError(
-                f"intensities must be uint8 from 0 to 255, got {array.dtype}; if they have another range, declare it "
-                "with maximum=, for example maximum=1 for numbers from 0 to 1"
+                f"intensities must be uint8 from 0 to 255, got {array.dtype}; if they have another range, declare it, "
+                f"for numbers from 0 to 1 by {DECLARE.format(1)}"
             )
         return array
-    _check_range(array, maximum)
+    refuse_other_range(array, maximum)
     return np.rint(array * (255.0 / maximum)).astype(np.uint8)
 
 
-def _check_range(array: np.ndarray, maximum: float) -> None:
-    real("maximum", maximum, above=0.0)
-    if array.dtype.kind not in "iufb":
-        raise TypeError(f"intensities must be numbers from 0 to {maximum:g}, got {array.dtype}")
-    wrong = ~((array >= 0) & (array <= maximum))
-    if wrong.any():
-        place = tuple(int(axis) for axis in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"intensities must be from 0 to {maximum:g} as declared, got {array[place]} at {list(place)}"
-        )
+def scale(planes: np.ndarray, known: Range) -> np.ndarray:
+    """Convert numbers of a range to intensities; those from 0 to 255 are kept, also on disk."""
+    if planes.dtype == np.uint8 and known.maximum == 255:
+        return np.asarray(planes)
+    images = np.empty(planes.shape, np.uint8)
+    for first in range(0, len(planes), _IMAGES):
+        images[first : first + _IMAGES] = intensities(planes[first : first + _IMAGES], known.maximum)
+    return images

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqgen.codecs import codec_from_config
+from seqgen.errors import SeqgenError
 from seqgen.generator import Generator
 from seqgen.pretrained import find
 from seqgen.registry import family, resolve
@@ -16,7 +18,7 @@ Report = Callable[[int, int], None]
 
 def held_out(
     name_or_path: str | os.PathLike[str], data: str | os.PathLike[str], *, last: float = 1.0, part: str | None = None,
-    report: Report | None = None,
+    report: Report | None = None, **reading: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Compute the exact log-likelihood of `data` under a model, in total and per symbol.
 
@@ -27,13 +29,20 @@ def held_out(
         last: score only this last fraction of a text.
         part: "test", "validation", "train" or "all", of a data set of images or recordings; None is "test".
         report: called with (items scored, total items).
+        reading: for images, "maximum", "ground" and "fit" of `seqgen.image.evaluation.score_images`.
 
     Returns:
         model, family, data, nats (total), and the entries of the family's `evaluation`.
     """
     weights = find(name_or_path)
     kind = family(weights.family)
+    given = {name: value for name, value in reading.items() if value not in (None, False)}
+    medium = codec_from_config(weights.config["codec"]).medium if given else "image"
+    if medium != "image":
+        raise SeqgenError(
+            f"{next(iter(given))} is for images, and {os.fspath(name_or_path)} is no model of images"
+        )
     model: Generator = kind.model_class().from_weights(weights)
     score = resolve(kind.evaluation)
-    found = score(model, weights.card, Path(data), last=last, part=part, report=report)
+    found = score(model, weights.card, Path(data), last=last, part=part, report=report, **given)
     return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import numpy as np
 
 from seqgen.codecs.pixels import Pixels
 from seqgen.data.images import ImageSet, binarize, read_images, read_splits, to_levels
+from seqgen.data.ranges import Expected
+from seqgen.data.reading import Reading
 from seqgen.errors import SeqgenError
 from seqgen.evaluation.parts import part_of
+from seqgen.image.objective import score_unit
 
 _BLOCK = 100
 
@@ -23,12 +27,16 @@ def score_images(
     *,
     last: float = 1.0,
     part: str | None = None,
+    maximum: float | None = None,
+    ground: str | None = None,
+    fit: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compute the exact log-likelihood of images: in total, per image and per dimension (a colour of a pixel).
 
     Models of two levels are scored on one binarization, by the seed of the card, as was the card's score; other models
-    on the nearest levels. Class-conditional models receive the labels.
+    on the nearest levels. Class-conditional models receive the labels. Images are read as for training, according to
+    the card.
 
     Args:
         model: an image model. card: that of the model; its "seed" splits and binarizes.
@@ -37,8 +45,8 @@ def score_images(
         report: called with (images scored, total images).
 
     Returns:
-        part, split, images, dimensions, conditional, score and score_unit (as in the card), nats (total),
-        nats_per_image, bits_per_dim.
+        part, split, range and how else the images were read, images, dimensions, conditional, score and score_unit (as
+        in the card), nats (total), nats_per_image, bits_per_dim.
 
     Raises:
         SeqgenError: if the images do not have the model's size, or lack labels that the model needs.
@@ -46,10 +54,15 @@ def score_images(
     part = part_of("images", part, last)
     codec: Pixels = model.codec
     seed = int(card.get("seed", 0))
+    reading = Reading.from_card(card)
+    expected = Expected(codec.levels, codec.shape, reading.maximum, samples=True)
+    options = replace(reading, maximum=maximum).changed(ground=ground).options()
+    if fit:
+        options |= Reading.of_shape(codec.shape).options()
     if part == "all":
-        chosen, words = read_images(data), "all images"
+        chosen, words = read_images(data, expected=expected, **options), "all images"
     else:
-        splits = read_splits(data, seed)
+        splits = read_splits(data, seed, expected=expected, **options)
         chosen, words = getattr(splits, part), splits.how
     _require_size(data, chosen, codec)
     conditional = "class" in model.conditions.kinds
@@ -70,11 +83,12 @@ def score_images(
     return {
         "part": part,
         "split": words,
+        **chosen.reading,
         "images": len(levels),
         "dimensions": levels[0].size,
         "conditional": conditional,
         "score": each if codec.levels == 2 else bits,
-        "score_unit": "nats/image" if codec.levels == 2 else "bits/dim",
+        "score_unit": getattr(model, "score_unit", None) or score_unit(codec.levels),
         "nats": nats,
         "nats_per_image": each,
         "bits_per_dim": bits,
@@ -87,7 +101,7 @@ def _require_size(data: Path, images: ImageSet, codec: Pixels) -> None:
     if images.images.shape[1:] != codec.shape:
         raise SeqgenError(
             f"the images of {data} are {images.images.shape[1:]} (colours, rows, columns), those of the model "
-            f"{codec.shape}; seqgen.data.images.read_images with size= and colours= fits them"
+            f"{codec.shape}; --fit (fit=True) crops, resizes and converts them"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import SeqgenError, real
+from seqgen.errors import SeqgenError, integer, real
 from seqgen.training.recipe import Recipe, Training
 from seqgen.training.request import TrainingRequest
 
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 Build = Callable[[tuple[int, int, int], int | None, dict[str, Any]], Any]
 
 COMMON: dict[str, Any] = {
-    "levels": 2, "conditional": False, "fraction": 1.0, "augment": 0.0, "size": 0, "colours": 0,
+    "levels": 2, "conditional": False, "fraction": 1.0, "augment": 0.0, "size": "", "colours": 0, "maximum": 0.0,
+    "ground": "",
 }  # fmt: skip
 """Settings of all image recipes: the model's "levels", whether it is "conditional" on the labels, the "fraction" of the
-training images to use, the fraction of a batch to "augment" (small affine maps), and "size" and "colours" of the images
-(0 keeps those of the files).
+training images to use, the fraction of a batch to "augment" (small affine maps), and how images are read (see
+`seqgen.data.reading.Reading`): "size" (28 or 28x32) and "colours" to convert to, the number that is the "maximum" of
+arrays, and the "ground" of transparent images. 0 and "" are the reader's defaults.
 """
 
 
@@ -54,6 +56,8 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
     import numpy as np
 
     from seqgen.data.images import read_splits
+    from seqgen.data.ranges import Expected
+    from seqgen.data.reading import Reading
     from seqgen.image.objective import ImageObjective
     from seqgen.training.descent import Descent
 
@@ -62,13 +66,14 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
     if not 0.0 < fraction <= 1.0:
         raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
     real("augment", augment, low=0.0, high=1.0)
-    wanted = {name: own.pop(name) for name in ("size", "colours")}
-    splits = read_splits(
-        request.data, config.seed, **{name: value for name, value in wanted.items() if value}
+    reading = Reading.from_settings(
+        {name: own.pop(name) for name in ("size", "colours", "maximum", "ground")}
     )
+    levels = own["levels"]
+    expected = Expected(integer("levels", levels, low=2, high=256))
+    splits = read_splits(request.data, config.seed, expected=expected, **reading.options())
     train = splits.train.take(np.arange(max(1, round(fraction * len(splits.train)))))
     classes = class_count(splits) if conditional else None
-    levels = own["levels"]
     model = build(train.images.shape[1:], classes, {**own, "seed": config.seed})
     objective = ImageObjective(
         train, splits.validation, levels=levels, batch=config.batch, seed=config.seed, conditional=conditional,
@@ -77,6 +82,8 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
     card = {
         "split": splits.how + (f"; {len(train)} of the training images used" if fraction < 1 else ""),
         "levels": f"binarized by seed {config.seed}" if levels == 2 else f"the nearest of {levels} levels",
+        **splits.train.reading,
+        **reading.card(),
         **({"classes": list(splits.train.classes)} if conditional and splits.train.classes else {}),
     }
     return Descent(

@@ -139,5 +139,5 @@ def test_a_folder_with_its_own_test_set_is_resized_and_coloured_as_any_other(tmp
     for part in (splits.train, splits.validation, splits.test):
         assert part.images.shape[1:] == (3, 3, 2)
     assert read_images(tmp_path, size=3).images.shape == (26, 1, 3, 3)
-    with pytest.raises(ValueError, match=r"maximum is for \.npy and \.npz"):
+    with pytest.raises(SeqgenError, match=r"from 0 to 1 as declared, got"):
         read_splits(tmp_path, maximum=1)

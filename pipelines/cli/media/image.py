@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from seqgen.codecs import Pixels
     from seqgen.stats import StreamStats
 
+GROUNDS = ("black", "white")
+
 
 class ImageMedium(Medium):
     """Image models; a symbol is a row."""
