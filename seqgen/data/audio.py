@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from seqgen.data.audio_codings import NOT_READ, TRUNCATED, UNFINISHED
 from seqgen.data.audio_files import SUFFIXES, Recording, read_audio, require_readers, resample
+from seqgen.data.folders import Listing, first_names, list_files
+from seqgen.data.inputs import is_stream, shown
 from seqgen.data.splits import split
 from seqgen.errors import SeqgenError, integer, real
 
@@ -29,6 +32,9 @@ SILENCE = 1e-4
 
 HELD_OUT = 0.025
 
+_EMPTY, _SILENT = "left out, as they are empty", "left out, as they are silent"
+_NAMED = (_EMPTY, _SILENT, TRUNCATED, UNFINISHED, NOT_READ)
+
 
 @dataclass(frozen=True)
 class Recordings:
@@ -37,7 +43,7 @@ class Recordings:
     Attributes:
         items: the recordings. labels: the sub-folder number of each; empty if there are no sub-folders.
         classes: the names of the sub-folders.
-        notes: descriptions of what was converted, trimmed and left out.
+        notes: descriptions of what was left out, with the first names, and of what was converted.
     """
 
     items: tuple[Recording, ...]
@@ -77,11 +83,12 @@ def read_recordings(
 ) -> Recordings:
     """Read an audio file, or all of a folder and its sub-folders in the order of their paths.
 
-    Several channels are mixed into one, other rates are resampled, and silent and empty files of a folder are skipped;
-    `notes` counts each. Sub-folders are classes (for example speakers) if every file is in one.
+    `seqgen.data.folders` defines which files of a folder are read. Several channels are mixed into one, other rates are
+    resampled, truncated files are read as far as they go, and silent and empty files of a folder are left out; `notes`
+    counts each. Sub-folders are classes (for example speakers) if every file is in one.
 
     Args:
-        path: a file or a folder. sample_rate: the rate of the result.
+        path: a file or a folder, or "-" for standard input. sample_rate: the rate of the result.
         trim_db: trim leading and trailing silence: 20 ms windows this many decibels below the loudest one; 0 is off.
         margin: seconds of silence to keep at either end.
         longest_silence: shorten silences inside a recording to this many seconds; 0 is off.
@@ -94,36 +101,38 @@ def read_recordings(
     integer("sample_rate", sample_rate, low=1)
     for name, value in (("trim_db", trim_db), ("margin", margin), ("longest_silence", longest_silence)):
         real(name, value, low=0.0)
-    files = _files(folder)
-    read, labels, notes = [], [], Counter[str]()
+    listing = _listed(folder)
+    files = listing.files
+    read, labels = [], []
+    notes: dict[str, list[str]] = {}
     require_readers(files)
     parts = [file.relative_to(folder).parts[0] for file in files] if folder.is_dir() else []
     nested = bool(parts) and all(len(file.relative_to(folder).parts) > 1 for file in files)
     classes = tuple(sorted(set(parts))) if nested else ()
     for number, file in enumerate(files):
+        name = str(file.relative_to(folder)) if parts else shown(file) if is_stream(file) else file.name
         if folder.is_dir() and not file.stat().st_size:
-            notes["left out, as they are empty"] += 1
+            notes.setdefault(_EMPTY, []).append(name)
             continue
         whole = read_audio(file, sample_rate, mono=True)
         loud = loudness(whole.samples, sample_rate)
         if not len(loud) or float(loud.max()) < SILENCE:
             if not folder.is_dir():
-                raise SeqgenError(
-                    f"{file} is {'silent' if len(loud) else 'empty'}; give a recording with sound"
-                )
-            notes[f"left out, as they are {'silent' if len(loud) else 'empty'}"] += 1
+                kind = "silent" if len(loud) else "empty"
+                raise SeqgenError(f"{shown(file)} is {kind}; give a recording with sound")
+            notes.setdefault(_SILENT if len(loud) else _EMPTY, []).append(name)
             continue
-        notes.update(whole.conversions)
+        for conversion in whole.conversions:
+            notes.setdefault(conversion, []).append(name)
         kept = whole.samples
         if trim_db:
             kept = without_silence(kept, sample_rate, trim_db, margin, longest_silence)
-        read.append(replace(whole, samples=kept, name=str(file.relative_to(folder)) if parts else file.name))
+        read.append(replace(whole, samples=kept, name=name))
         if nested:
             labels.append(classes.index(parts[number]))
     if not read:
         raise SeqgenError(f"all {len(files)} files of {folder} are silent or empty")
-    words = tuple(f"{count} of {len(files)} files {what}" for what, count in sorted(notes.items()))
-    return Recordings(tuple(read), tuple(labels), classes, words)
+    return Recordings(tuple(read), tuple(labels), classes, _described(listing, len(read), notes))
 
 
 def split_recordings(recordings: Recordings, seed: int = 0) -> AudioSplits:
@@ -188,12 +197,27 @@ def _cut(recordings: Recordings) -> AudioSplits:
     return AudioSplits(train, validation, test, how)
 
 
-def _files(path: Path) -> list[Path]:
+def _listed(path: Path) -> Listing:
+    if is_stream(path):
+        return Listing((path,), {})
     if not path.exists():
         raise SeqgenError(f"cannot read {path}: there is no such file or folder")
     if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise SeqgenError(f"the folder {path} has no audio files; supported are {', '.join(SUFFIXES)}")
-    return files
+        return Listing((path,), {})
+    listing = list_files(path, SUFFIXES)
+    if not listing.files:
+        found = "".join(f"; {note}" for note in listing.notes)
+        raise SeqgenError(f"the folder {path} has no audio files; supported are {', '.join(SUFFIXES)}{found}")
+    return listing
+
+
+def _described(listing: Listing, read: int, notes: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Return the notes of a data set: what was left out and what is not as it should be by name, the rest by number."""
+    found = []
+    if listing.left_out or read < len(listing.files):
+        found.append(f"{read} file{'s' if read != 1 else ''} read")
+    found += listing.notes
+    for what, names in sorted(notes.items()):
+        named = f": {first_names(names)}" if what in _NAMED else ""
+        found.append(f"{len(names)} of {len(listing.files)} files {what}{named}")
+    return tuple(found)

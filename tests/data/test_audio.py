@@ -151,7 +151,8 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path):
     (tmp_path / "notes.txt").write_text("not read")
     found = read_recordings(tmp_path, RATE)
     assert [item.name for item in found.items] == ["a.flac", "b/00.wav", "b/01.wav"]
-    assert (found.classes, found.labels, found.notes) == ((), (), ())
+    assert (found.classes, found.labels) == ((), ())
+    assert found.notes == ("3 files read", "1 left out, of other kinds: notes.txt")
     assert found.samples == sum(len(item.samples) for item in found.items)
 
 
@@ -165,8 +166,9 @@ def test_conversions_are_counted_and_silent_files_left_out(tmp_path):
     found = read_recordings(tmp_path, RATE)
     assert [item.name for item in found.items] == ["00.wav", "01.wav", "fast.wav", "stereo.wav"]
     assert found.notes == (
-        "2 of 7 files left out, as they are empty",
-        "1 of 7 files left out, as they are silent",
+        "4 files read",
+        "2 of 7 files left out, as they are empty: empty.wav, short.wav",
+        "1 of 7 files left out, as they are silent: silent.wav",
         "1 of 7 files mixed 2 channels into one",
         "1 of 7 files resampled from 44100 to 16000 Hz",
     )
