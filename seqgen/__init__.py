@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqgen.errors import MissingPackageError
 from seqgen.lazy import lazy_names
 from seqgen.neighbours import warn_about_others
+from seqgen.placeholder import placeholder
 from seqgen.registry import FAMILIES
 
 warn_about_others()
@@ -58,7 +60,10 @@ def __getattr__(name: str) -> Any:
         from seqgen.checkpoint import versions
 
         return versions()["seqgen"]
-    return _get(name)
+    try:
+        return _get(name)
+    except MissingPackageError as error:
+        return placeholder(__name__, name, error)
 
 
 if TYPE_CHECKING:

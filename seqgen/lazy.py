@@ -39,6 +39,12 @@ def lazy_names(
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *locations})
+        # not what the package imports for itself
+        own = {
+            name
+            for name, value in vars(sys.modules[package]).items()
+            if name.startswith("__") or getattr(value, "__name__", "").startswith(f"{package}.")
+        }
+        return sorted(own | set(locations))
 
     return get, names

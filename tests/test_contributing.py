@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -137,11 +138,64 @@ def test_a_kernel(written):
     """This runs in a separate process, because the interpreter has to be chosen before Triton is imported."""
     program = """
 import importlib, torch, triton_kernels
+from triton_kernels import targets
 triton_kernels.__path__.append("triton_kernels")
 module = importlib.import_module("triton_kernels.scale")
 x = torch.arange(600.0)
 for impl in ("reference", "triton"):
     assert torch.equal(module.scale(x, 2.5, impl=impl), 2.5 * x)
+targets._MODULES += ("scale",)
+assert "scale/fp32" in triton_kernels.shipped()
 """
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], cwd=written, env=environment, check=True, timeout=120)
+
+
+def test_a_kernel_is_compiled_for_all_targets(written):
+    pytest.importorskip("triton")
+    program = """
+import triton_kernels
+from triton_kernels import targets
+triton_kernels.__path__.append("triton_kernels")
+targets._MODULES += ("scale",)
+(scale,) = [c for c in targets._configurations() if c.name == "scale/fp32"]
+assert targets.compile_here(scale, "sm_90").stack_bytes == 0
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], cwd=written, env=environment, check=True, timeout=120)
+
+
+def test_the_recipes_pass_the_lint(written):
+    tool = [sys.executable, "-m", "ruff"]
+    given = [
+        "--no-cache",
+        "--config",
+        str(ROOT / "pyproject.toml"),
+        "--config",
+        f"src=[{str(ROOT)!r}, '.']",
+        *FILES,
+    ]
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [*tool, *command, *given], cwd=written, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_recipes_pass_the_type_checks(written):
+    """They are checked at their places, in a copy of the packages."""
+    for package in ("seqgen", "pipelines", "triton_kernels"):
+        shutil.copytree(
+            ROOT / package, written / package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pretrained")
+        )
+    shutil.copytree(
+        ROOT / "seqgen/pretrained", written / "seqgen/pretrained", ignore=shutil.ignore_patterns("*.safe*")
+    )
+    for name, text in FILES.items():
+        assert (written / name).read_text() == text
+    checked = [name for name in FILES if not name.startswith("tests")]
+    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), *checked]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=written, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

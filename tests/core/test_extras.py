@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import re
 import sys
 import tomllib
@@ -139,8 +141,29 @@ def test_an_exported_name_says_what_it_needs(without, monkeypatch):
     monkeypatch.delitem(vars(seqgen.models.rnade), "RNADE", raising=False)
     for module in [name for name in sys.modules if name.startswith("seqgen.models.rnade.")]:
         monkeypatch.delitem(sys.modules, module)
-    with pytest.raises(MissingPackageError, match=r"RNADE needs torch, which is not installed; .*\[torch\]"):
-        _ = seqgen.RNADE
+    for use in (lambda: seqgen.RNADE(3, 4), lambda: seqgen.RNADE.load("x.safetensors")):
+        with pytest.raises(
+            MissingPackageError, match=r"RNADE needs torch, which is not installed; .*\[torch\]"
+        ):
+            use()
+
+
+def test_a_package_is_explored_whatever_is_missing(without, monkeypatch):
+    """`help`, star-imports and inspection reach every name, so none of them may raise an error."""
+    without("torch")
+    for module in [name for name in sys.modules if name.startswith("seqgen.models.rnade.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(vars(seqgen), "RNADE", raising=False)
+    monkeypatch.delitem(vars(seqgen.models.rnade), "RNADE", raising=False)
+    scope: dict[str, object] = {}
+    exec("from seqgen import *", scope)
+    assert set(seqgen.__all__) <= set(scope)
+    assert hasattr(seqgen, "RNADE")
+    assert not isinstance(3, seqgen.RNADE)
+    assert {"RNADE", "HMM"} <= {name for name, _ in inspect.getmembers(seqgen)}
+    assert "needs torch, which is not installed" in pydoc.render_doc(seqgen)
+    assert "RNADE" not in vars(seqgen)  # what is installed later is found
+    assert not {"Any", "annotations", "lazy_names"} & set(dir(seqgen))
 
 
 def test_the_command_line_explains_what_nobody_asked_for(without, monkeypatch, capsys):

@@ -12,8 +12,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("triton_kernels",),
     # the contract: the definition of a generator, and the registry of strings
     (
-        "seqgen.errors", "seqgen.files", "seqgen.arrays", "seqgen.checks", "seqgen.extras", "seqgen.lazy", "seqgen.rng",
-        "seqgen.neighbours", "seqgen.threads", "seqgen.stats", "seqgen.controls", "seqgen.codecs", "seqgen.checkpoint",
+        "seqgen.errors", "seqgen.files", "seqgen.arrays", "seqgen.checks", "seqgen.extras", "seqgen.lazy",
+        "seqgen.placeholder", "seqgen.rng", "seqgen.neighbours", "seqgen.threads", "seqgen.stats", "seqgen.controls",
+        "seqgen.codecs", "seqgen.checkpoint",
         "seqgen.configuration", "seqgen.fields", "seqgen.schema", "seqgen.registry", "seqgen.engine", "seqgen.packed",
         "seqgen.per_index", "seqgen.rounds", "seqgen.stream_state", "seqgen.streaming", "seqgen.generator",
         "seqgen.pretrained", "seqgen.torch_model", "seqgen.logistic",

@@ -165,6 +165,8 @@ class RNADE(NamedArrays, Generator):
 def mixture_log_density(z: Tensor, parameters: Tensor) -> Tensor:
     """Return the log-density of numbers (...) under Gaussian mixtures (..., 3, K): logits, means, log deviations."""
     logits, means, log_deviations = parameters.unbind(-2)
-    distance = (z[..., None] - means) * torch.exp(-log_deviations)
+    distance = z[..., None] - means
+    # a deviation of 0 after rounding has an infinite inverse, and puts every draw at its mean
+    distance = distance * torch.exp(torch.where(distance == 0, 0.0, -log_deviations))
     densities = -0.5 * distance**2 - log_deviations - _HALF_LOG_2_PI
     return torch.logsumexp(torch.log_softmax(logits, -1) + densities, -1)

@@ -115,12 +115,17 @@ def advance(packed, lanes, counts, seed, state, log_probs):
                 if not np.isfinite(value):
                     return False
                 if log_probs.shape[1] > 0:
-                    whole = _log_sum(logits)
+                    whole, best = _log_sum(logits), -math.inf
                     for k in range(kinds):
-                        distance = (z - means[k]) * math.exp(-deviations[k])
+                        distance = z - means[k]
+                        # a deviation of 0 after rounding has an infinite inverse, and puts every draw at its mean
+                        if distance != 0.0:
+                            distance *= math.exp(-deviations[k])
                         density = -0.5 * distance * distance - deviations[k] - _HALF_LOG_2_PI
                         logits[k] = logits[k] - whole + density
-                    log_probs[lane, t] = _log_sum(logits) - math.log(scale[d])
+                        best = max(best, logits[k])
+                    total = _log_sum(logits) if best > -math.inf else best
+                    log_probs[lane, t] = total - math.log(scale[d])
             step = np.float32((value - location[d]) / scale[d])
             weights = inputs[d]
             for j in range(size):

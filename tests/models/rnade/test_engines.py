@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from seqgen import Controls, SeqgenError, rng
-from seqgen.models.rnade.model import RNADE
+from seqgen.models.rnade.model import RNADE, mixture_log_density
 from tests.conformance.parameters import in_float64
 
 
@@ -84,3 +85,21 @@ def test_numbers_that_run_away_are_an_error(engine: str) -> None:
     model.output_bias.data[3, 2] = 1000.0
     with pytest.raises(SeqgenError, match="drew a number that is not finite"):
         model.sample(1, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+@pytest.mark.parametrize("log_deviation", [-1000.0, -720.0, -40.0])
+def test_deviations_that_round_to_zero_have_a_density(engine: str, log_deviation: float) -> None:
+    """Every draw is then at a mean, or beside it by rounding: its density is large, or 0, and never NaN."""
+    model = RNADE(5, 4, 2)
+    with torch.no_grad():
+        model.output_bias[:, 2] = log_deviation
+    for chunk in model.stream(40, batch=7, seed=3, log_probs=True, engine=engine):
+        assert not np.isnan(chunk.extra["log_prob"]).any()
+    samples = model.sample(40, seed=3)
+    assert not np.isnan(model.log_prob(samples).numpy()).any()
+    parameters = torch.zeros(4, 3, 2)
+    parameters[:, 2] = log_deviation
+    parameters.requires_grad_()
+    mixture_log_density(torch.zeros(4), parameters).sum().backward()
+    assert not torch.isnan(parameters.grad).any()
