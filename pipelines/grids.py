@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqgen.codecs.pixels import UNKNOWN, Pixels
+from seqgen.data.enlarged import Page
 from seqgen.errors import SeqgenError, integer
 
 _WIDTH, _LARGEST = (
@@ -48,27 +49,38 @@ def image_grid(
         >>> image_grid(np.ones((4, 1, 2, 3), np.uint8), Pixels((1, 2, 3)), scale=1, gap=1).shape
         (5, 7)
     """
-    colours, rows, wide = require_picture(codec)
+    page = page_of(images, codec, columns, scale, gap)
+    pictures = [picture(np.asarray(image), codec) for image in images]
+    coloured = codec.shape[0] == 3 or any(made.ndim == 3 for made in pictures)
+    grid = np.full((*page.size(), 3) if coloured else page.size(), _GAP_GREY, np.uint8)
+    for number, made in enumerate(pictures):
+        top, left = page.corner(number)
+        if coloured and made.ndim == 2:
+            made = np.repeat(made[:, :, None], 3, 2)
+        large = enlarge(made, page.scale)
+        grid[top : top + large.shape[0], left : left + large.shape[1]] = large
+    return grid
+
+
+def page_of(
+    images: Sequence[np.ndarray] | np.ndarray,
+    codec: Pixels,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int = 2,
+) -> Page:
+    """Return the layout of `image_grid`, whose arguments and errors it has."""
+    _, rows, wide = require_picture(codec)
     if not len(images):
         raise ValueError("images must hold at least one image, got none")
     integer("gap", gap, low=0)
     across = near_square(len(images)) if columns is None else integer("columns", columns, low=1)
     across = min(across, len(images))
-    down = -(-len(images) // across)
     if scale is None:
         scale = max(1, min(_LARGEST, (_WIDTH - gap * (across - 1)) // (across * wide)))
     integer("scale", scale, low=1)
-    pictures = [picture(np.asarray(image), codec) for image in images]
-    coloured = colours == 3 or any(made.ndim == 3 for made in pictures)
-    height, width = rows * scale, wide * scale
-    size = (down * (height + gap) - gap, across * (width + gap) - gap)
-    grid = np.full((*size, 3) if coloured else size, _GAP_GREY, np.uint8)
-    for number, made in enumerate(pictures):
-        top, left = number // across * (height + gap), number % across * (width + gap)
-        if coloured and made.ndim == 2:
-            made = np.repeat(made[:, :, None], 3, 2)
-        grid[top : top + height, left : left + width] = enlarge(made, scale)
-    return grid
+    drawn = [int((np.asarray(image) != UNKNOWN).all((0, 2)).cumprod().sum()) for image in images]
+    return Page(rows, wide, across, scale, gap, drawn)
 
 
 def picture(image: np.ndarray, codec: Pixels) -> np.ndarray:

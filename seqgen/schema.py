@@ -89,6 +89,7 @@ class Schema:
         output: the arrays that an engine returns by name: "symbols" and those that accompany them.
         relations: check across arrays that are valid individually; raises ValueError.
         workspace: bytes that a lane takes during computation, besides its state.
+        ends: whether the model ends its samples (`Generator.ends`); otherwise a length or a stop sequence does.
     """
 
     family: str
@@ -98,6 +99,7 @@ class Schema:
     output: Mapping[str, Field] = field(default_factory=dict)
     relations: Callable[[Mapping[str, np.ndarray]], None] | None = None
     workspace: int = 0
+    ends: bool = True
 
     @property
     def owner(self) -> str:

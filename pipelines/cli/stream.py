@@ -12,7 +12,7 @@ import click
 from pipelines.cli.media import by_medium, format_options, media_options, medium_of, refuse_foreign
 from pipelines.cli.media.base import Medium, Plan
 from pipelines.cli.sections import SectionCommand, SectionOption
-from pipelines.sinks.formats import STANDARD_OUTPUT, SUFFIXES, described, find_format
+from pipelines.sinks.formats import STANDARD_OUTPUT, SUFFIXES, described, find_format, place_of
 from pipelines.sinks.names import as_pattern, is_pattern
 from seqgen.registry import ENGINES
 
@@ -101,7 +101,10 @@ def command(model: str, quiet: bool, **given: Any) -> None:
     refuse_foreign(codec, given)
     medium = medium_of(codec)(model, weights, codec, given)
     plan = _planned(medium, given)
-    options = format_options(plan.format, plan.suffix, given)
+    piped = place_of(plan.output) == "pipe"
+    options = format_options(
+        plan.format, plan.suffix, given, {"medium": codec.medium, "place": "pipe"} if piped else None
+    )
     prompt, written = medium.prompt()
     condition = medium.condition()
     medium.check(plan)

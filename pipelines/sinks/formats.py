@@ -50,6 +50,8 @@ class Format:
         places: "file", "pipe" (standard output) or both.
         binary: whether its output is binary and is refused on a terminal.
         single: whether a file holds one sample; several samples need a name with {index}.
+        keeps: what is kept in memory until it is complete: "" is a bounded part of a sample, "sample" each sample,
+            "all" all samples.
     """
 
     suffixes: tuple[str, ...]
@@ -61,6 +63,7 @@ class Format:
     places: tuple[str, ...] = ("file", "pipe")
     binary: bool = False
     single: bool = False
+    keeps: str = ""
 
     def holds(self, medium: str) -> bool:
         """Return whether the format can store data of that medium."""
@@ -94,13 +97,19 @@ FORMATS = (
         (".txt",), ("image",), "pipelines.sinks.blocks:BlocksSink", "pixels as half blocks or other characters",
         options=(_STYLE, Option("side_by_side"), Option("count"), Option("columns")),
     ),
-    Format((".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "one JSON object per line and sample"),
-    Format((".npz",), ("numbers", "audio"), "pipelines.sinks.npz:NPZSink", "one array of all samples", binary=True),
-    Format((".npz",), ("image",), "pipelines.sinks.image_npz:ImageNPZSink", "one array of all samples", binary=True),
+    Format((".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "one JSON object per line and sample", keeps="sample"),
+    Format(
+        (".npz",), ("numbers", "audio"), "pipelines.sinks.npz:NPZSink", "one array of all samples", binary=True,
+        keeps="all",
+    ),
+    Format(
+        (".npz",), ("image",), "pipelines.sinks.image_npz:ImageNPZSink", "one array of all samples", binary=True,
+        keeps="all",
+    ),
     Format(
         (".png",), ("image",), "pipelines.sinks.png:PNGGridSink",
         "one page with all images, or one file each with a name like digit-{index:05d}.png",
-        options=(_SCALE,), needs="pillow", binary=True,
+        options=(Option("per_row"), _SCALE), needs="pillow", binary=True, keeps="all",
     ),
     Format(
         (".y4m",), ("image",), "pipelines.sinks.y4m:Y4MSink", "video", options=(_SCALE, _FPS, _FRAMES), binary=True
@@ -110,7 +119,7 @@ FORMATS = (
     ),
     Format(
         (".png",), ("strokes",), "pipelines.sinks.strokes:StrokesSink", "one page with all drawings",
-        needs="matplotlib", binary=True,
+        needs="matplotlib", binary=True, keeps="all",
     ),
     Format(
         (".wav", ".s16le", ".f32le"), ("audio",), "pipelines.sinks.audio_pipe:AudioPipeSink",
@@ -176,9 +185,15 @@ def suffixes_for(medium: str) -> tuple[str, ...]:
     )
 
 
-def suffixes_with(option: str) -> tuple[str, ...]:
-    """Return the suffixes of the formats that have an option."""
-    known = (entry for entry in FORMATS if option in (each.name for each in entry.options))
+def suffixes_with(option: str, medium: str | None = None, place: str | None = None) -> tuple[str, ...]:
+    """Return the suffixes of the formats that have an option: all, or those for a medium and a place."""
+    known = (
+        entry
+        for entry in FORMATS
+        if option in (each.name for each in entry.options)
+        and (medium is None or entry.holds(medium))
+        and (place is None or place in entry.places)
+    )
     return tuple(dict.fromkeys(suffix for entry in known for suffix in entry.suffixes))
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqgen.codecs.pixels import UNKNOWN, Pixels
-from seqgen.data.image_files import read_image_file
+from seqgen.data.enlarged import shrunk
+from seqgen.data.fitting import fit_size
+from seqgen.data.image_arrays import read_array, read_partial_image
+from seqgen.data.image_files import OpenedImage, described_ground, open_image
 from seqgen.data.levels import to_levels
+from seqgen.data.reading import Reading
 from seqgen.errors import SeqgenError, integer
 
 
@@ -31,7 +36,11 @@ def keep_known(image: Any, codec: Pixels, *, keep_rows: int | None = None, mask:
     """
     if keep_rows is None and mask is None:
         raise ValueError("keep_rows or mask must be given, to select the known pixels")
-    levels = codec.encode(image).transpose(1, 0, 2).astype(np.int16)
+    return _keep(codec.encode(image).transpose(1, 0, 2).astype(np.int16), codec, keep_rows, mask)
+
+
+def _keep(levels: np.ndarray, codec: Pixels, keep_rows: int | None, mask: Any) -> np.ndarray:
+    """Replace levels (C, H, W) that are not to be kept by -1."""
     known = np.ones(codec.shape, bool)
     if keep_rows is not None:
         known[:, integer("keep_rows", keep_rows, low=0, high=codec.shape[1]) :] = False
@@ -51,37 +60,124 @@ def read_prompt(
     *,
     keep_rows: int | None = None,
     mask: str | os.PathLike[str] | None = None,
+    maximum: float | None = None,
+    ground: str | None = None,
+    fit: bool = False,
+    trained: Reading | None = None,
 ) -> np.ndarray:
-    """Read a prompt (C, H, W) from an image file, with intensities rounded to the nearest levels of the model.
+    """Read a prompt (C, H, W) from a file, with intensities rounded to the nearest levels of the model.
 
     Args:
-        path: an image file of the model's size; it is converted to the model's colours.
-        codec: that of the model. keep_rows: as in `keep_known`.
-        mask: an image file of the same size, bright (128 or more of 255) for known pixels.
+        path: an image file of the model's size or an exact integer enlargement, as `seqgen stream -o x.png` writes it;
+            it is converted to the model's colours. Or a .npy or .npz file of one image, in which -1 is an unknown
+            pixel. Rows that were not drawn when a stream ended are unknown.
+        codec: that of the model. keep_rows: as in `keep_known`; without it and `mask`, unknown pixels are needed.
+        mask: a file of the same size, bright (128 or more of 255, or true) for known pixels.
+        maximum, ground: as in `read_images`.
+        fit: crop and resize an image file to the model's size.
+        trained: how the images of the training were read; those of another size are fitted if it has a size.
 
     Raises:
         SeqgenError: if a file is not a complete image or has another size.
     """
-    image = _sized(path, codec, codec.shape[0])
-    bright = None if mask is None else _sized(mask, codec, 1)[0] >= 128
-    return keep_known(to_levels(image, codec.levels), codec, keep_rows=keep_rows, mask=bright)
+    image = _read(path, codec, maximum, ground, fit, trained or Reading())
+    if keep_rows is None and mask is None and (image != UNKNOWN).all():
+        raise ValueError(
+            "keep_rows or mask must be given, to select the known pixels (--keep-rows or --mask); or an array with -1 "
+            "where they are unknown"
+        )
+    return _keep(image, codec, keep_rows, None if mask is None else _read_mask(mask, codec))
 
 
-def read_levels(path: str | os.PathLike[str], codec: Pixels) -> np.ndarray:
-    """Read an image file as levels (C, H, W) of a codec, whose size it must have."""
-    return to_levels(_sized(path, codec, codec.shape[0]), codec.levels)
+def read_levels(path: str | os.PathLike[str], codec: Pixels, **options: Any) -> np.ndarray:
+    """Read an image or array file as levels (C, H, W) of a codec, whose size it must have.
+
+    Args:
+        path: the file. codec: of these images. options: `maximum`, `ground` and `fit` of `read_prompt`.
+    """
+    chosen: dict[str, Any] = {"maximum": None, "ground": None, "fit": False, **options}
+    image = _read(path, codec, chosen["maximum"], chosen["ground"], chosen["fit"], Reading())
+    if (image == UNKNOWN).any():
+        raise SeqgenError(f"{os.fspath(path)} has unknown pixels")
+    return image.astype(np.uint8)
 
 
-def _sized(path: str | os.PathLike[str], codec: Pixels, colours: int) -> np.ndarray:
+def _read(
+    path: str | os.PathLike[str],
+    codec: Pixels,
+    maximum: float | None,
+    ground: str | None,
+    fit: bool,
+    trained: Reading,
+) -> np.ndarray:
+    """Read levels (C, H, W) int16, with -1 for unknown pixels."""
+    if _is_array(path):
+        return read_partial_image(Path(path), codec, maximum=maximum, trained=trained.maximum)
+    if maximum is not None:
+        raise ValueError(
+            f"maximum is for .npy and .npz arrays; the range of {os.fspath(path)} is 0 to 255, got {maximum!r}"
+        )
+    below = ground or trained.ground
+    opened = _opened(path, codec.shape[0], below)
+    described_ground(os.fspath(path), int(opened.transparent), below)
+    image = _of_size(opened, codec)
+    if image is None and (fit or trained.size is not None):
+        image = fit_size(opened.picture, (codec.shape[1], codec.shape[2]))
+    if image is None:
+        raise _other_size(path, opened.picture, codec)
+    levels = to_levels(image, codec.levels).astype(np.int16)
+    if opened.page is not None:
+        levels[:, opened.page.drawn[0] :] = UNKNOWN
+    return levels
+
+
+def _read_mask(path: str | os.PathLike[str], codec: Pixels) -> np.ndarray:
+    """Read a mask, true for known pixels: (H, W), or (C, H, W) from an array."""
+    if _is_array(path):
+        array = read_array(Path(path))
+        highest = array.max(initial=0)
+        return np.asarray(array >= (128 if highest > 1 else 1))
+    opened = _opened(path, 1, None)
+    image = _of_size(opened, codec)
+    if image is None:
+        raise _other_size(path, opened.picture, codec)
+    if 0 < image.max() < 128:
+        raise SeqgenError(
+            f"{os.fspath(path)} has no bright pixel, the brightest is {image.max()} of 255; known pixels must be "
+            "white, 128 or more"
+        )
+    return image[0] >= 128
+
+
+def _is_array(path: str | os.PathLike[str]) -> bool:
+    return Path(path).suffix.lower() in (".npy", ".npz")
+
+
+def _opened(path: str | os.PathLike[str], colours: int, ground: str | None) -> OpenedImage:
     if colours not in (1, 3):
         raise SeqgenError(
-            f"images of {colours} colours cannot be read from an image file; give the prompt as an array"
+            f"images of {colours} colours cannot be read from an image file; give the prompt as an array or .npy file"
         )
-    image = read_image_file(path, colours=colours)
-    rows, columns = codec.shape[1:]
-    if image.shape[1:] != (rows, columns):
+    opened = open_image(path, colours=colours, ground=ground)
+    if opened.page is not None and len(opened.page.drawn) > 1:
         raise SeqgenError(
-            f"{os.fspath(path)} is {image.shape[2]} wide and {image.shape[1]} high, the model's images are {columns} "
-            f"wide and {rows} high; seqgen.data.images.fit_size crops and resizes"
+            f"{os.fspath(path)} is a page of {len(opened.page.drawn)} images; write one file each, with a name like "
+            "image-{index}.png"
         )
-    return image
+    return opened
+
+
+def _of_size(opened: OpenedImage, codec: Pixels) -> np.ndarray | None:
+    """Return the image of the model's size of which the picture is an enlargement, or None."""
+    size = codec.shape[1], codec.shape[2]
+    if opened.page is not None and (opened.page.height, opened.page.width) == size:
+        return opened.page.images(opened.picture)[0]
+    return shrunk(opened.picture, size)
+
+
+def _other_size(path: str | os.PathLike[str], picture: np.ndarray, codec: Pixels) -> SeqgenError:
+    rows, columns = codec.shape[1:]
+    return SeqgenError(
+        f"{os.fspath(path)} is {picture.shape[2]} wide and {picture.shape[1]} high, the model's images are {columns} "
+        f"wide and {rows} high; --fit (fit=True), or seqgen.data.images.fit_size, crops and resizes"
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqgen.codecs.pixels import UNKNOWN, Pixels
 from seqgen.data.image_set import ImageSet
-from seqgen.data.levels import scale
+from seqgen.data.levels import scale, to_levels
 from seqgen.data.ranges import Expected, range_of
 from seqgen.errors import SeqgenError, SeqgenWarning
 
@@ -35,32 +39,100 @@ def read_image_arrays(
     Raises:
         SeqgenError: if the file is missing or damaged, or its contents are of another kind, out of range or not finite.
     """
+    with _opened(path) as found:
+        if isinstance(found, np.ndarray):
+            images, reading = _scaled(path, _planes(path, found, colours, expected), maximum, expected)
+            return ImageSet(images, reading=reading)
+        return _from_archive(path, found, colours, maximum, expected)
+
+
+def read_partial_image(
+    path: Path, codec: Pixels, *, maximum: float | None, trained: float | None
+) -> np.ndarray:
+    """Read one image as levels (C, H, W) int16, with -1 for unknown pixels: those that are negative, and rows of an
+    archive of `seqgen stream` that were not drawn.
+
+    Args:
+        path: .npy or .npz. codec: that of the model, whose shape the image has.
+        maximum: the number of full intensity; None is decided by `seqgen.data.ranges.range_of`.
+        trained: that of the training.
+
+    Raises:
+        SeqgenError: as `read_image_arrays`, or if it is not one image of the size of the model.
+    """
+    expected = Expected(codec.levels, codec.shape, trained, samples=True)
+    with _opened(path) as found:
+        drawn = None
+        if not isinstance(found, np.ndarray):
+            array = found[_name_of_images(path, found)]
+            if "levels" in found.files:
+                maximum = int(found["levels"]) - 1 if maximum is None else maximum
+                drawn = found["length"] if "length" in found.files else None
+        else:
+            array = found
+        whole = array[None] if array.ndim in (1, 2) and array.shape != (1, math.prod(codec.shape)) else array
+        if whole.ndim == 3 and whole.shape[-1] == codec.shape[0] and whole.shape[:2] == codec.shape[1:]:
+            whole = whole[None]
+        planes = _planes(path, whole, None, expected)
+        if len(planes) != 1:
+            raise SeqgenError(f"{path} holds {len(planes)} images; save the one that is to be completed")
+        if planes.shape[1:] != codec.shape:
+            raise SeqgenError(
+                f"{path} has an image {planes.shape[1:]} (colours, rows, columns), those of the model are {codec.shape}"
+            )
+        image = np.array(planes[0])
+    known = image >= 0 if image.dtype.kind in "if" else np.ones(image.shape, bool)
+    if image.dtype.kind == "f":
+        known = ~np.isnan(image) & known
+    if drawn is not None:
+        known[:, int(drawn[0]) :] = False
+    if not known.any():
+        return np.full(codec.shape, UNKNOWN, np.int16)
+    filled = np.where(known, image, np.zeros((), image.dtype))
+    try:
+        full = range_of(filled, maximum, expected).maximum
+        levels = to_levels(filled, codec.levels, maximum=full).astype(np.int16)
+        return np.where(known, levels, np.int16(UNKNOWN))
+    except (TypeError, ValueError) as error:
+        raise SeqgenError(f"{path}: {error}") from None
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read the array of a .npy file, or the images of an archive, as it is."""
+    with _opened(path) as found:
+        return np.array(found if isinstance(found, np.ndarray) else found[_name_of_images(path, found)])
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open an array, memory-mapped, or an archive, and name the file in errors."""
     try:
         if path.suffix.lower() == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            planes = _planes(path, array, colours, expected)
-            images, reading = _scaled(path, planes, maximum, expected)
-            return ImageSet(images, reading=reading)
+            yield np.load(path, mmap_mode="r", allow_pickle=False)
+            return
         # numpy does not close the file of a damaged archive if it opened the file itself
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return _from_archive(path, archive, colours, maximum, expected)
+            yield archive
     except OSError as error:
         raise SeqgenError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise SeqgenError(f"{path} is not a complete {path.suffix} file of numbers: {error}") from None
 
 
-def _from_archive(
-    path: Path, archive: Any, colours: int | None, maximum: float | None, expected: Expected | None
-) -> ImageSet:
+def _name_of_images(path: Path, archive: Any) -> str:
     names = [name for name in _IMAGES if name in archive.files]
     if not names:
         raise SeqgenError(
             f"{path} holds {', '.join(archive.files) or 'nothing'}; images must be called {' or '.join(_IMAGES)}"
         )
-    images = archive[names[0]]
-    streamed = "levels" in archive.files
-    if streamed:
+    return names[0]
+
+
+def _from_archive(
+    path: Path, archive: Any, colours: int | None, maximum: float | None, expected: Expected | None
+) -> ImageSet:
+    images = archive[_name_of_images(path, archive)]
+    if "levels" in archive.files:
         maximum = int(archive["levels"]) - 1 if maximum is None else maximum
         if images.ndim != 4 or ("length" in archive.files and (archive["length"] < images.shape[2]).any()):
             raise SeqgenError(f"{path} holds images that are not finished; stream them again")
@@ -95,6 +167,8 @@ def _planes(path: Path, array: np.ndarray, colours: int | None, expected: Expect
     shape = None if expected is None else expected.shape
     if shape is not None and array.ndim in (3, 4) and array.shape[-3:] == shape:
         return array.reshape(-1, *shape)
+    if shape is not None and array.ndim == 2 and array.shape[1] == math.prod(shape):
+        return array.reshape(-1, *shape)
     if array.ndim == 3:
         return array[:, None]
     if array.ndim != 4:
@@ -112,7 +186,9 @@ def _colours_first(path: Path, array: np.ndarray, colours: int | None) -> np.nda
     if usual is None:
         raise SeqgenError(
             f"{path} holds an array {array.shape}, in which it is not clear where the colours are: one of the second "
-            "and the last axis must be 1 or 3; give colours= (seqgen train: --set colours=), or another shape"
+            "and the last axis must be 1 or 3; give "
+            + ("colours= (seqgen train: --set colours=)" if {first, last} == {1, 3} else "an array (N, H, W)")
+            + ", or another shape"
         )
     return array if usual[0] else array.transpose(0, 3, 1, 2)
 

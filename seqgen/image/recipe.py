@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import SeqgenError, integer, real
+from seqgen.errors import SeqgenError, SeqgenWarning, integer, real
 from seqgen.training.recipe import Recipe, Training
 from seqgen.training.request import TrainingRequest
 
@@ -95,7 +96,7 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
 
 
 def class_count(splits: Splits) -> int | None:
-    """Return the number of classes, numbered from 0; None if there are no labels."""
+    """Return the number of classes, numbered from 0; None if there are no labels. Warn of classes without an image."""
     import numpy as np
 
     labels = [
@@ -103,13 +104,41 @@ def class_count(splits: Splits) -> int | None:
     ]
     if not labels:
         return None
-    count = int(np.concatenate(labels).max()) + 1
+    every = np.unique(np.concatenate(labels))
+    count = int(every[-1]) + 1
     if count > len(splits.train):
         raise SeqgenError(
             f"the labels go up to {count - 1}, but there are only {len(splits.train)} images to train on; "
             "number the classes 0, 1, …"
         )
+    _warn_of_untrained(splits, every, count)
     return count
+
+
+def _warn_of_untrained(splits: Splits, every: Any, count: int) -> None:
+    """Warn of classes of which there is no image to train on, with the remedy."""
+    import numpy as np
+
+    trained = every if splits.train.labels is None else np.unique(splits.train.labels)
+    missing = [label for label in range(count) if label not in set(trained.tolist())]
+    if not missing:
+        return
+    shown = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+    nowhere = [label for label in missing if label not in set(every.tolist())]
+    if nowhere == list(range(int(every[0]))) and nowhere:
+        remedy = (
+            f"the labels begin with {every[0]}; subtract {every[0]} from them, for example in a .npz file"
+        )
+    elif nowhere:
+        remedy = "number the classes 0, 1, … without gaps, for example with numpy.unique(labels, return_inverse=True)"
+    else:
+        remedy = "their images are in other parts of the split; give more images of them"
+    warnings.warn(
+        f"there is no image to train on of {'the classes' if len(missing) > 1 else 'class'} {shown} of {count}, so "
+        f"the model does not learn {'them' if len(missing) > 1 else 'it'}: {remedy}",
+        SeqgenWarning,
+        stacklevel=3,
+    )
 
 
 def refuse_classes(family: str, classes: int | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seqgen.registry import FAMILIES
+from seqgen.registry import FAMILIES, validated
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES, folder
 
@@ -31,6 +31,12 @@ def test_a_family_without_a_case_is_found():
 def test_a_case_runs_on_every_engine_of_its_family():
     for case in CASES:
         assert set(case.engines) == set(FAMILIES[case.model().family].engines), case.id
+
+
+def test_a_schema_says_as_the_model_does_whether_samples_end():
+    for case in CASES:
+        model = case.model()
+        assert validated(model.weights()).ends == model.ends, case.id
 
 
 def test_every_case_has_a_name_of_its_own():

@@ -7,7 +7,7 @@ import pytest
 
 from seqgen import rng
 from seqgen.data.images import binarize, intensities, read_images, split, to_levels
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -37,6 +37,9 @@ def test_archives_have_labels(tmp_path):
     np.savez(path, x=noise(5, 4, 6), y=np.arange(4))
     with pytest.raises(SeqgenError, match="one label"):
         read_images(path)
+    np.savez(path, x=noise(5, 4, 6), targets=np.arange(5))
+    with pytest.warns(SeqgenWarning, match=r"holds targets \(5,\), .*; labels must be called labels or y"):
+        assert read_images(path).labels is None
     np.savez(path, pictures=noise(5, 4, 6))
     with pytest.raises(SeqgenError, match="holds pictures; images must be called images or x or data"):
         read_images(path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqgen.data.images import read_idx, read_images, read_splits
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 
 
 def idx_bytes(array: np.ndarray, kind: int = 8) -> bytes:
@@ -64,6 +64,58 @@ def test_labels_come_from_the_file_beside(tmp_path):
     write_mnist(tmp_path, "t10k", 7, suffix=".gz")
     images = read_images(tmp_path / "t10k-images-idx3-ubyte.gz")
     assert images.labels.tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("train-images.idx3-ubyte", "train-labels.idx1-ubyte"),
+        ("qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx2-int.gz"),
+        ("Images", "labels-int"),
+    ],
+)
+@pytest.mark.parametrize("kind", [8, 9, 11, 12])
+def test_labels_of_any_kind_of_integers_are_read(tmp_path, images, labels, kind):
+    numbers = np.array([3, 1, 4, 1, 5])
+    table = np.zeros((5, 8), int)
+    table[:, 0] = numbers
+    wide = "idx2" in labels
+    if wide:
+        kind = 12
+    dtype = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4"}[kind]
+    for name, data in (
+        (images, idx_bytes(np.full((5, 2, 2), 200, np.uint8))),
+        (labels, idx_bytes((table if wide else numbers).astype(dtype), kind)),
+    ):
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    found = read_images(tmp_path / images)
+    assert found.labels is not None
+    assert found.labels.tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "words"),
+    [
+        (np.zeros((5, 2), ">i4"), 12, r"int32 \(5, 2\)"), (np.zeros(5, ">f4"), 13, r"float32 \(5,\)"),
+        (np.full(5, -1, "i1"), 9, r"int8 \(5,\)"),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_read_are_named(tmp_path, array, kind, words):
+    (tmp_path / "a-images-idx3-ubyte").write_bytes(idx_bytes(np.full((5, 2, 2), 200, np.uint8)))
+    (tmp_path / "a-labels-idx1").write_bytes(idx_bytes(array, kind))
+    with pytest.warns(SeqgenWarning, match=rf"labels of .*a-labels-idx1 are not read: .* {words}"):
+        assert read_images(tmp_path / "a-images-idx3-ubyte").labels is None
+
+
+def test_numbers_of_other_types_are_in_the_byte_order_of_the_machine(tmp_path):
+    array = np.arange(6).reshape(2, 3) * 1000
+    for compress in (False, True):
+        data = idx_bytes(array.astype(">i2"), 11)
+        (tmp_path / "a").write_bytes(gzip.compress(data) if compress else data)
+        np.testing.assert_array_equal(read_idx(tmp_path / "a"), array.astype(np.int16))
+        assert read_idx(tmp_path / "a").dtype == np.int16
 
 
 WHOLE = idx_bytes(np.zeros((2, 3, 4), np.uint8))

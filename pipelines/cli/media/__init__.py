@@ -59,8 +59,15 @@ def refuse_foreign(codec: Codec, given: Mapping[str, Any]) -> None:
             raise SeqgenError(_for_models(option_.name, media))
 
 
-def format_options(format_: formats.Format, suffix: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given options of a format; raise ValueError for one that only other formats have."""
+def format_options(
+    format_: formats.Format, suffix: str, given: Mapping[str, Any], instead: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the given options of a format; raise ValueError for one that only other formats have.
+
+    Args:
+        format_, suffix: the format. given: the values of the command's options by name.
+        instead: "medium" and "place" of the output, if other formats can be requested for it with --format.
+    """
     known = {option.name for option in format_.options}
     chosen = {
         option.name: given[option.name] for option in formats.offered() if given[option.name] is not None
@@ -68,7 +75,11 @@ def format_options(format_: formats.Format, suffix: str, given: Mapping[str, Any
     for name in chosen:
         if name not in known:
             others = formats.listed(formats.suffixes_with(name), "and")
-            raise ValueError(f"--{name} is not for {suffix} but for {others}")
+            message = f"{_flag(name)} is not for {suffix} but for {others}"
+            if instead is not None:
+                usable = [other[1:] for other in formats.suffixes_with(name, **instead)]
+                message += f"; give --format {formats.listed(usable, 'or')}" if usable else ""
+            raise ValueError(message)
     return chosen
 
 

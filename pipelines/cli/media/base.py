@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.sinks.formats import STANDARD_OUTPUT, Format
+from pipelines.sinks.names import is_pattern
+from seqgen.registry import validated
 
 if TYPE_CHECKING:
     from pipelines.operators import Paced
@@ -136,10 +138,20 @@ class Medium:
             raise ValueError(
                 "--batch above 1 needs --length or --stop: endless samples cannot be written one after another"
             )
+        keeps = "" if is_pattern(plan.output) else plan.format.keeps
+        if keeps and plan.length is None and not self.given["stop"] and not validated(self.weights).ends:
+            raise ValueError(
+                f"a {plan.suffix} file gets a sample when it has ended, and the samples of {self.name} never end; give "
+                f"--length, the number of {self.codec.unit} of a sample"
+            )
+        if keeps == "all" and plan.n is None:
+            raise ValueError(
+                f"a {plan.suffix} file is written after the last sample; give -n, the number of samples"
+            )
 
     def endless(self, plan: Plan) -> bool:
         """Return whether samples without --length and --stop never end."""
-        return self.weights.family == "char-rnn"
+        return not validated(self.weights).ends
 
     # ---- streaming --------------------------------------------------------------------------------------
 

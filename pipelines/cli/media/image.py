@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
 
 from pipelines.cli.media.base import Medium, MediumOption, Plan
 from pipelines.cli.media.conditions import CONDITION, class_by_name, vector_of
@@ -12,6 +15,7 @@ from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
     from seqgen.codecs import Pixels
+    from seqgen.conditions.image import Conditions
     from seqgen.stats import StreamStats
 
 GROUNDS = ("black", "white")
@@ -23,19 +27,28 @@ class ImageMedium(Medium):
     media = ("image",)
     label = "image"
     options: ClassVar[tuple[MediumOption, ...]] = (
-        MediumOption("prompt", "an image file to complete"),
+        MediumOption("prompt", "an image, .npy or .npz file to complete"),
         MediumOption("keep_rows", "Number of rows to keep from the top of the prompt image", {"type": int}),
         MediumOption(
             "mask", "Image file: white pixels of the prompt image are kept, black ones are generated"
         ),
+        MediumOption("maximum", "Number of full intensity of a prompt in a .npy or .npz file", {"type": float}),
+        MediumOption(
+            "ground", "Ground below transparent pixels of a prompt  [default: as in training, else black]",
+            {"type": click.Choice(GROUNDS)},
+        ),
+        MediumOption("fit", "Crop and resize a prompt to the size of the model", {"is_flag": True}),
         CONDITION,
-    )
+    )  # fmt: skip
     default_n = "1, endless for y4m on standard output"
     default_chunk = "1 for txt and y4m, else 8"
     default_format = "pnm, txt on a terminal"
     codec: Pixels
 
     def sink_options(self, plan: Plan) -> dict[str, Any]:
+        if plan.suffix == ".png" and self.given["condition"] == "each":
+            # a column for each class
+            return {"per_row": self.conditions().classes}
         # output to a file or a pipe must not depend on the batch
         if not plan.terminal or plan.suffix != ".txt":
             return {}
@@ -64,12 +77,24 @@ class ImageMedium(Medium):
         if path is None:
             if rows is not None or mask is not None:
                 raise ValueError("--keep-rows and --mask need --prompt FILE, the image to complete")
+            if self.reading() and self.given["condition"] is None:
+                raise ValueError(f"--{next(iter(self.reading()))} needs --prompt FILE, the image to complete")
             return None, None
-        if rows is None and mask is None:
+        if rows is None and mask is None and not Path(path).is_file():
             raise ValueError("--prompt needs --keep-rows or --mask, which select the known pixels")
         from seqgen.data.completion import read_prompt
+        from seqgen.data.reading import Reading
 
-        return read_prompt(path, self.codec, keep_rows=rows, mask=mask), path
+        trained = Reading.from_card(self.weights.card)
+        return (
+            read_prompt(path, self.codec, keep_rows=rows, mask=mask, trained=trained, **self.reading()),
+            path,
+        )
+
+    def reading(self) -> dict[str, Any]:
+        """Return the options about the range, ground and size of files that are given."""
+        given = {name: self.given[name] for name in ("maximum", "ground", "fit")}
+        return {name: value for name, value in given.items() if value not in (None, False)}
 
     def condition(self) -> Any:
         """Return the condition: a class by number or name, "each" to cycle through the classes, a vector, or a guide
@@ -79,11 +104,7 @@ class ImageMedium(Medium):
             SeqgenError: if the model needs a condition that is not given, or is conditioned on several kinds at once.
             ValueError: if there is no such class; the message lists them.
         """
-        from seqgen.conditions.image import Conditions
-
-        text, config = self.given["condition"], self.weights.config
-        # models composed of several networks have the conditions of the first one
-        conditions = Conditions.from_config(config.get("small") or config.get("decoder") or config)
+        text, conditions = self.given["condition"], self.conditions()
         kinds = conditions.kinds
         if len(kinds) > 1:
             raise SeqgenError(f"the model is conditioned on {' and '.join(kinds)}; stream it from Python")
@@ -98,7 +119,15 @@ class ImageMedium(Medium):
         from seqgen.data.completion import read_levels
 
         assert conditions.guide is not None
-        return read_levels(text, Pixels(conditions.guide, conditions.levels))
+        return read_levels(text, Pixels(conditions.guide, conditions.levels), **self.reading())
+
+    def conditions(self) -> Conditions:
+        """Return the kinds of condition that the model takes."""
+        from seqgen.conditions.image import Conditions
+
+        config = self.weights.config
+        # models composed of several networks have the conditions of the first one
+        return Conditions.from_config(config.get("small") or config.get("decoder") or config)
 
     def endless(self, plan: Plan) -> bool:
         return False

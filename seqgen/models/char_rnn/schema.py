@@ -74,4 +74,4 @@ def schema(config: Any) -> Schema:
         yield from control_fields(symbols)
 
     output = {"symbols": Field(("N",), ("int64",), low=0, below=symbols), **log_probs("N")}
-    return Schema("char-rnn", codec, (arrays,), state, output)
+    return Schema("char-rnn", codec, (arrays,), state, output, ends=False)

@@ -57,7 +57,7 @@ def schema(config: Any) -> Schema:
         "states": Field(("N",), ("int64",), low=0, below="K"),
         **log_probs("N"),
     }
-    return Schema("hmm", codec, (arrays,), _state(codec, "K"), output, relations)
+    return Schema("hmm", codec, (arrays,), _state(codec, "K"), output, relations, ends=False)
 
 
 def mixture_schema(config: Any) -> Schema:
@@ -72,7 +72,7 @@ def mixture_schema(config: Any) -> Schema:
         require_positive_definite("covariances", covariance_type, found)
 
     output = {**_observations("gaussian-mixture", codec), **log_probs("N")}
-    return Schema("gaussian-mixture", codec, (arrays,), _state(codec, 1), output, relations)
+    return Schema("gaussian-mixture", codec, (arrays,), _state(codec, 1), output, relations, ends=False)
 
 
 def _emission(config: Mapping[str, Any], codec: Codec) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def schema(config: Any) -> Schema:
         yield from optional(control_fields(symbols + ends))
 
     output = {"symbols": Field(("N",), ("int32",), low=0, below=symbols), **log_probs("N")}
-    return Schema("markov", codec, (table, tree), state, output, relations)
+    return Schema("markov", codec, (table, tree), state, output, relations, ends=ends)
 
 
 def require_tree(arrays: Mapping[str, np.ndarray], order: int, symbols: int, ends: bool) -> None:

@@ -121,4 +121,5 @@ def schema(config: Any) -> Schema:
     else:
         lowest, highest = (0, codec.size - 1) if output == "categorical" else (LOWEST, HIGHEST)
         symbols = Field(("N",), ("int64",), low=lowest, high=highest)
-    return Schema("wavenet", codec, (arrays,), state, {"symbols": symbols, **log_probs("N")})
+    whole = {"symbols": symbols, **log_probs("N")}
+    return Schema("wavenet", codec, (arrays,), state, whole, ends=given["mels"] is not None)
