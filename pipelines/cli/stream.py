@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipelines.cli.media.base import Medium, Plan
 from pipelines.cli.sections import SectionCommand, SectionOption
 from pipelines.sinks.formats import STANDARD_OUTPUT, SUFFIXES, described, find_format, place_of
 from pipelines.sinks.names import as_pattern, is_pattern
+from seqgen.errors import SeqgenWarning
 from seqgen.registry import ENGINES
 
 CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
@@ -96,6 +98,8 @@ def command(model: str, quiet: bool, **given: Any) -> None:
     from seqgen.pretrained import find
     from seqgen.streaming import Stream
 
+    if quiet:
+        warnings.simplefilter("ignore", SeqgenWarning)
     weights = find(model)
     codec = codec_from_config(weights.config["codec"])
     refuse_foreign(codec, given)

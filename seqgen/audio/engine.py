@@ -18,6 +18,7 @@ from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.checkpoint import Weights
 from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
+from seqgen.conditions.feature_range import feature_range
 from seqgen.engine import Checkpoint, Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite
@@ -43,6 +44,7 @@ class SoundEngine(Engine):
         self.output = str(config["output"])
         self.hop = int(config["hop"] or 0)
         self._conditions = AudioConditions.from_config(config)
+        self._trained_on = feature_range(weights.card)
         self._mixes_next = int(config["upsampling"] == "learned")
         self._before = -1.0 if self.output == "categorical" else 0.0
         lanes = request.lanes
@@ -86,7 +88,13 @@ class SoundEngine(Engine):
     def attach(self, lanes: np.ndarray, start: Start) -> None:
         _, source = self._conditions.parse(start.condition)
         for lane in lanes:
-            self._windows[lane] = None if source is None else FrameWindow(source, self._conditions)
+            window = None if source is None else FrameWindow(source, self._conditions, self._compare)
+            self._windows[lane] = window
+
+    def _compare(self, frames: np.ndarray) -> None:
+        """Warn once of features that are not in the range that the model was trained on."""
+        if self._trained_on is not None and self._trained_on.warn_outside(frames):
+            self._trained_on = None
 
     def checkpoint(self) -> Checkpoint:
         for lane, window in enumerate(self._windows):
@@ -131,10 +139,12 @@ class SoundEngine(Engine):
             last = (place + int(counts[lane]) - 1) // hop
             # each frame with the neighbours in the receptive field of its convolution
             projected = self._project(window.read(begin - 1, last + 2 + self._mixes_next))
-            if window.end is not None:
-                left = max(0, window.end * hop - place)
+            samples = window.samples(hop)
+            if samples is not None:
+                left = max(0, samples - place)
                 ended[lane] = counts[lane] >= left
                 counts[lane] = min(counts[lane], left)
+            if window.end is not None:
                 # the last frame is interpolated with itself
                 projected[max(0, window.end - begin) :] = projected[max(0, window.end - 1 - begin)]
             if frames is None:

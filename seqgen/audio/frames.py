@@ -5,6 +5,9 @@ Legend: F frames, M features of a frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from seqgen.conditions.audio import AudioConditions, FrameSource
@@ -13,15 +16,29 @@ from seqgen.conditions.audio import AudioConditions, FrameSource
 class FrameWindow:
     """The frames of one lane that are needed at a time; earlier frames are discarded.
 
+    Args:
+        source, conditions: those of the lane. watch: called with frames (n, M) as they are read.
+
     Attributes:
         end: F once known, that is, when the source first returned fewer frames than requested.
     """
 
-    def __init__(self, source: FrameSource, conditions: AudioConditions) -> None:
-        self._source, self._conditions = source, conditions
+    def __init__(
+        self,
+        source: FrameSource,
+        conditions: AudioConditions,
+        watch: Callable[[np.ndarray], Any] | None = None,
+    ) -> None:
+        self._source, self._conditions, self._watch = source, conditions, watch
+        self._samples: int | None = getattr(source, "samples", None)
         self._begin, self._kept = 0, np.zeros((0, source.width), np.float32)
         self._floor: int | None = None
         self.end: int | None = None
+
+    def samples(self, hop: int) -> int | None:
+        """Return the number of samples of the lane once known: at most `hop` for each frame."""
+        ends = [self._samples, None if self.end is None else self.end * hop]
+        return min((end for end in ends if end is not None), default=None)
 
     def hold(self, begin: int) -> None:
         """From now on keep the frames from `begin` on, so that `read` may return to them."""
@@ -42,6 +59,8 @@ class FrameWindow:
             given = np.asarray(self._source.read(there, end - there))
             # for no frames, any empty array will do
             new = self._conditions.checked_frames(given[: end - there]) if given.size else self._kept[:0]
+            if self._watch is not None:
+                self._watch(new)
             # assigned together, as an interrupt may come after any call
             kept, ended = np.concatenate([self._kept, new]), len(new) < end - there
             self._kept, self.end = kept, there + len(new) if ended else None

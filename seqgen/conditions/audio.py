@@ -2,7 +2,8 @@
 
 A condition is a class number, a vector or features if the model takes one of the three; else a mapping with the keys
 "class", "vector" and "features". Class and vector hold for the whole sample; frame i of the features applies to samples
-[i hop, (i + 1) hop). Features are an array, or a live source that is read during generation.
+[i hop, (i + 1) hop). Features are an array, or a live source that is read during generation. A mapping with features
+may also have the key "samples": the length of the recording that they describe, whose last frame is usually not whole.
 Legend: B batch, F frames, M features per frame, K length of one-hot class and vector together.
 """
 
@@ -16,12 +17,14 @@ import numpy as np
 
 from seqgen.arrays import as_array
 from seqgen.conditions.image import Conditions
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, integer
 
 
 @runtime_checkable
 class FrameSource(Protocol):
     """Protocol of a source of features that may arrive during generation.
+
+    A source may also have an attribute `samples`, the number of audio samples that it describes.
 
     Attributes:
         width: M.
@@ -37,10 +40,10 @@ class FrameSource(Protocol):
 
 
 class ArrayFrames:
-    """A source of features that are completely available: (F, M) float32."""
+    """A source of features that are completely available: (F, M) float32; `samples` as in `FrameSource`."""
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
+    def __init__(self, array: np.ndarray, samples: int | None = None) -> None:
+        self.array, self.samples = array, samples
         self.width = array.shape[1]
 
     def __len__(self) -> int:
@@ -48,6 +51,13 @@ class ArrayFrames:
 
     def read(self, begin: int, count: int) -> np.ndarray:
         return self.array[begin : begin + count]
+
+
+class _Limited:
+    """Another source, with the number of samples that it describes."""
+
+    def __init__(self, source: FrameSource, samples: int) -> None:
+        self.width, self.read, self.samples = source.width, source.read, samples
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,14 @@ class AudioConditions:
             return self._global.parse(condition)[0], None
         if condition is None:
             raise SeqgenError(f"this model is conditioned on {self._wanted()}; give condition")
+        if isinstance(condition, Mapping) and {"features", "samples"} <= set(condition):
+            samples = integer("condition's samples", condition["samples"], low=1)
+            rest = {kind: value for kind, value in condition.items() if kind != "samples"}
+            known, source = self.parse(rest)
+            assert source is not None
+            if isinstance(source, ArrayFrames):
+                return known, ArrayFrames(source.array, samples)
+            return known, _Limited(source, samples)
         if not self._global.kinds:
             return np.zeros(0, np.float32), self.frames(_only(condition, "features"))
         if not isinstance(condition, Mapping) or set(condition) != set(self.kinds):

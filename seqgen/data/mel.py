@@ -17,6 +17,10 @@ from seqgen.codecs.audio import Waveform
 from seqgen.errors import integer
 
 FLOOR = 1e-5
+FORMULA = "(log10 max(m, 1e-5) + 2) / 3"
+RANGE = (-1.0, 1.05)
+"""The range of the features: silence, and somewhat more than what sound of full scale reaches with the usual hops."""
+
 HIGHEST_FREQUENCY = 0.475
 """The highest frequency of the bands as a fraction of the sample rate: 7600 Hz at 16 kHz."""
 
@@ -68,7 +72,7 @@ def mel_features(audio: Any, sample_rate: int = 16000, *, hop: int = 200, mels: 
 def described(sample_rate: int, hop: int, mels: int) -> str:
     """Return a description of the features, for a model's card."""
     return (
-        f"(log10 max(m, 1e-5) + 2) / 3 of {mels} mel magnitudes (Slaney's scale and normalisation) from 0 to "
+        f"{FORMULA} of {mels} mel magnitudes (Slaney's scale and normalisation) from 0 to "
         f"{HIGHEST_FREQUENCY * sample_rate:g} Hz, Hann window of {4 * hop} samples, FFT of {fft_size(hop)}, "
         f"frame i centred on sample {hop} i"
     )

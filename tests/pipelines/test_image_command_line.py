@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -161,6 +162,24 @@ def test_completion_from_files(binary_checkpoint, binary, tmp_path, seqgen_comma
     done = seqgen_command(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert "raster order" in done.stderr
+
+
+def test_a_prompt_or_mask_from_standard_input(binary_checkpoint, tmp_path, seqgen_command, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (6, 5), np.uint8)
+    Image.fromarray(image).save(tmp_path / "half.png")
+    mask = np.zeros((6, 5), np.uint8)
+    mask[:3] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    outputs = []
+    for prompt, known in (("half.png", "mask.png"), ("-", "mask.png"), ("half.png", "-")):
+        given = (tmp_path / ("half.png" if prompt == "-" else "mask.png")).read_bytes()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        done = seqgen_command(
+            "stream", binary_checkpoint, "--prompt", prompt, "--mask", known, "-o", "a.npz", cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append((tmp_path / "a.npz").read_bytes())
+    assert outputs[1:] == outputs[:1] * 2
 
 
 @pytest.mark.parametrize(

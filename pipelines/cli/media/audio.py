@@ -29,19 +29,21 @@ class AudioMedium(Medium):
     media = ("audio",)
     label = "audio"
     options: ClassVar[tuple[MediumOption, ...]] = (
-        MediumOption("prompt", "a recording to continue, which is written first"),
+        MediumOption("prompt", "a recording to continue, which is written first; - is standard input"),
         CONDITION,
         MediumOption(
             "seconds", "Length of a sample in seconds", {"type": float}, instead="give --length in symbols"
         ),
         MediumOption(
             "like",
-            "Recording whose mel features condition a vocoder. Repeatable, one per sample",
+            "Recording whose mel features condition a vocoder, - for standard input; the sample is as long. "
+            "Repeatable, one per sample",
             {"multiple": True, "metavar": "RECORDING"},
         ),
         MediumOption(
             "features",
-            "Array (frames, width) of features that condition a sample. Repeatable, one per sample",
+            "Array (frames, width) of features that condition a sample, - for standard input. "
+            "Repeatable, one per sample",
             {"multiple": True, "metavar": "FILE.npy"},
         ),
         MediumOption("picture", "Also write the spectrogram", {"metavar": "FILE.png"}),
@@ -119,7 +121,7 @@ class AudioMedium(Medium):
                 "--condition is for models that are conditioned on a class or a vector; this model is not"
             )
         if conditions.mels is not None:
-            parts["features"] = features_of(self.weights.config, self.codec, conditions, features, like)
+            parts |= features_of(self.weights.config, self.codec, conditions, features, like)
         elif features or like:
             raise SeqgenError(
                 "--features and --like are for models that are conditioned on features, such as a vocoder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,9 @@ import click
 
 from pipelines.cli.media.base import Medium, MediumOption, Plan
 from pipelines.cli.media.conditions import CONDITION, class_by_name, vector_of
+from pipelines.cli.media.streams import on_disk
 from pipelines.sinks.formats import STANDARD_OUTPUT
+from seqgen.data.inputs import is_stream
 from seqgen.errors import SeqgenError
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ class ImageMedium(Medium):
     media = ("image",)
     label = "image"
     options: ClassVar[tuple[MediumOption, ...]] = (
-        MediumOption("prompt", "an image, .npy or .npz file to complete"),
+        MediumOption("prompt", "an image, .npy or .npz file to complete, - for standard input"),
         MediumOption("keep_rows", "Number of rows to keep from the top of the prompt image", {"type": int}),
         MediumOption(
             "mask", "Image file: white pixels of the prompt image are kept, black ones are generated"
@@ -80,16 +83,18 @@ class ImageMedium(Medium):
             if self.reading() and self.given["condition"] is None:
                 raise ValueError(f"--{next(iter(self.reading()))} needs --prompt FILE, the image to complete")
             return None, None
-        if rows is None and mask is None and not Path(path).is_file():
+        if rows is None and mask is None and not (is_stream(path) or Path(path).is_file()):
             raise ValueError("--prompt needs --keep-rows or --mask, which select the known pixels")
         from seqgen.data.completion import read_prompt
         from seqgen.data.reading import Reading
 
         trained = Reading.from_card(self.weights.card)
-        return (
-            read_prompt(path, self.codec, keep_rows=rows, mask=mask, trained=trained, **self.reading()),
-            path,
-        )
+        with on_disk(path) as image, contextlib.ExitStack() as files:
+            known = None if mask is None else files.enter_context(on_disk(mask))
+            found = read_prompt(
+                image, self.codec, keep_rows=rows, mask=known, trained=trained, **self.reading()
+            )
+            return found, path
 
     def reading(self) -> dict[str, Any]:
         """Return the options about the range, ground and size of files that are given."""
@@ -119,7 +124,8 @@ class ImageMedium(Medium):
         from seqgen.data.completion import read_levels
 
         assert conditions.guide is not None
-        return read_levels(text, Pixels(conditions.guide, conditions.levels), **self.reading())
+        with on_disk(text) as file:
+            return read_levels(file, Pixels(conditions.guide, conditions.levels), **self.reading())
 
     def conditions(self) -> Conditions:
         """Return the kinds of condition that the model takes."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqgen.errors import SeqgenError
+from seqgen.data.inputs import is_stream, read_bytes, shown
+from seqgen.errors import SeqgenError, SeqgenWarning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 def features_of(
     config: Any, codec: Audio, conditions: AudioConditions, features: tuple[str, ...], like: tuple[str, ...]
-) -> list[np.ndarray]:
+) -> dict[str, list[Any]]:
     """Return the features (frames, width) given by --features or --like, in the order of the files.
+
+    Returns:
+        "features", and for recordings their lengths as "samples".
 
     Raises:
         SeqgenError: unless exactly one of the two is given, and for a file that cannot be read.
@@ -28,21 +32,25 @@ def features_of(
             "which they are computed, or --features FILE.npy, but not both"
         )
     if features:
-        return [_named(path, conditions, _array(path)) for path in features]
+        return {"features": [_named(path, conditions, _array(path)) for path in features]}
     from seqgen.data.audio_files import require_readers
     from seqgen.data.mel import mel_features
 
     require_readers(like, "torch", "torchaudio", for_what="--like")
     assert conditions.mels is not None
     rate = codec.sample_rate
-    return [
-        _named(
-            path,
-            conditions,
-            mel_features(recording_of(path, rate), rate, hop=config["hop"], mels=conditions.mels),
-        )
-        for path in like
-    ]
+    recordings = [recording_of(path, rate) for path in like]
+    return {
+        "features": [
+            _named(
+                path,
+                conditions,
+                mel_features(recording, rate, hop=config["hop"], mels=conditions.mels),
+            )
+            for path, recording in zip(like, recordings, strict=True)
+        ],
+        "samples": [len(recording) for recording in recordings],
+    }
 
 
 def _named(path: str, conditions: AudioConditions, array: Any) -> np.ndarray:
@@ -50,32 +58,34 @@ def _named(path: str, conditions: AudioConditions, array: Any) -> np.ndarray:
     try:
         return conditions.checked_frames(array)
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{path}: {error}") from None
+        raise type(error)(f"{shown(path)}: {error}") from None
 
 
 def _array(path: str) -> Any:
+    import io
+
     import numpy as np
 
     try:
-        found = np.load(path, allow_pickle=False)
+        found = np.load(io.BytesIO(read_bytes(path)) if is_stream(path) else path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise SeqgenError(f"{path} is not a complete .npy file: {error}") from None
+        raise SeqgenError(f"{shown(path)} is not a complete .npy file: {error}") from None
     if not isinstance(found, np.ndarray):
-        raise SeqgenError(f"{path} is an archive; give a .npy file with one array (frames, width)")
+        raise SeqgenError(f"{shown(path)} is an archive; give a .npy file with one array (frames, width)")
     return found
 
 
 def recording_of(path: str, rate: int) -> np.ndarray:
-    """Read an audio file in the model's format, and report conversions on standard error."""
-    import click
+    """Read an audio file, or "-" for standard input, in the model's format; a warning lists conversions."""
+    import warnings
 
     from seqgen.data.audio_files import read_audio
 
     found = read_audio(path, rate, mono=True)
     if not len(found.samples):
-        raise SeqgenError(f"{path} is empty; give a recording with sound")
+        raise SeqgenError(f"{shown(path)} is empty; give a recording with sound")
     if found.conversions:
-        click.echo(f"{path}: {', '.join(found.conversions)}", err=True)
+        warnings.warn(f"{shown(path)}: {', '.join(found.conversions)}", SeqgenWarning, stacklevel=2)
     return found.samples
 
 

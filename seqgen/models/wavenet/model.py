@@ -24,7 +24,8 @@ from seqgen.checkpoint import Weights
 from seqgen.checks import seed_number
 from seqgen.codecs import PCM16, MuLaw, Waveform
 from seqgen.codecs.audio import PCM_SCALE, Audio
-from seqgen.conditions.audio import AudioConditions
+from seqgen.conditions.audio import ArrayFrames, AudioConditions
+from seqgen.conditions.feature_range import feature_range
 from seqgen.errors import SeqgenError, integer
 from seqgen.generator import Generator
 from seqgen.image.model import dropper
@@ -110,6 +111,7 @@ class WaveNet(NamedArrays, Generator):
         self.kernel_size = taps = given["kernel_size"]
         self.local_channels = local = given["local_channels"]
         self.upsampling, self.dropout = given["upsampling"], given["dropout"]
+        self._feature_card: dict[str, Any] = {}
         symbols = self.codec.size or 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_number(seed))
@@ -311,6 +313,14 @@ class WaveNet(NamedArrays, Generator):
         given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
         rows = self.codec.encode_batch(x)
         parsed = [self.conditions.parse(item) for item in self.conditions.each(condition, len(rows))]
+        trained_on = feature_range(self._feature_card)
+        for _, source in parsed:
+            if (
+                trained_on is not None
+                and isinstance(source, ArrayFrames)
+                and trained_on.warn_outside(source.array)
+            ):
+                break
         like = self.skip.weight
         scores = torch.zeros(len(rows), dtype=torch.float64, device=like.device)
         with torch.set_grad_enabled(grad), torch.autocast(like.device.type, enabled=False):
@@ -358,6 +368,10 @@ class WaveNet(NamedArrays, Generator):
             "upsampling": self.upsampling, "dropout": self.dropout,
         }  # fmt: skip
 
+    def weights(self, card: dict[str, Any] | None = None) -> Weights:
+        """Return the model as plain data; the card has the features that it was trained on."""
+        return super().weights({**self._feature_card, **(card or {})})
+
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:
         """Return the model that `weights` describe."""
@@ -365,4 +379,7 @@ class WaveNet(NamedArrays, Generator):
         codec = {name: value for name, value in config.pop("codec").items() if name != "name"}
         model = cls(**config, **codec)
         model.take_arrays(weights)
+        model._feature_card = {
+            name: weights.card[name] for name in ("features", "feature_range") if name in weights.card
+        }
         return model.eval()

@@ -137,6 +137,12 @@ class AudioObjective:
         context = model.receptive_field
         self._context = context + -context % (model.hop or 1)
 
+    @property
+    def feature_range(self) -> list[float]:
+        """The smallest and the largest number in the features of the training recordings."""
+        features = self._train.features
+        return [round(float(min(map(np.min, features))), 4), round(float(max(map(np.max, features))), 4)]
+
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the mean nats per sample of a step."""
         assert isinstance(model, WaveNet)

@@ -82,6 +82,7 @@ def prepare(request: TrainingRequest) -> Training:
         "reading": reading,
         "conversions": list(recordings.notes),
         **({"features": described(rate, own["hop"], own["mels"])} if own["mels"] else {}),
+        **({"feature_range": objective.feature_range} if own["mels"] else {}),
         **({"classes": list(recordings.classes)} if conditional else {}),
     }
     return Descent(model, objective, card, score=lambda stored: whole_score(stored, splits.test))
