@@ -65,10 +65,11 @@ def compile_built_in() -> None:
 
 def compile_training() -> None:
     """Run a step of every recipe."""
-    from tests.training.tiny_runs import DATA, run
+    from seqgen.registry import BUILT_IN_RECIPES, FAMILIES
+    from tests.training.tiny_runs import run
 
     with TemporaryDirectory() as folder:
-        run(Path(folder), list(DATA), 1)
+        run(Path(folder), [*FAMILIES, *BUILT_IN_RECIPES], 1)
 
 
 def compile_base() -> None:

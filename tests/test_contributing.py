@@ -199,3 +199,23 @@ def test_the_recipes_pass_the_type_checks(written):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=written, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_family_passes_every_test_of_a_family(written):
+    """The suite runs in a copy of the checkout, in which the family is registered as the recipe says."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for folder in ("seqgen", "pipelines", "triton_kernels", "benchmarks", "tests", "docs"):
+        shutil.copytree(ROOT / folder, written / folder, dirs_exist_ok=True, ignore=ignored)
+    for path in (*ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "constraints.txt"):
+        shutil.copy(path, written)
+    (written / "tests/models/dice/__init__.py").touch()
+    registry = written / "seqgen/registry.py"
+    entry = snippet("FAMILIES").split("\n\n", 1)[1]
+    registry.write_text(registry.read_text().replace("\n\ndef family(", f"\n\n{entry}\n\ndef family(", 1))
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:benchmark", "-p", "no:cacheprovider"]
+    command += ["-m", "not slow", "-k", "dice", "tests"]
+    environment = os.environ | {"PYTHONPATH": str(written)}
+    done = subprocess.run(command, cwd=written, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.stdout.count("[dice-torch") > 60

@@ -15,6 +15,7 @@ import pytest
 from seqgen import AutoEncoder, pretrained
 from seqgen.checkpoint import Weights, save_weights
 from seqgen.errors import SeqgenError
+from seqgen.fields import FLOATS
 from seqgen.packed import digest, pack, unpack
 from seqgen.registry import FAMILIES, validated
 from tests.conformance.case import Case
@@ -228,7 +229,9 @@ def _with_piece(state: dict[str, Any], number: int, piece: dict[str, Any]) -> di
 
 def test_checkpoints_of_every_case_open(case, tmp_path):
     weights = case.model().weights({"data": "none"})
-    for precision in ("auto", "float32") if weights.family == "markov" else ("auto", "float32", "bfloat16"):
+    floats = [f for _, f in schema_of(weights).fields(weights.arrays) if {*f.dtypes} & {*FLOATS}]
+    rounded = all("float32" in field.dtypes for field in floats)
+    for precision in ("auto", "float32", "bfloat16") if rounded else ("auto", "float32"):
         save_weights(weights, tmp_path / "model.safetensors", precision=precision)
         opened = pretrained.find(tmp_path / "model.safetensors")
         if precision == "auto":
