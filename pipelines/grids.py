@@ -5,6 +5,7 @@ Legend: N images, C colours, H rows, W columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 
 from seqgen.codecs.pixels import UNKNOWN, Pixels
 from seqgen.data.enlarged import Page
-from seqgen.errors import SeqgenError, integer
+from seqgen.errors import SeqgenError, integer, optional_integer
 
 _WIDTH, _LARGEST = (
     720,
     8,
 )  # minimum side in pixels of a viewable picture, and the maximum enlargement to reach it
+_MOST_PIXELS = 1 << 28
 _GAP_GREY = 80
 _UNKNOWN_RGB = (52, 76, 120)
 
@@ -110,6 +112,16 @@ def require_picture(codec: Any) -> tuple[int, int, int]:
             "write .npz or .jsonl"
         )
     return shape
+
+
+def enlargement(scale: Any, codec: Any) -> int | None:
+    """Return the side of the square that is drawn for each pixel, or None if it is to be chosen.
+
+    Raises:
+        TypeError, ValueError: if it is no positive integer, or so large that a picture would have over 2^28 pixels.
+    """
+    _, rows, columns = require_picture(codec)
+    return optional_integer("scale", scale, low=1, most=max(1, math.isqrt(_MOST_PIXELS // (rows * columns))))
 
 
 def enlarge(array: np.ndarray, scale: int) -> np.ndarray:

@@ -213,7 +213,7 @@ def test_the_family_passes_every_test_of_a_family(written):
     registry = written / "seqgen/registry.py"
     entry = snippet("FAMILIES").split("\n\n", 1)[1]
     registry.write_text(registry.read_text().replace("\n\ndef family(", f"\n\n{entry}\n\ndef family(", 1))
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:benchmark", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:benchmark", "-p", "no:cacheprovider"]
     command += ["-m", "not slow", "-k", "dice", "tests"]
     environment = os.environ | {"PYTHONPATH": str(written)}
     done = subprocess.run(command, cwd=written, env=environment, capture_output=True, text=True, check=False)

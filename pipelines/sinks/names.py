@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
+
+_SPECIFIED = re.compile(r"(?:.?[<>=^])?0?[0-9]{0,2}[_,]?[dxXob]?")
+"""Format specifications of an index; a width has at most two digits, since a name has at most 255 bytes."""
 
 
 def is_pattern(path: str | Path) -> bool:
@@ -28,6 +32,11 @@ def as_pattern(path: str | Path) -> Path:
 def indexed_name(path: str | Path, index: int) -> Path:
     """Format a pattern with the index, or raise ValueError."""
     try:
+        for _, field, specified, conversion in string.Formatter().parse(str(path)):
+            if field not in (None, "index") or conversion is not None:
+                raise ValueError("only {index} is replaced")
+            if specified and not _SPECIFIED.fullmatch(specified):
+                raise ValueError(f"{specified!r} does not format an index of up to 99 characters")
         return Path(str(path).format(index=index))
     except (ValueError, LookupError) as error:
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.grids import enlarge, image_grid, page_of, picture, require_picture
+from pipelines.grids import enlarge, enlargement, image_grid, page_of, picture, require_picture
 from pipelines.sinks.base import SinkRequest
 from pipelines.sinks.images import ImageSink
 from pipelines.sinks.names import indexed_name, is_pattern, require_pattern
@@ -46,7 +46,7 @@ class PNGGridSink(ImageSink):
     ) -> None:
         super().__init__(path, codec)
         require_picture(codec)
-        self._scale = optional_integer("scale", scale, low=1)
+        self._scale = enlargement(scale, codec)
         self._per_row = optional_integer("per_row", per_row, low=1)
         self._images: list[np.ndarray] = []
 
@@ -80,7 +80,7 @@ class PNGFilesSink(ImageSink):
     def __init__(self, path: str | Path, codec: Codec, *, scale: int | None = None) -> None:
         super().__init__(path, codec)
         require_picture(codec)
-        self._scale = optional_integer("scale", scale, low=1) or 1
+        self._scale = enlargement(scale, codec) or 1
         require_pattern(path)
 
     def image(self, index: int, image: np.ndarray, rows: int) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.grids import enlarge, require_picture
+from pipelines.grids import enlarge, enlargement, require_picture
 from pipelines.sinks.images import ImageSink
 from seqgen.codecs import Codec
 from seqgen.codecs.pixels import UNKNOWN
-from seqgen.errors import choice, integer, optional_integer
+from seqgen.errors import choice, integer
 from seqgen.streaming import Chunk
 
 _WIDTH = 224
@@ -35,7 +35,7 @@ class Y4MSink(ImageSink):
     ) -> None:
         super().__init__(path, codec)
         colours, rows, columns = require_picture(codec)
-        self._scale = optional_integer("scale", scale, low=1) or -(-_WIDTH // columns)
+        self._scale = enlargement(scale, codec) or -(-_WIDTH // columns)
         self._live = choice("frames", frames, ("rows", "images")) == "rows"
         self._shown = 0
         fps = integer("fps", fps, low=1)

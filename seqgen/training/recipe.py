@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from seqgen import extras
 from seqgen.errors import SeqgenError, SeqgenWarning
 from seqgen.training.config import TrainingConfig
+from seqgen.training.memory import explained_memory
 from seqgen.training.request import TrainingRequest, command, require_output, with_preset
 from seqgen.training.settings import split_settings
 
@@ -123,9 +124,10 @@ class Recipe:
             self.name, source, output, own, config,
             command(self.name, source if data is not None else None, output, settings or {}, preset),
         )  # fmt: skip
-        return self.prepare(request).run(
-            request, resume=resume, stop_after=stop_after, card=card, report=report
-        )
+        with explained_memory(self.name, chosen):
+            return self.prepare(request).run(
+                request, resume=resume, stop_after=stop_after, card=card, report=report
+            )
 
     def _require_packages(self) -> None:
         """Raise MissingPackageError if a required package is missing, and warn if the loss curve cannot be drawn."""

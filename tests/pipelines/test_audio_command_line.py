@@ -18,6 +18,7 @@ import soundfile
 from PIL import Image
 
 from pipelines.audio_demo import speak
+from pipelines.cli import run
 from pipelines.cli.players import player_line
 from pipelines.spectrograms import spectrogram
 from seqgen.data.mel import described, mel_features
@@ -446,3 +447,21 @@ def test_a_recording_that_was_cut_off_is_noted(seqgen_bytes, vocoder_checkpoint,
     assert done.returncode == 0, done.stderr
     assert b"seqgen: r0.wav: truncated: read up to where the file ends" in done.stderr
     assert soundfile.info(tmp_path / "a.wav").frames == len(recordings[0]) - 500
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        ("q.svg", "--picture must end in .png, got 'q.svg'"),
+        ("q", "--picture must end in .png"),
+        ("q.wav", "--picture must end in .png"),
+        ("./same.png", "--picture and -o name the same file"),
+    ],
+)
+def test_a_picture_is_a_png_of_its_own(tmp_path, monkeypatch, capsys, picture, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run(["stream", "speech", "--seconds", "0.01", "-o", "same.png", "--picture", picture])
+    assert ended.value.code == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -100,11 +100,33 @@ def test_a_pattern_gives_a_file_for_each(tmp_path, codec):
 
 
 @pytest.mark.parametrize(
-    "name", ["{}.png", "{name}.png", "{index:05z}.png", "{index.png", "a{index!r:.0}.png"]
+    "name",
+    [
+        "{}.png",
+        "{name}.png",
+        "{index:05z}.png",
+        "{index.png",
+        "a{index!r:.0}.png",
+        "{index:9999999999}.png",
+        "{index:{index}}.png",
+        "{index.real}.png",
+        "{index:100}.png",
+    ],
 )
 def test_bad_patterns_are_named(tmp_path, name):
     with pytest.raises(ValueError, match=r"the name .* (is not a valid pattern|must contain)"):
         open_sink(tmp_path / name, GREY)
+
+
+@pytest.mark.parametrize("name", ["a{index}.png", "a{index:05d}.png", "a{index:>9}.png", "a{index:x}.png"])
+def test_good_patterns_are_taken(tmp_path, name):
+    open_sink(tmp_path / name, GREY)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a{index}.png", "a.y4m"])
+def test_an_enlargement_that_no_picture_could_hold_is_refused_at_once(tmp_path, name):
+    with pytest.raises(ValueError, match=r"scale must be at most \d+, got 100000000"):
+        open_sink(tmp_path / name, GREY, options={"scale": 100_000_000})
 
 
 def test_an_interrupt_leaves_a_page_with_what_was_drawn(tmp_path):

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from seqgen.errors import MissingPackageError, SeqgenWarning
+from seqgen.errors import MissingPackageError, SeqgenError, SeqgenWarning
 from seqgen.registry import recipe
 
 SETTINGS = {"steps": 2, "batch": 2, "window": 8, "hidden_size": 4}
@@ -100,3 +100,12 @@ def test_what_trains_in_one_go_needs_neither_torch_nor_matplotlib(without, text,
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         recipe("markov").train(text, tmp_path / "mine.safetensors")
+
+
+@pytest.mark.parametrize("size", [99_999_999_999, 2**63 - 1])
+def test_a_model_that_does_not_fit_into_the_memory_is_refused(text, tmp_path, size):
+    settings = {"hidden_size": size, "steps": 2}
+    with pytest.raises(
+        SeqgenError, match=f"hidden_size={size}.* does not fit into the memory; choose smaller sizes"
+    ):
+        recipe("char-rnn").train(text, tmp_path / "mine.safetensors", preset="tiny", settings=settings)

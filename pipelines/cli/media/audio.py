@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.cli.media.base import Medium, MediumOption, Plan
@@ -68,7 +69,14 @@ class AudioMedium(Medium):
         )
 
     def more_outputs(self) -> dict[str, str]:
-        return {} if self.given["picture"] is None else {self.given["picture"]: ".png"}
+        picture = self.given["picture"]
+        if picture is None:
+            return {}
+        if Path(picture).suffix.lower() != ".png":
+            raise ValueError(f"--picture must end in .png, got {picture!r}")
+        if os.path.realpath(picture) == os.path.realpath(self.given["output"]):
+            raise ValueError(f"--picture and -o name the same file, {picture!r}; give it another name")
+        return {picture: ".png"}
 
     def length(self, asked: int | None) -> int | None:
         """The value of --seconds, converted to samples."""
