@@ -10,7 +10,7 @@ from typing import Any
 from seqgen.errors import SeqgenError
 
 _OUT_OF_MEMORY = re.compile(
-    r"can't allocate memory|out of memory|[Ss]torage size calculation overflow|would overflow"
+    r"can't allocate memory|out of memory|[Ss]torage size calculation overflow|would overflow|Overflow when"
 )
 
 

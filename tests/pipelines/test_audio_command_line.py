@@ -462,6 +462,6 @@ def test_a_picture_is_a_png_of_its_own(tmp_path, monkeypatch, capsys, picture, w
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         run(["stream", "speech", "--seconds", "0.01", "-o", "same.png", "--picture", picture])
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
