@@ -75,8 +75,9 @@ def command(
     try:
         with _Report() as report:
             card = found.train(
-                data, output, preset=preset, settings=chosen, resume=resume, report=report.step
-            ).card
+                data, output, preset=preset, settings=chosen, resume=resume, report=report.step,
+                announce=report.measure_in,
+            ).card  # fmt: skip
     except KeyboardInterrupt:
         state = output.with_suffix(".training.safetensors")
         if found.resumable and state.exists():
@@ -103,6 +104,11 @@ class _Report:
         self._task: Any = None
         self._printed = time.monotonic()
         self._score: float | None = None
+        self._unit = ""
+
+    def measure_in(self, unit: str) -> None:
+        """Show losses and scores with this unit."""
+        self._unit = f" {unit}" if unit else ""
 
     def __enter__(self) -> _Report:
         return self
@@ -110,7 +116,7 @@ class _Report:
     def step(self, step: int, steps: int, loss: float, score: float | None) -> None:
         self._score = score if score is not None else self._score
         held_out = "" if self._score is None else f", held out {self._score:.4f}"
-        text = f"loss {loss:.4f}{held_out}"
+        text = f"loss {loss:.4f}{held_out}{self._unit}"
         if sys.stderr.isatty():
             self._show(step, steps, text)
         elif score is not None or time.monotonic() - self._printed > 30 or step == steps:

@@ -46,6 +46,9 @@ class ImageObjective:
         self._held_out = fixed_levels(held_out.images, levels, seed)
         self._held_out_labels = held_out.labels
         self.unit = unit or score_unit(levels)
+        # an error is in its own unit; likelihoods are per dimension, and their scores per image or in bits
+        units = {"nats/image": float(train.images[0].size), "bits/dim": 1.0 / LN2}
+        self.scale = next((scale for name, scale in units.items() if self.unit.startswith(name)), 1.0)
         digest = hashlib.sha256(train.images.tobytes())
         digest.update(self._held_out.tobytes())
         self.fingerprint = digest.hexdigest()[:16]

@@ -35,6 +35,11 @@ class Descent:
     score: Callable[[Any], float] | None = None
     precision: str = "bfloat16"
 
+    @property
+    def unit(self) -> str:
+        """The unit of reported losses and scores."""
+        return self.objective.unit
+
     def run(
         self,
         request: TrainingRequest,
@@ -52,9 +57,15 @@ class Descent:
         config, output = request.config, request.output
         state_path = output.with_suffix(".training.safetensors")
         started = {"started_from": begin_with(self.model, config.start)} if config.start else {}
+        scale = self.objective.scale
+
+        def reported(step: int, loss: float, score: float | None) -> None:
+            if report is not None:
+                report(step, config.steps, loss * scale, score)
+
         progress = train(
             self.model, self.objective, config, state_path=state_path, resume=resume, stop_after=stop_after,
-            report=None if report is None else lambda step, *rest: report(step, config.steps, *rest),
+            report=reported,
         )  # fmt: skip
         written = {
             "seed": config.seed,
@@ -77,7 +88,7 @@ class Descent:
             state_path.unlink(missing_ok=True)
         # last, so that a failure to draw cannot lose the model
         if not missing("matplotlib"):
-            loss_curve(progress, output.with_suffix(".png"), self.objective.unit)
+            loss_curve(progress, output.with_suffix(".png"), self.unit, scale)
         return Trained(model, written, progress)
 
 

@@ -22,9 +22,11 @@ class Fit:
 
     Attributes:
         make: function of a report or None that returns the model and entries of its card.
+        unit: the unit of reported losses; "" if none are reported.
     """
 
     make: Callable[[Report | None], tuple[Any, Mapping[str, Any]]]
+    unit: str = ""
 
     def run(
         self,

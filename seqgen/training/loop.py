@@ -30,10 +30,15 @@ from seqgen.training.stopping import between_steps
 class Objective(Protocol):
     """The training objective: nats per symbol of a batch that is a function of the step.
 
-    An optional attribute `fingerprint` identifies the data when a run is resumed.
+    An optional attribute `fingerprint` identifies the data when a run is resumed. The loss is what gradients are taken
+    of; logs show it in the unit of the score.
+
+    Attributes:
+        unit: the unit of the score. scale: the number by which a loss is multiplied to be in this unit.
     """
 
     unit: str
+    scale: float
 
     def loss(self, model: nn.Module, step: int, carry: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a step, and the carry for the next step."""
@@ -44,7 +49,7 @@ class Objective(Protocol):
 
 @dataclass
 class Progress:
-    """The record of a run: training losses, validation scores by step, and the elapsed time."""
+    """The record of a run: training losses as optimized, validation scores by step, and the elapsed time."""
 
     losses: list[tuple[int, float]]
     scores: list[tuple[int, float]]

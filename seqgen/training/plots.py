@@ -9,8 +9,8 @@ from seqgen.files import replace_whole
 from seqgen.training.loop import Progress
 
 
-def loss_curve(progress: Progress, path: Path, unit: str) -> None:
-    """Plot training losses (smoothed) and held-out scores against steps as PNG.
+def loss_curve(progress: Progress, path: Path, unit: str, scale: float = 1.0) -> None:
+    """Plot training losses (smoothed), times `scale`, and held-out scores, both in `unit`, against steps as PNG.
 
     Raises:
         MissingPackageError: if matplotlib is not installed. OSError: if the file cannot be written.
@@ -21,7 +21,7 @@ def loss_curve(progress: Progress, path: Path, unit: str) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     steps = [step for step, _ in progress.losses]
-    losses = [loss for _, loss in progress.losses]
+    losses = [loss * scale for _, loss in progress.losses]
     width = max(1, len(losses) // 200)
     means = [sum(losses[i : i + width]) / len(losses[i : i + width]) for i in range(0, len(losses), width)]
     axes.plot(steps[::width], means, label="training", color="tab:blue", linewidth=1)

@@ -32,7 +32,14 @@ class Trained(NamedTuple):
 
 
 class Training(Protocol):
-    """A prepared training: the data are read and the model is created."""
+    """A prepared training: the data are read and the model is created.
+
+    Attributes:
+        unit: the unit of the losses and scores that are reported.
+    """
+
+    @property
+    def unit(self) -> str: ...
 
     def run(
         self,
@@ -89,6 +96,7 @@ class Recipe:
         stop_after: int | None = None,
         card: Mapping[str, Any] | None = None,
         report: Report | None = None,
+        announce: Callable[[str], None] | None = None,
     ) -> Trained:
         """Train a model and write it with its card to `output`.
 
@@ -105,6 +113,7 @@ class Recipe:
             stop_after: save the state and stop after this many steps, without writing a checkpoint.
             card: further entries of the model's card: data, licence, description, …
             report: called after every step with (step, steps, loss, score or None).
+            announce: called once, before the first step, with the unit of the losses and scores.
 
         Raises:
             SeqgenError, ValueError: if the data or a setting cannot be used.
@@ -125,9 +134,10 @@ class Recipe:
             command(self.name, source if data is not None else None, output, settings or {}, preset),
         )  # fmt: skip
         with explained_memory(self.name, chosen):
-            return self.prepare(request).run(
-                request, resume=resume, stop_after=stop_after, card=card, report=report
-            )
+            training = self.prepare(request)
+            if announce is not None:
+                announce(training.unit)
+            return training.run(request, resume=resume, stop_after=stop_after, card=card, report=report)
 
     def _require_packages(self) -> None:
         """Raise MissingPackageError if a required package is missing, and warn if the loss curve cannot be drawn."""

@@ -27,7 +27,7 @@ class TextObjective:
         batch: rows B. window: characters T per row and step. seed: seed of offsets and dropout.
     """
 
-    unit = "nats/character"
+    unit, scale = "nats/character", 1.0
 
     def __init__(
         self, train: np.ndarray, held_out: np.ndarray, *, batch: int, window: int, seed: int

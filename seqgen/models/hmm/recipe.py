@@ -13,6 +13,8 @@ from seqgen.training.request import TrainingRequest
 if TYPE_CHECKING:
     import numpy as np
 
+UNIT = "nats/observation"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
@@ -33,7 +35,7 @@ def prepare_hmm(request: TrainingRequest) -> Training:
     if chosen["emission"] in ("categorical", "poisson") or before[0].ndim == 1:
         before, after = _as_emission(before, chosen["emission"]), _as_emission(after, chosen["emission"])
     model = HMM.initialise(chosen.pop("states"), before, seed=request.config.seed, **chosen)
-    return Fit(lambda report: _fitted(model, before, after, split, request.config, report))
+    return Fit(lambda report: _fitted(model, before, after, split, request.config, report), UNIT)
 
 
 def prepare_mixture(request: TrainingRequest) -> Training:
@@ -46,7 +48,7 @@ def prepare_mixture(request: TrainingRequest) -> Training:
     model = GaussianMixture.initialise(
         chosen.pop("components"), before[0], seed=request.config.seed, **chosen
     )
-    return Fit(lambda report: _fitted(model, before[0], after, split, request.config, report))
+    return Fit(lambda report: _fitted(model, before[0], after, split, request.config, report), UNIT)
 
 
 def _fitted(
@@ -57,17 +59,24 @@ def _fitted(
 
     observations = len(before) if isinstance(before, np.ndarray) else sum(map(len, before))
 
+    losses: list[float] = []
+
     def progress(iteration: int, log_prob: float) -> None:
+        losses.append(-log_prob / observations)
         if report is not None:
-            report(min(iteration, config.iterations), config.iterations, -log_prob / observations, None)
+            report(iteration, config.iterations, losses[-1], None)
 
     model.fit(before, iterations=config.iterations, tolerance=config.tolerance, progress=progress)
     scored = sum(float(np.sum(model.log_prob(row))) for row in after)
+    score = -scored / sum(map(len, after))
+    if report is not None and losses:
+        # it may have converged before the last iteration
+        report(len(losses), len(losses), losses[-1], score)
     return model, {
         "split": split,
         "seed": config.seed,
-        "score": round(-scored / sum(map(len, after)), 4),
-        "score_unit": "nats/observation",
+        "score": round(score, 4),
+        "score_unit": UNIT,
     }
 
 

@@ -28,6 +28,7 @@ class VectorObjective:
                 f"there are {len(train)} vectors to train on, fewer than batch={batch}; give more, or a smaller batch"
             )
         self._train, self._held_out = train, held_out
+        self.scale = float(train.shape[1])
         self._batches = Batches(len(train), batch, seed)
         self.fingerprint = hashlib.sha256(train.tobytes() + held_out.tobytes()).hexdigest()[:16]
 

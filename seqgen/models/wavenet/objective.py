@@ -116,7 +116,7 @@ class AudioObjective:
         watch: called with (model, step) before each validation.
     """
 
-    unit = "bits/sample"
+    unit, scale = "bits/sample", 1.0 / LN2
 
     def __init__(
         self, model: WaveNet, train: Recordings, held_out: Recordings, *, batch: int, window: int, seed: int,
