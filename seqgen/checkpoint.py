@@ -130,7 +130,7 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
         "format": FORMAT,
         "family": stored.family,
         "config": dict(stored.config),
-        "card": dict(stored.card),
+        "card": _storable(dict(stored.card)),
         "precision": precision,
         "hash": stored.hash,
         "versions": versions(),
@@ -140,6 +140,19 @@ def save_weights(weights: Weights, path: str | os.PathLike[str], *, precision: s
     blob = safetensors.serialize(specified, {"seqgen": json.dumps(header, ensure_ascii=False)})
     with replace_whole(path) as temporary:
         temporary.write_bytes(blob)
+
+
+def _storable(value: Any) -> Any:
+    """Return a card in which names of files and folders that are not UTF-8 are `readable`."""
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(item) for item in value]
+    return (
+        value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _specified(kind: str, array: np.ndarray) -> Any:

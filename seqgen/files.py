@@ -80,6 +80,16 @@ def target_of(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def readable(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as text that can be stored: bytes of it that are not UTF-8 are written as escapes.
+
+    Example:
+        >>> readable(os.fsdecode(b"caf\\xe9.wav"))
+        'caf\\\\xe9.wav'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a pipe, device or socket at `path`, which is written to and not replaced."""
     try:

@@ -16,6 +16,7 @@ from pipelines.cli.sections import SectionCommand, SectionOption
 from pipelines.sinks.formats import STANDARD_OUTPUT, SUFFIXES, described, find_format, place_of
 from pipelines.sinks.names import as_pattern, is_pattern
 from seqgen.errors import SeqgenWarning
+from seqgen.files import readable
 from seqgen.registry import ENGINES
 
 CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
@@ -113,7 +114,7 @@ def command(model: str, quiet: bool, **given: Any) -> None:
     condition = medium.condition()
     medium.check(plan)
     # open the sinks first, so that what they refuse is reported before the stream is made
-    fixed = {"model": model, "seed": given["seed"]}
+    fixed = {"model": readable(model), "seed": given["seed"]}
     options |= medium.sink_options(plan)
     sinks = [open_sink(plan.output, codec, prompt=written, fixed=fixed, kind=plan.suffix, options=options)]
     sinks += [

@@ -9,6 +9,7 @@ from typing import Any
 
 from seqgen.codecs import codec_from_config
 from seqgen.errors import SeqgenError
+from seqgen.files import readable
 from seqgen.generator import Generator
 from seqgen.pretrained import find
 from seqgen.registry import family, resolve
@@ -45,4 +46,4 @@ def held_out(
     model: Generator = kind.model_class().from_weights(weights)
     score = resolve(kind.evaluation)
     found = score(model, weights.card, Path(data), last=last, part=part, report=report, **given)
-    return {"model": os.fspath(name_or_path), "family": model.family, "data": os.fspath(data), **found}
+    return {"model": readable(name_or_path), "family": model.family, "data": readable(data), **found}

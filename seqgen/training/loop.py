@@ -200,15 +200,18 @@ def _restore(
     average: dict[str, Tensor],
     run: Mapping[str, Any],
 ) -> tuple[int, dict[str, Tensor], Progress]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["training"])
-            step, recorded = int(header["step"]), header["progress"]
-            found = dict(header["run"])
-            # clone, because the last bit of matrix products may depend on the alignment of their operands
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        # not by its name, which may not be UTF-8
+        blob = path.read_bytes()
+        # clone, because the last bit of matrix products may depend on the alignment of their operands
+        tensors = {name: tensor.clone() for name, tensor in load(blob).items()}
+        size = int.from_bytes(blob[:8], "little")
+        header = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["training"])
+        step, recorded = int(header["step"]), header["progress"]
+        found = dict(header["run"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SeqgenError(
             f"{path} is not the state of a training run ({error}); remove it to start over"

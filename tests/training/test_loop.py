@@ -270,3 +270,11 @@ def test_the_rate_rises_and_then_falls_to_a_tenth():
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ValueError, match=f"^{name} must be"):
         TrainingConfig(**{name: value})
+
+
+def test_a_state_is_resumed_whatever_its_name(tmp_path):
+    """The names of files need not be UTF-8."""
+    plain, odd = tmp_path / "a.safetensors", tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    for path in (plain, odd):
+        run(CONFIG, path, stop_after=2)
+    assert run(CONFIG, odd, resume=True)[1].losses == run(CONFIG, plain, resume=True)[1].losses

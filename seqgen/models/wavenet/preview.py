@@ -25,4 +25,6 @@ class Preview:
         longest = int(np.argmax([len(item.samples) for item in self._held_out.items]))
         condition = condition_of(model, self._held_out, longest)
         sound = model.sample(1, length, condition=condition, seed=0)[0]
-        soundfile.write(self._output.with_suffix(f".step-{step}.wav"), sound, rate)
+        # a file, because the module cannot encode names that are not UTF-8
+        with open(self._output.with_suffix(f".step-{step}.wav"), "wb") as file:
+            soundfile.write(file, sound, rate, format="WAV")
