@@ -7,6 +7,7 @@ Legend: B lanes, C colours, H rows, W columns, N rows per step.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,18 +22,26 @@ from seqgen.kernels.compile import inline, kernel, say_compiling
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.random import uniform
-from seqgen.models.pixel_cnn_pp.numba_layers import one_pixel, read_rows, row_above, scratch_for, vertical_row
+from seqgen.models.pixel_cnn_pp.numba_layers import (
+    head,
+    one_pixel,
+    read_left,
+    read_rows,
+    row_above,
+    scratch_for,
+    vertical_row,
+)
 from seqgen.models.pixel_cnn_pp.numba_logistics import (
     begin_colour,
     begin_pixel,
     learn,
     level_below,
     level_log_probs,
-    log_prob_of,
     mixture_of,
 )
 from seqgen.models.pixel_cnn_pp.numba_packing import Packed, PixelCNNppPacker
-from seqgen.models.pixel_cnn_pp.numba_parts import AT_START, elu, pad, product
+from seqgen.models.pixel_cnn_pp.numba_parts import pad
+from seqgen.models.pixel_cnn_pp.numba_scoring import score
 from seqgen.rng import Purpose
 from seqgen.threads import Workers
 
@@ -51,6 +60,34 @@ class Cache(NamedTuple):
     shifts: np.ndarray
 
 
+class Scores:
+    """The network in float64, which scores the rows that were drawn; see `numba_scoring`.
+
+    Args:
+        packer: of the parameters as they are used for drawing. config: the model's. lanes: B.
+
+    Attributes:
+        kept, shifts: as in `Cache`, in float64.
+    """
+
+    def __init__(self, packer: PixelCNNppPacker, config: Mapping[str, Any], lanes: int) -> None:
+        blocks, shifted, features = packer.conditions.shape
+        single = PixelCNNppPacker(packer.arrays, config, features, "float32").packed
+        self.packed = tuple(
+            single._replace(
+                matrices=single.matrices.astype(np.float64), biases=single.biases.astype(np.float64)
+            )
+        )
+        self.kept = np.zeros((lanes, single.kept))
+        self.shifts = np.zeros((lanes, blocks * shifted))
+
+    def run(
+        self, lanes: np.ndarray, count: int, pixels: PixelState, reshapes: np.ndarray, out: RowArrays
+    ) -> None:
+        """Write the log-probabilities of the rows that were drawn in a step of `count` rows to `out`."""
+        score(self.packed, lanes, count, tuple(pixels), self.kept, self.shifts, reshapes, tuple(out))
+
+
 class PixelCNNppEngine(PixelEngine):
     """Samples `PixelCNNpp`s on the CPU; lanes are spread over threads."""
 
@@ -67,16 +104,24 @@ class PixelCNNppEngine(PixelEngine):
             kept=np.zeros((request.lanes, packer.packed.kept), np.float32),
             shifts=np.zeros((request.lanes, blocks * shifted), np.float32),
         )
+        self.scores = Scores(packer, config, request.lanes) if request.log_probs else None
         self.workers: Workers = Workers(request.threads)
         say_compiling("PixelCNN++")
 
     def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), **self.cache._asdict()}
+        scores = (
+            {} if self.scores is None else {"scored": self.scores.kept, "scored_shifts": self.scores.shifts}
+        )
+        return {**super().state(), **self.cache._asdict(), **scores}
 
     def _begin(self, lanes: np.ndarray, start: Start) -> None:
         features = self._conditions.parse(start.condition)[0].astype(np.float64)
-        self.cache.shifts[lanes] = (self._products * features).sum(-1).ravel().astype(np.float32)
+        shifts = (self._products * features).sum(-1).ravel()
+        self.cache.shifts[lanes] = shifts.astype(np.float32)
         self.cache.kept[lanes] = 0
+        if self.scores is not None:
+            self.scores.shifts[lanes] = shifts
+            self.scores.kept[lanes] = 0
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         out = RowArrays(log_probs, np.zeros(len(rows), np.int64))
@@ -89,6 +134,8 @@ class PixelCNNppEngine(PixelEngine):
     def _run(self, lanes: np.ndarray, count: int, out: RowArrays) -> None:
         pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
         advance(self._packed, lanes, count, np.uint64(self.request.seed), pixels, cache, controls, tuple(out))
+        if self.scores is not None:
+            self.scores.run(lanes, count, self.pixels, self.controls.arrays.reshapes, out)
 
 
 @kernel
@@ -117,19 +164,11 @@ def advance(packed, lanes, count, seed, pixels, cache, controls, out):
             vertical_row(p, scratch, row, m, cache.shifts[lane])
             row_above(p, scratch, row, m, cache.shifts[lane])
         for column in range(columns):
-            unknown = _read_left(p, scratch.left, pixels, lanes, row, column)
+            unknown = read_left(p, scratch.left, pixels, lanes, row, column)
             one_pixel(p, scratch, row, column, many)
             if not unknown:
                 continue
-            for m in range(many):
-                at = ((p.vertical - 1) * many + m) * p.width
-                elu(scratch.values, at, scratch.work, m * p.width, p.width)
-                for j in range(head_width):
-                    raw[m * head_width + j] = p.biases[p.head_bias + j]
-            product(
-                scratch.work, AT_START, p.width, many, p.matrices, p.head, p.width, head_width, raw, AT_START,
-                head_width,
-            )  # fmt: skip
+            head(p, scratch, many, raw)
             for m in range(many):
                 lane, at = lanes[m], m * head_width
                 begin_pixel(mixture, raw, at)
@@ -155,34 +194,17 @@ def advance(packed, lanes, count, seed, pixels, cache, controls, out):
 
 
 @inline
-def _read_left(p, left, pixels, lanes, row, column):
-    """Copy the pixels before `column` to `left`; return whether any lane has a colour to draw at `column`."""
-    unknown = False
-    for m in range(len(lanes)):
-        for colour in range(p.inputs - 1):
-            unknown |= not pixels.known[lanes[m], colour, row, column]
-            at = m * p.inputs + colour
-            if column:
-                level = pixels.image[lanes[m], colour, row, column - 1]
-                left[at] = level * (2.0 / (p.levels - 1)) - 1.0
-            else:
-                left[at] = 0.0
-        left[(m + 1) * p.inputs - 1] = 1.0 if column else 0.0
-    return unknown
-
-
-@inline
 def _draw_colour(mixture, scratch, controls, lane, u, out, place):
-    """Draw a colour of a lane, -1 if nothing can be drawn, with log-probabilities at place (row, colour, column)."""
+    """Draw a colour of a lane, -1 if nothing can be drawn; place is (row, colour, column).
+
+    Only the log-probability under controls is written, `numba_scoring` computes the other.
+    """
+    if not controls.reshapes[lane]:
+        return level_below(mixture, u)
     n, colour, column = place
     wanted = out.log_probs.shape[2] > 0
-    if controls.reshapes[lane]:
-        level_log_probs(mixture, scratch.logits)
-        level, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, wanted)
-    else:
-        level = level_below(mixture, u)
-        log_prob = log_prob_drawn = log_prob_of(mixture, level) if wanted else 0.0
+    level_log_probs(mixture, scratch.logits)
+    level, _, log_prob_drawn = draw(scratch, controls, lane, u, wanted)
     if wanted:
-        out.log_probs[0, lane, n, colour, column] = log_prob
         out.log_probs[1, lane, n, colour, column] = log_prob_drawn
     return level

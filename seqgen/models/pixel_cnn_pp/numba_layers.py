@@ -20,6 +20,7 @@ from seqgen.models.pixel_cnn_pp.numba_parts import (
     concat_elu,
     concat_elu_row,
     copy,
+    elu,
     fill,
     fill_conditioned,
     gate,
@@ -32,7 +33,7 @@ _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
 class Scratch(NamedTuple):
-    """Scratch memory of a thread for the rows of M lanes; flat float32 arrays of the given sizes.
+    """Scratch memory of a thread for the rows of M lanes; flat arrays of the given sizes.
 
     Attributes:
         own: (M, kept), the kept rows of the lanes, adjacent as in products over several lanes.
@@ -54,13 +55,13 @@ class Scratch(NamedTuple):
 
 @inline
 def scratch_for(p, lanes):
-    """Allocate scratch memory for `lanes` lanes."""
+    """Allocate scratch memory for `lanes` lanes, of the type of the biases."""
     widest = max(lanes, p.columns) * max(pad(2 * p.width), pad(4 * p.width))
+    kind = p.biases.dtype
     return Scratch(
-        np.empty(lanes * p.kept, np.float32), np.empty(2 * (p.columns + 2) * p.inputs, np.float32),
-        np.zeros(lanes * p.inputs, np.float32), np.empty(p.maps, np.float32), np.empty(widest, np.float32),
-        np.empty(lanes * p.sums, np.float32), np.empty(p.vertical * lanes * p.width, np.float32),
-        np.empty(widest, np.float32),
+        np.empty(lanes * p.kept, kind), np.empty(2 * (p.columns + 2) * p.inputs, kind),
+        np.zeros(lanes * p.inputs, kind), np.empty(p.maps, kind), np.empty(widest, kind),
+        np.empty(lanes * p.sums, kind), np.empty(p.vertical * lanes * p.width, kind), np.empty(widest, kind),
     )  # fmt: skip
 
 
@@ -289,3 +290,32 @@ def one_pixel(p, scratch, row, column, lanes):
                 copy(work, AT_START, wide, own, at, stride, lanes, 4 * width)
             at = kept + quarter(row >> scale, place, width)
             copy(own, at, stride, values, result, width, lanes, width)
+
+
+@inline
+def read_left(p, left, pixels, lanes, row, column):
+    """Copy the pixels before `column` to `left`; return whether any lane has a colour to draw at `column`."""
+    unknown = False
+    for m in range(len(lanes)):
+        for colour in range(p.inputs - 1):
+            unknown |= not pixels.known[lanes[m], colour, row, column]
+            at = m * p.inputs + colour
+            if column:
+                level = pixels.image[lanes[m], colour, row, column - 1]
+                left[at] = level * (2.0 / (p.levels - 1)) - 1.0
+            else:
+                left[at] = 0.0
+        left[(m + 1) * p.inputs - 1] = 1.0 if column else 0.0
+    return unknown
+
+
+@inline
+def head(p, scratch, lanes, raw):
+    """Write the parameters of the pixel's mixture of each lane to raw (M, padded outputs)."""
+    width = pad(p.outputs)
+    for m in range(lanes):
+        at = ((p.vertical - 1) * lanes + m) * p.width
+        elu(scratch.values, at, scratch.work, m * p.width, p.width)
+        for j in range(width):
+            raw[m * width + j] = p.biases[p.head_bias + j]
+    product(scratch.work, AT_START, p.width, lanes, p.matrices, p.head, p.width, width, raw, AT_START, width)

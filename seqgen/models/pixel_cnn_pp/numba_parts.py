@@ -1,14 +1,22 @@
-"""The small steps of the PixelCNN++ kernels: products, activations and copies within one-dimensional arrays."""
+"""The small steps of the PixelCNN++ kernels: products, activations and copies within one-dimensional arrays.
+
+Arrays are float32 to draw samples and float64 to score them; in float64, products and exponentials are plain loops and
+those of the C library.
+"""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline
 from seqgen.kernels.noinline import noinline
-from seqgen.kernels.padding import padded
+from seqgen.kernels.padding import BLOCK, padded
 from seqgen.kernels.vector import matmul
 
 pad = inline(padded)
@@ -20,7 +28,57 @@ AT_START = np.int64(0)  # a literal 0 has a type of its own, for which helpers w
 def product(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_at, y_stride):
     """Call `matmul` with rows of y that begin at y_at; compiled once for all callers."""
     noinline()
-    matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y[y_at:], y_stride)
+    _matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y[y_at:], y_stride)
+
+
+def _matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
+    """Call `vector.matmul`, or compute the same in float64."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_matmul)
+def _matmul_of(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
+    if x.dtype == types.float32:
+
+        def single(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
+            matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride)
+
+        return single
+
+    def double(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
+        for m in range(lanes):
+            for begin in range(0, outputs, BLOCK):
+                to, block = m * y_stride + begin, w_at + begin * inputs
+                for k in range(inputs):
+                    value, row = x[x_at + m * x_stride + k], block + k * BLOCK
+                    for j in range(BLOCK):
+                        y[to + j] += value * w[row + j]
+
+    return double
+
+
+def _exp(x):
+    """Call `activations.exp`, or compute the same in float64."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_exp)
+def _exp_of(x):
+    if x == types.float32:
+        return lambda x: activations.exp(x)
+    return lambda x: math.exp(x)
+
+
+def _sigmoid(x):
+    """Call `activations.sigmoid`, or compute the same in float64."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_sigmoid)
+def _sigmoid_of(x):
+    if x == types.float32:
+        return lambda x: activations.sigmoid(x)
+    return lambda x: 1.0 / (1.0 + math.exp(-x))
 
 
 @inline
@@ -28,7 +86,7 @@ def elu(x, at, out, to, count):
     """Write elu(x) of `count` values."""
     for j in range(count):
         value = x[at + j]
-        out[to + j] = value if value > _ZERO else activations.exp(value) - _ONE
+        out[to + j] = value if value > _ZERO else _exp(value) - _ONE
 
 
 @inline
@@ -36,7 +94,7 @@ def concat_elu(x, at, out, to, count):
     """Write elu(x), followed by elu(-x), of `count` values."""
     for j in range(count):
         value = x[at + j]
-        bent = activations.exp(-abs(value)) - _ONE
+        bent = _exp(-abs(value)) - _ONE
         out[to + j] = value if value > _ZERO else bent
         out[to + count + j] = bent if value > _ZERO else -value
 
@@ -51,7 +109,7 @@ def concat_elu_row(x, at, stride, out, to, rows, count):
 def gate(sums, at, x, x_at, out, to, count):
     """Write x + value · sigmoid(gate), where sums holds `count` values, followed by their gates."""
     for j in range(count):
-        out[to + j] = x[x_at + j] + sums[at + j] * activations.sigmoid(sums[at + count + j])
+        out[to + j] = x[x_at + j] + sums[at + j] * _sigmoid(sums[at + count + j])
 
 
 @inline

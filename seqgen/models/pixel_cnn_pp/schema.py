@@ -80,6 +80,10 @@ def schema(config: Any) -> Schema:
                 Field(("B", sum(kept_numbers(layer, width, columns) for layer in plan)), ("float32",)),
             )
             yield "shifts", Field(("B", blocks * 2 * width), ("float32",))
+            if log_probs:
+                kept = sum(kept_numbers(layer, width, columns) for layer in plan)
+                yield "scored", Field(("B", kept), ("float64",))
+                yield "scored_shifts", Field(("B", blocks * 2 * width), ("float64",))
             return
         yield "features", Field(("B", conditions.features), ("float32",))
         for k, layer in enumerate(plan):

@@ -79,7 +79,22 @@ class PixelCNNppEngine(PixelEngine):
                     made[lanes[alive]] = row + 1
                 for name, tensor in run.kept.items():
                     self._kept[name][lanes] = tensor.cpu().numpy()
+            if log_probs.shape[2] and self._dtype != torch.float64:
+                for lane in together:
+                    self._score(int(lane), first, made[lane], log_probs)
         return made
+
+    def _score(self, lane: int, first: int, count: int, log_probs: np.ndarray) -> None:
+        """Replace the log-probabilities of `count` rows of a lane by those of the network in float64."""
+        image = torch.as_tensor(self.image[lane].astype(np.int64), device=self._device)[None]
+        features = torch.as_tensor(self._features[lane : lane + 1], device=self._device)
+        rows = slice(first, first + count)
+        scores = self._model.pixel_log_probs(image, {"features": features} if features.shape[1] else None)
+        # known pixels have none
+        drawn = np.where(self.known[lane, :, rows], 0.0, scores[0, :, rows].cpu().numpy()).transpose(1, 0, 2)
+        log_probs[0, lane, :count] = drawn
+        if not self.controls.arrays.reshapes[lane]:
+            log_probs[1, lane, :count] = drawn
 
     def _draw_row(
         self, run: _Run, lanes: np.ndarray, row: int, log_probs: np.ndarray, alive: np.ndarray
