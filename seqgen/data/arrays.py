@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from seqgen.data.inputs import is_stream, read_bytes, shown
 from seqgen.errors import SeqgenError
 
 
@@ -16,24 +18,26 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
 
     A .npy file holds one sequence, (T,) or (T, D), or several of equal length, (B, T, D). A .npz file holds one
     sequence per array; or, as written by `seqgen stream -o x.npz`, "data" with all sequences concatenated and "length"
-    with their lengths.
+    with their lengths. "-" is standard input.
 
     Raises:
         SeqgenError: if the file is missing, of another kind, empty, or holds objects.
     """
-    path = Path(path)
+    path, stream = Path(path), is_stream(path)
+    if not stream and path.suffix not in (".npy", ".npz"):
+        raise SeqgenError(f"{path} must be a .npy or .npz file of numbers")
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        elif path.suffix == ".npy":
-            arrays = {"data": np.load(path, allow_pickle=False)}
+        found = np.load(io.BytesIO(read_bytes(path)) if stream else path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            arrays = {"data": found}
         else:
-            raise SeqgenError(f"{path} must be a .npy or .npz file of numbers")
+            with found as archive:
+                arrays = {name: archive[name] for name in archive.files}
     except OSError as error:
         raise SeqgenError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SeqgenError(f"{path} is not a complete {path.suffix} file of numbers: {error}") from None
+        kind = path.suffix or ".npy or .npz"
+        raise SeqgenError(f"{shown(path)} is not a complete {kind} file of numbers: {error}") from None
     if {"data", "length"} <= set(arrays):
         cuts = np.cumsum(arrays["length"])[:-1]
         sequences = np.split(arrays["data"], cuts)

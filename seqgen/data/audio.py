@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqgen.data.audio_codings import NOT_READ, TRUNCATED, UNFINISHED
+from seqgen.data.audio_codings import NOT_READ, TRUNCATED, UNFINISHED, NoAudioError
 from seqgen.data.audio_files import SUFFIXES, Recording, read_audio, require_readers, resample
 from seqgen.data.folders import Listing, first_names, list_files
 from seqgen.data.inputs import is_stream, shown
@@ -33,7 +33,8 @@ SILENCE = 1e-4
 HELD_OUT = 0.025
 
 _EMPTY, _SILENT = "left out, as they are empty", "left out, as they are silent"
-_NAMED = (_EMPTY, _SILENT, TRUNCATED, UNFINISHED, NOT_READ)
+_WITHOUT = "left out, as they have no audio stream"
+_NAMED = (_EMPTY, _SILENT, _WITHOUT, TRUNCATED, UNFINISHED, NOT_READ)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,13 @@ def read_recordings(
         if folder.is_dir() and not file.stat().st_size:
             notes.setdefault(_EMPTY, []).append(name)
             continue
-        whole = read_audio(file, sample_rate, mono=True)
+        try:
+            whole = read_audio(file, sample_rate, mono=True)
+        except NoAudioError:
+            if not parts:
+                raise
+            notes.setdefault(_WITHOUT, []).append(name)
+            continue
         loud = loudness(whole.samples, sample_rate)
         if not len(loud) or float(loud.max()) < SILENCE:
             if not folder.is_dir():

@@ -43,6 +43,10 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class NoAudioError(SeqgenError):
+    """A file of a known format, such as a video, holds no audio."""
+
+
 class _DamagedError(SeqgenError):
     """A file of a known format cannot be decoded; another reader might make noise of it."""
 
@@ -94,7 +98,7 @@ def decode(path: Path) -> Decoded:
     first, second = (_with_av, _with_soundfile) if with_av else (_with_soundfile, _with_av)
     try:
         return first(source)
-    except (MissingPackageError, _DamagedError):
+    except (MissingPackageError, NoAudioError, _DamagedError):
         raise
     except SeqgenError:
         if extras.missing("soundfile" if with_av else "av"):
@@ -207,7 +211,7 @@ def _decode_audio(
     A packet that cannot be decoded ends the stream if it is the last one, as where a file was cut off.
     """
     if not container.streams.audio:
-        raise SeqgenError(f"{source.name} has no audio stream")
+        raise NoAudioError(f"{source.name} has no audio stream")
     stream = container.streams.audio[0]
     converter = av.AudioResampler(format="fltp")
     failed: Exception | None = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import numpy as np
 import pytest
 
-from seqgen.data.arrays import hold_out, read_vectors
+from seqgen.data.arrays import hold_out, read_sequences, read_vectors
 from seqgen.errors import SeqgenError
 
 
@@ -40,3 +43,17 @@ def test_the_last_tenth_is_held_out():
     assert (len(before), len(after)) == (11, 1)
     with pytest.raises(SeqgenError, match="a single observation"):
         hold_out([rows[:1]])
+
+
+@pytest.mark.parametrize("save", [np.save, lambda file, array: np.savez(file, a=array)], ids=["npy", "npz"])
+def test_sequences_from_standard_input(save, monkeypatch):
+    array = np.arange(6.0).reshape(3, 2)
+    file = io.BytesIO()
+    save(file, array)
+    file.seek(0)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+    (found,) = read_sequences("-")
+    np.testing.assert_array_equal(found, array)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"neither")))
+    with pytest.raises(SeqgenError, match=r"standard input is not a complete \.npy or \.npz file"):
+        read_sequences("-")

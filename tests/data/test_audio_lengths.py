@@ -232,6 +232,20 @@ def test_a_folder_is_read_by_the_rule_for_folders(tmp_path):
     )
 
 
+def test_a_video_without_sound_is_left_out_of_a_folder_and_refused_alone(tmp_path):
+    av = pytest.importorskip("av")
+    folder_of(tmp_path, 2)
+    with av.open(str(tmp_path / "c.mkv"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    found = read_recordings(tmp_path, RATE)
+    assert found.notes == ("2 files read", "1 of 3 files left out, as they have no audio stream: c.mkv")
+    with pytest.raises(SeqgenError, match=r"c\.mkv has no audio stream"):
+        read_recordings(tmp_path / "c.mkv", RATE)
+
+
 def test_a_folder_without_recordings_says_what_it_has(tmp_path):
     (tmp_path / "._a.wav").write_bytes(b"x")
     with pytest.raises(SeqgenError, match=r"has no audio files; .*; 1 left out, hidden: \._a\.wav"):

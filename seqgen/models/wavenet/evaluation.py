@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqgen.data.audio import Recordings, read_recordings, split_recordings
-from seqgen.errors import SeqgenError
+from seqgen.errors import SeqgenError, SeqgenWarning
 from seqgen.evaluation.parts import part_of
 from seqgen.models.wavenet.objective import condition_of
 
@@ -43,6 +44,8 @@ def score_recordings(
     part = part_of("recordings", part, last)
     rate = model.codec.sample_rate
     whole = read_recordings(data, rate, **card.get("reading", {}))
+    if whole.notes:
+        warnings.warn(f"{data}: {'; '.join(whole.notes)}", SeqgenWarning, stacklevel=3)
     if part == "all":
         chosen, words = whole, "all recordings"
     else:

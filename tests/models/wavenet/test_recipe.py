@@ -164,6 +164,8 @@ def test_what_was_converted_is_said_once(data, tmp_path):
         _, card, _ = recipe("wavenet").train(data, tmp_path / "a.safetensors", settings=SETTINGS)
     assert len(said) == 1
     assert card["conversions"][:2] == ["7 files read", "1 of 8 files left out, as they are empty: empty.wav"]
+    with pytest.warns(UserWarning, match="chirps: 7 files read; 1 of 8 files left out"):
+        held_out(tmp_path / "a.safetensors", data)
 
 
 @pytest.mark.parametrize("output_kind", ["logistics", "gaussian"])
