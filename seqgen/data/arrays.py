@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from seqgen.data.inputs import is_stream, read_bytes, shown
 from seqgen.errors import SeqgenError
 
 
-def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
+def read_sequences(path: str | os.PathLike[str], *, scalars: bool = False) -> list[np.ndarray]:
     """Read the sequences of a file, each (T,) or (T, D).
 
-    A .npy file holds one sequence, (T,) or (T, D), or several of equal length, (B, T, D). A .npz file holds one
+    A .npy file holds one sequence, (T,) or (T, D), or several of equal length, (B, T, D); where observations are
+    `scalars`, an array (B, T) holds several and (T, 1) holds one. A .npz file holds one
     sequence per array; or, as written by `seqgen stream -o x.npz`, "data" with all sequences concatenated and "length"
     with their lengths. "-" is standard input.
 
@@ -42,7 +44,7 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
         cuts = np.cumsum(arrays["length"])[:-1]
         sequences = np.split(arrays["data"], cuts)
     else:
-        sequences = [part for array in arrays.values() for part in (array if array.ndim == 3 else [array])]
+        sequences = [part for array in arrays.values() for part in _sequences_of(array, scalars)]
     for sequence in sequences:
         if sequence.dtype.kind not in "iuf" or sequence.ndim not in (1, 2) or not sequence.size:
             raise SeqgenError(
@@ -53,13 +55,25 @@ def read_sequences(path: str | os.PathLike[str]) -> list[np.ndarray]:
     return sequences
 
 
-def read_vectors(path: str | os.PathLike[str]) -> np.ndarray:
+def _sequences_of(array: np.ndarray, scalars: bool) -> Iterable[np.ndarray]:
+    if scalars and array.ndim == 2:
+        return [array[:, 0]] if array.shape[1] == 1 else array
+    return array if array.ndim == 3 else [array]
+
+
+def read_vectors(path: str | os.PathLike[str], *, streamed: bool = False) -> np.ndarray:
     """Read the observations of all sequences (see `read_sequences`) as vectors (N, D) float64.
+
+    Args:
+        path: the file.
+        streamed: whether the numbers of one sequence in an archive of `seqgen stream` are a vector, as for RNADE.
 
     Raises:
         SeqgenError: as in `read_sequences`; or if the vectors differ in length, or one is not finite.
     """
     parts = [sequence.reshape(len(sequence), -1) for sequence in read_sequences(path)]
+    if streamed and _has_lengths(path):
+        parts = [part.T if part.shape[1] == 1 else part for part in parts]
     lengths = sorted({part.shape[1] for part in parts})
     if len(lengths) > 1:
         raise SeqgenError(
@@ -71,6 +85,14 @@ def read_vectors(path: str | os.PathLike[str]) -> np.ndarray:
         row, column = bad[0].tolist()
         raise SeqgenError(f"{path} must hold finite numbers, got {vectors[row, column]} at [{row}, {column}]")
     return vectors
+
+
+def _has_lengths(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file, which can be read, is an archive written by `seqgen stream`."""
+    if Path(path).suffix != ".npz":
+        return False
+    with np.load(path, allow_pickle=False) as archive:
+        return {"data", "length"} <= set(archive.files)
 
 
 def hold_out(sequences: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:

@@ -65,7 +65,8 @@ def read_held_out(
         require_tracing()
         digits = read_digits(data, int(card.get("digit", 2)))
         return list(trace_all(digits, segments=card["length"], angles=codec.size)[0])
-    return [codec.encode(sequence) for sequence in read_sequences(data)]
+    scalars = bool(codec.size) or not getattr(codec, "dimensions", 1)
+    return [codec.encode(sequence) for sequence in read_sequences(data, scalars=scalars)]
 
 
 def summary(

@@ -31,7 +31,7 @@ def prepare_hmm(request: TrainingRequest) -> Training:
     from seqgen.models.hmm.model import HMM
 
     chosen = dict(request.settings)
-    before, after, split = hold_out(read_sequences(request.data))
+    before, after, split = hold_out(read_sequences(request.data, scalars=chosen["emission"] == "categorical"))
     if chosen["emission"] in ("categorical", "poisson") or before[0].ndim == 1:
         before, after = _as_emission(before, chosen["emission"]), _as_emission(after, chosen["emission"])
     model = HMM.initialise(chosen.pop("states"), before, seed=request.config.seed, **chosen)

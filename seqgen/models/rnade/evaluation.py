@@ -28,6 +28,6 @@ def score_vectors(
         raise SeqgenError(
             "--last is for texts, --part for images and recordings; give a file of held-out vectors"
         )
-    vectors = read_vectors(data)
+    vectors = read_vectors(data, streamed=True)
     nats = -float(np.sum(np.asarray(model.log_prob(vectors))))
     return summary(model.codec, data, nats, len(vectors), sequences=1)

@@ -19,7 +19,7 @@ def prepare(request: TrainingRequest) -> Training:
     from seqgen.training.descent import Descent
 
     config = request.config
-    before, after, split = hold_out([read_vectors(request.data)])
+    before, after, split = hold_out([read_vectors(request.data, streamed=True)])
     model = RNADE(before[0].shape[1], **request.settings, seed=config.seed).standardise(before[0])
     objective = VectorObjective(before[0], after[0], batch=config.batch, seed=config.seed)
     return Descent(model, objective, {"split": split}, precision="float32")
