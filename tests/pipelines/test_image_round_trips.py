@@ -239,7 +239,7 @@ def test_the_ground_of_a_transparent_drawing_is_chosen(seqgen_command, checkpoin
         read_images(tmp_path / "a.png", ground="white", colours=1).images[0], white * 85
     )
     done = seqgen_command(
-        "stream", checkpoint, "--prompt", "a.png", "--keep-rows", 2, "-q", "-o", "x.npz", cwd=tmp_path
+        "stream", checkpoint, "--prompt", "a.png", "--keep-rows", 2, "-o", "x.npz", cwd=tmp_path
     )
     assert done.returncode == 0
     assert "seqgen: 1 image of a.png has transparent pixels" in done.stderr
