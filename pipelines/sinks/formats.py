@@ -133,7 +133,7 @@ FORMATS = (
     ),
     Format(
         (".png",), ("audio",), "pipelines.sinks.spectrogram:SpectrogramSink", "a spectrogram",
-        needs="pillow", binary=True,
+        needs="pillow", binary=True, keeps="all",
     ),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from seqgen.codecs.pixels import UNKNOWN, Pixels
 from seqgen.data.enlarged import shrunk
 from seqgen.data.fitting import fit_size
 from seqgen.data.image_arrays import read_array, read_partial_image
-from seqgen.data.image_files import OpenedImage, described_ground, open_image
+from seqgen.data.image_files import OpenedImage, described_ground, open_image, refuse_several
 from seqgen.data.levels import to_levels
 from seqgen.data.reading import Reading
 from seqgen.errors import SeqgenError, integer
@@ -159,11 +159,7 @@ def _opened(path: str | os.PathLike[str], colours: int, ground: str | None) -> O
             f"images of {colours} colours cannot be read from an image file; give the prompt as an array or .npy file"
         )
     opened = open_image(path, colours=colours, ground=ground)
-    if opened.page is not None and len(opened.page.drawn) > 1:
-        raise SeqgenError(
-            f"{os.fspath(path)} is a page of {len(opened.page.drawn)} images; write one file each, with a name like "
-            "image-{index}.png"
-        )
+    refuse_several(path, opened)
     return opened
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from seqgen.data.image_set import ImageSet
 from seqgen.errors import SeqgenError, SeqgenWarning, choice
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm")
+_PNM = re.compile(rb"P([56])\s+([1-9]\d{0,5})\s+([1-9]\d{0,5})\s+255\s")
 _GROUNDS = {"black": (0, 0, 0, 255), "white": (255, 255, 255, 255)}
+PNM = (".pgm", ".ppm", ".pnm")
 _GREY, _WIDE = ("1", "L", "LA"), ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 
@@ -57,15 +60,20 @@ def read_image_file(
 def _only_image(
     path: str | os.PathLike[str], opened: OpenedImage, size: int | tuple[int, int] | None
 ) -> np.ndarray:
-    image = opened.picture
-    if opened.page is not None:
-        if len(opened.page.drawn) > 1:
-            raise SeqgenError(
-                f"{os.fspath(path)} is a page of {len(opened.page.drawn)} images; write one file each, with a name "
-                "like image-{index}.png"
-            )
-        image = images_of_page(path, opened)[0]
+    refuse_several(path, opened)
+    image = opened.picture if opened.page is None else images_of_page(path, opened)[0]
     return np.ascontiguousarray(image) if size is None else fit_size(image, size)
+
+
+def refuse_several(path: str | os.PathLike[str], opened: OpenedImage) -> None:
+    """Raise SeqgenError if a file that we have written holds several images."""
+    if opened.page is not None and len(opened.page.drawn) > 1:
+        raise SeqgenError(
+            f"{os.fspath(path)} is a page of {len(opened.page.drawn)} images; write one file each, with a name like "
+            "image-{index}.png"
+        )
+    if Path(path).suffix.lower() in PNM and (count := len(pnm_images(Path(path)))) > 1:
+        raise SeqgenError(f"{os.fspath(path)} holds {count} images; write one file each")
 
 
 def images_of_page(path: str | os.PathLike[str], opened: OpenedImage) -> np.ndarray:
@@ -117,6 +125,25 @@ def open_image(
         raise SeqgenError(f"{path} is not a complete image file: {error}") from None
     planes = array[None] if colours == 1 else array.transpose(2, 0, 1)
     return OpenedImage(planes, transparent, page)
+
+
+def pnm_images(path: Path) -> list[np.ndarray]:
+    """Return all images (C, H, W) of a file of "P5" or "P6" images with 8 bits, one after another; [] if it is another.
+
+    Pillow reads only the first image of such a file.
+    """
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        header = _PNM.match(data, at)
+        if header is None:
+            return []
+        colours, width, height = (1 if header[1] == b"5" else 3), int(header[2]), int(header[3])
+        at = header.end() + colours * width * height
+        if at > len(data):
+            return []
+        pixels = np.frombuffer(data, np.uint8, at - header.end(), header.end())
+        found.append(pixels.reshape(height, width, colours).transpose(2, 0, 1))
+    return found
 
 
 def described_ground(where: object, count: int, ground: str | None) -> dict[str, str]:

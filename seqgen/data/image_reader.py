@@ -15,10 +15,12 @@ from seqgen.data.fitting import checked_size, fit_size
 from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_parts
 from seqgen.data.image_arrays import read_image_arrays
 from seqgen.data.image_files import (
+    PNM,
     described_ground,
     images_of_page,
     is_image_name,
     open_image,
+    pnm_images,
     read_image_folder,
 )
 from seqgen.data.image_set import ImageSet, join_sets
@@ -91,6 +93,8 @@ def read_images(
     if is_image_name(path):
         opened = open_image(path, colours=colours, ground=ground)
         images = opened.picture[None] if opened.page is None else images_of_page(path, opened)
+        if path.suffix.lower() in PNM and len(several := pnm_images(path)) > 1:
+            images = _stacked(path, several)
         reading = {"range": "0 to 255", **described_ground(path, int(opened.transparent), ground)}
         return _as_pictures(path, _fitted(ImageSet(images, reading=reading), size, colours), expected)
     raise SeqgenError(f"{path} has no readable images; give {_READ}")
@@ -116,7 +120,15 @@ def read_mnist_json(folder: str | os.PathLike[str]) -> ImageSet:
         if images.min() < 0 or images.max() > 255:
             raise SeqgenError(f"{folder} has intensities outside of 0 to 1 in {digit}.json")
     labels = np.repeat(np.arange(10), [len(images) for images in digits])
-    return ImageSet(np.concatenate(digits).astype(np.uint8)[:, None], labels.astype(np.int64))
+    images = np.concatenate(digits).astype(np.uint8)[:, None]
+    return ImageSet(images, labels.astype(np.int64), reading={"range": "0 to 1"})
+
+
+def _stacked(path: Path, images: list[np.ndarray]) -> np.ndarray:
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
+        raise SeqgenError(f"{path} holds images of different shapes, {shapes[0]} and {shapes[-1]}")
+    return np.stack(images)
 
 
 def _as_pictures(path: Path, images: ImageSet, expected: Expected | None) -> ImageSet:

@@ -71,9 +71,10 @@ def range_of(array: np.ndarray, maximum: float | None = None, expected: Expected
     if array.dtype.kind == "f":
         if expected is not None and _is_that_of_training(high, expected):
             return _as_in_training(expected)
+        full = float(np.ceil(high)) if 1 < high < np.inf else 1
         raise TypeError(
             f"intensities must be uint8 from 0 to 255, got {array.dtype}; if they have another range, declare it, for "
-            f"numbers from 0 to 1 by {DECLARE.format(1)}"
+            f"numbers from 0 to {full:g} by {DECLARE.format(full)}"
         )
     low, high = int(array.min()), int(high)
     if low < 0:

@@ -133,8 +133,8 @@ def test_the_range_of_training_decides_where_the_levels_do_not(high, trained, ma
 def test_floats_of_the_range_of_training_are_read():
     known = Expected(2, maximum=1, samples=True)
     assert range_of(np.array([0.0, 0.4]), expected=known).maximum == 1
-    for array in ([0.0, 1.5], [0.0, np.nan]):
-        with pytest.raises(TypeError, match="--maximum 1"):
+    for array, suggested in (([0.0, 1.5], 2), ([0.0, 255.0], 255), ([0.0, np.nan], 1), ([0.0, np.inf], 1)):
+        with pytest.raises(TypeError, match=f"--maximum {suggested}\\)"):
             range_of(np.array(array), expected=known)
 
 

@@ -33,7 +33,7 @@ def models(tmp_path_factory) -> dict[str, Path]:
     ("model", "output"),
     [
         ("mixture", "x.npz"), ("mixture", "x.jsonl"), ("hmm", "x.jsonl"), ("chain", "x.jsonl"), ("rnn", "x.jsonl"),
-        ("sound", "x.npz"), ("sound", "x.jsonl"),
+        ("sound", "x.npz"), ("sound", "x.png"), ("sound", "x.jsonl"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("count", [(), ("-n", 9)])
@@ -71,6 +71,6 @@ def test_a_stop_sequence_ends_samples(seqgen_command, models, tmp_path):
 def test_every_format_says_what_it_keeps():
     kept = {entry.sink.split(":")[1]: entry.keeps for entry in FORMATS}
     assert {name for name, keeps in kept.items() if keeps == "all"} == {
-        "NPZSink", "ImageNPZSink", "PNGGridSink", "StrokesSink",
+        "NPZSink", "ImageNPZSink", "PNGGridSink", "StrokesSink", "SpectrogramSink",
     }  # fmt: skip
     assert {name for name, keeps in kept.items() if keeps == "sample"} == {"JSONLSink"}
