@@ -116,8 +116,8 @@ def _is_that_of_training(high: Any, expected: Expected) -> bool:
     known = expected.maximum
     if known is None or not 0 < high <= known:
         return False
-    # low numbers may as well be levels; numbers from 0 to 1 with none above 1/2 are still of that range
-    return bool(high > expected.levels - 1 or known == 1 or known < 2 * high)
+    # low numbers may be of another range; numbers from 0 to 1 with none above 1/2 are still of that range
+    return bool(known == 1 or known < 2 * high)
 
 
 def _as_in_training(expected: Expected) -> Range:

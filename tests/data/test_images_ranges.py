@@ -130,6 +130,11 @@ def test_the_range_of_training_decides_where_the_levels_do_not(high, trained, ma
     )
 
 
+def test_low_numbers_are_not_those_of_the_range_of_training():
+    with pytest.raises(ValueError, match="--maximum 3"):
+        range_of(np.array([0, 3]), expected=Expected(2, maximum=16, samples=True))
+
+
 def test_floats_of_the_range_of_training_are_read():
     known = Expected(2, maximum=1, samples=True)
     assert range_of(np.array([0.0, 0.4]), expected=known).maximum == 1
