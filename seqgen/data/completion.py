@@ -11,7 +11,7 @@ import numpy as np
 from seqgen.codecs.pixels import UNKNOWN, Pixels
 from seqgen.data.enlarged import shrunk
 from seqgen.data.fitting import fit_size
-from seqgen.data.image_arrays import read_array, read_partial_image
+from seqgen.data.image_arrays import is_array, read_array, read_partial_image
 from seqgen.data.image_files import OpenedImage, described_ground, open_image, refuse_several
 from seqgen.data.levels import to_levels
 from seqgen.data.reading import Reading
@@ -111,7 +111,7 @@ def _read(
     trained: Reading,
 ) -> np.ndarray:
     """Read levels (C, H, W) int16, with -1 for unknown pixels."""
-    if _is_array(path):
+    if is_array(Path(path)):
         return read_partial_image(Path(path), codec, maximum=maximum, trained=trained.maximum)
     if maximum is not None:
         raise ValueError(
@@ -133,7 +133,7 @@ def _read(
 
 def _read_mask(path: str | os.PathLike[str], codec: Pixels) -> np.ndarray:
     """Read a mask, true for known pixels: (H, W), or (C, H, W) from an array."""
-    if _is_array(path):
+    if is_array(Path(path)):
         array = read_array(Path(path))
         highest = array.max(initial=0)
         return np.asarray(array >= (128 if highest > 1 else 1))
@@ -147,10 +147,6 @@ def _read_mask(path: str | os.PathLike[str], codec: Pixels) -> np.ndarray:
             "white, 128 or more"
         )
     return image[0] >= 128
-
-
-def _is_array(path: str | os.PathLike[str]) -> bool:
-    return Path(path).suffix.lower() in (".npy", ".npz")
 
 
 def _opened(path: str | os.PathLike[str], colours: int, ground: str | None) -> OpenedImage:

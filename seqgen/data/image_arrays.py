@@ -19,6 +19,7 @@ from seqgen.data.ranges import Expected, range_of
 from seqgen.errors import SeqgenError, SeqgenWarning
 
 _IMAGES, _LABELS = ("images", "x", "data"), ("labels", "y")
+_NUMPY, _ZIP = b"\x93NUMPY", b"PK"  # beginnings of .npy and .npz files
 _STREAMED = ("index", "length", "levels")  # in an archive written by `seqgen stream`
 
 
@@ -103,11 +104,22 @@ def read_array(path: Path) -> np.ndarray:
         return np.array(found if isinstance(found, np.ndarray) else found[_name_of_images(path, found)])
 
 
+def is_array(path: Path) -> bool:
+    """Return whether a file is .npy or .npz by its name, or by its contents if its name has no suffix."""
+    if path.suffix:
+        return path.suffix.lower() in (".npy", ".npz")
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(len(_NUMPY)).startswith((_NUMPY, _ZIP))
+    return False
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open an array, memory-mapped, or an archive, and name the file in errors."""
     try:
-        if path.suffix.lower() == ".npy":
+        with path.open("rb") as file:
+            archived = file.read(len(_ZIP)) == _ZIP
+        if not archived:
             yield np.load(path, mmap_mode="r", allow_pickle=False)
             return
         # numpy does not close the file of a damaged archive if it opened the file itself

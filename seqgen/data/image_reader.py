@@ -13,7 +13,7 @@ import numpy as np
 from seqgen import extras
 from seqgen.data.fitting import checked_size, fit_size
 from seqgen.data.idx import idx_parts, is_idx, read_idx_images, read_idx_parts
-from seqgen.data.image_arrays import read_image_arrays
+from seqgen.data.image_arrays import is_array, read_image_arrays
 from seqgen.data.image_files import (
     PNM,
     described_ground,
@@ -74,7 +74,7 @@ def read_images(
     if parts := read_parts(path, **options):
         return join_sets(parts)
     reading: dict[str, Any] = {"maximum": maximum, "expected": expected}
-    if path.suffix.lower() in (".npy", ".npz"):
+    if path.is_file() and is_array(path):
         return _fitted(read_image_arrays(path, colours=colours, **reading), size, colours)
     if path.is_dir() and (found := idx_parts(path)):
         return _fitted(join_sets(read_idx_parts(path, found, **reading)), size, colours)
