@@ -33,7 +33,8 @@ def held_out(
         reading: for images, "maximum", "ground" and "fit" of `seqgen.image.evaluation.score_images`.
 
     Returns:
-        model, family, data, nats (total), and the entries of the family's `evaluation`.
+        model, family, data, nats (total), the entries of the family's `evaluation`, and score and score_unit as in the
+        card.
     """
     weights = find(name_or_path)
     kind = family(weights.family)
@@ -45,5 +46,11 @@ def held_out(
         )
     model: Generator = kind.model_class().from_weights(weights)
     score = resolve(kind.evaluation)
-    found = score(model, weights.card, Path(data), last=last, part=part, report=report, **given)
+    found: dict[str, Any] = score(
+        model, weights.card, Path(data), last=last, part=part, report=report, **given
+    )
+    unit = str(weights.card.get("score_unit", ""))
+    if "score" not in found and "nats_per_symbol" in found and unit.startswith("nats/"):
+        # named as in the card, with which it can be compared
+        found |= {"score": found["nats_per_symbol"], "score_unit": unit}
     return {"model": readable(name_or_path), "family": model.family, "data": readable(data), **found}

@@ -81,7 +81,8 @@ def test_evaluation_gives_the_score_of_the_card(data, tmp_path):
     found = held_out(output, tmp_path / "after.npy")
     assert found["symbols"] == 100
     assert found["unit"] == "vectors"
-    assert found["nats_per_symbol"] == pytest.approx(card["score"], abs=1e-3)
+    assert found["nats_per_symbol"] == found["score"] == pytest.approx(card["score"], abs=1e-3)
+    assert found["score_unit"] == card["score_unit"] == "nats/vector"
 
 
 @pytest.mark.parametrize(
