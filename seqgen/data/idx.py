@@ -149,11 +149,14 @@ def _labels_beside(path: Path) -> Path | None:
     if not word:
         return None
     usual = f"{before}labels{after.replace('idx3', 'idx1')}"
-    names = sorted(
+    found = sorted(
         other
         for other in path.parent.iterdir()
-        if other.name.lower().startswith(f"{before}labels") and other.is_file() and is_idx(other)
+        if other.name.lower().startswith(f"{before}labels") and other.is_file()
     )
+    names = [other for other in found if is_idx(other)]
+    if found and not names:
+        warnings.warn(f"{found[0]} is not read, because it is no IDX file", SeqgenWarning, stacklevel=4)
     return min(names, key=lambda other: (other.name.lower() != usual, other.name), default=None)
 
 

@@ -153,7 +153,7 @@ def _from_archive(
     else:
         scaled, reading = _scaled(path, _planes(path, images, colours, expected), maximum, expected)
     labels = next((archive[name] for name in _LABELS if name in archive.files), None)
-    if labels is None:
+    if labels is None and "levels" not in archive.files:
         _warn_of_other_labels(path, archive, len(scaled))
     return ImageSet(
         scaled, None if labels is None else checked_labels(path, labels, len(scaled)), None, reading
@@ -163,7 +163,11 @@ def _from_archive(
 def _warn_of_other_labels(path: Path, archive: Any, count: int) -> None:
     """Warn of an array that may be labels of another name."""
     for name in archive.files:
-        if name not in _STREAMED and archive[name].shape[:1] == (count,) and archive[name].ndim == 1:
+        if (
+            name not in (*_STREAMED, *_IMAGES)
+            and archive[name].shape[:1] == (count,)
+            and archive[name].ndim <= 2
+        ):
             warnings.warn(
                 f"{path} holds {name} {archive[name].shape}, which is not read; labels must be called "
                 f"{' or '.join(_LABELS)}",

@@ -109,6 +109,13 @@ def test_labels_that_cannot_be_read_are_named(tmp_path, array, kind, words):
         assert read_images(tmp_path / "a-images-idx3-ubyte").labels is None
 
 
+def test_a_file_of_labels_that_is_no_idx_file_is_named(tmp_path):
+    (tmp_path / "train-images").write_bytes(idx_bytes(np.full((5, 2, 2), 200, np.uint8)))
+    (tmp_path / "train-labels.csv").write_text("0\n1\n")
+    with pytest.warns(SeqgenWarning, match=r"train-labels\.csv is not read, because it is no IDX file"):
+        assert read_images(tmp_path / "train-images").labels is None
+
+
 def test_numbers_of_other_types_are_in_the_byte_order_of_the_machine(tmp_path):
     array = np.arange(6).reshape(2, 3) * 1000
     for compress in (False, True):

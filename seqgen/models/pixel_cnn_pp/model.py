@@ -10,6 +10,7 @@ Shapes: B batch, C colours, H rows, W columns, L levels, F channels.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -152,8 +153,10 @@ class PixelCNNpp(ImageModel):
             return self.mixture(self.network(x, condition, dropout_generator=dropout_generator).float())
         precise = {f"model.{name}": parameter.double() for name, parameter in self.named_parameters()}
         given = {name: value.double() for name, value in (condition or {}).items() if name == "features"}
+        # `functional_call` exchanges the parameters of the module during the call, which other threads may use
+        network = _Network(copy.deepcopy(self))
         with torch.autocast(x.device.type, enabled=False):
-            return self.mixture(functional_call(_Network(self), precise, (x, given)))
+            return self.mixture(functional_call(network, precise, (x, given)))
 
     # ---- the generator interface ----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -103,6 +104,29 @@ def test_conditions_change_the_distribution():
     np.testing.assert_allclose(together.numpy(), scores)
     with pytest.raises(ValueError, match="class must be between 0 and 2"):
         model.log_prob(image, condition={"class": 3, "vector": [0, 0]})
+
+
+def test_threads_score_with_one_model():
+    model = model_of((1, 6, 5), 4).float()
+    images = np.arange(30 * 64).reshape(64, 1, 6, 5) % 4
+    expected = model.log_prob(images)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(model.log_prob, [images] * 16):
+            assert torch.equal(found, expected)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_the_likelihood_is_differentiable():
+    model = model_of((1, 3, 3), 4).float()
+    score = model.log_prob(np.ones((2, 1, 3, 3), np.int64), grad=True).sum()
+    score.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    step = 1e-3
+    with torch.no_grad():
+        model.head.bias += step * model.head.bias.grad
+    higher = model.log_prob(np.ones((2, 1, 3, 3), np.int64)).sum()
+    gained = step * float(model.head.bias.grad.square().sum())
+    assert float(higher - score.detach()) == pytest.approx(gained, rel=0.05)
 
 
 def test_dropout_acts_in_training_only_and_follows_its_generator():
