@@ -85,3 +85,21 @@ def _range(low: int | None, high: int | None) -> str:
     if low is not None and high is not None:
         return f"between {low} and {high}"
     return f"at least {low}" if low is not None else f"at most {high}"
+
+
+def nothing_to_draw(*, controlled: bool, where: str = "") -> SeqgenError:
+    """Return the error for a distribution without a symbol of positive probability.
+
+    Args:
+        controlled: whether the sample has controls that change its distribution; else the model's numbers are at fault.
+        where: the position and the sample, if they are known.
+    """
+    if controlled:
+        return SeqgenError(
+            f"the controls leave no symbol to draw{where and f' {where}'}; allow symbols that can follow, or use a model "
+            "with smoothing"
+        )
+    return SeqgenError(
+        f"the model has no symbol to draw{where and f' {where}'}: its numbers overflow, as after a training that "
+        "diverged; train it with a lower learning rate"
+    )

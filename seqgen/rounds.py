@@ -15,7 +15,7 @@ import numpy as np
 
 from seqgen.codecs import Codec, Decoder
 from seqgen.engine import Checkpoint, Engine, StepOutput
-from seqgen.errors import SeqgenError
+from seqgen.errors import nothing_to_draw
 from seqgen.per_index import PerIndex
 
 _NOTHING: Mapping[str, Any] = {}
@@ -157,10 +157,9 @@ class Rounds:
         made = self.output
         assert made is not None
         if piece.reason == "stuck":
-            raise SeqgenError(
-                f"the controls leave no symbol to draw at position {piece.offset + piece.count} of sample "
-                f"{piece.index}; allow symbols that can follow, or use a model with smoothing"
-            )
+            controlled = self._per_index.controls_of(piece.index).reshapes
+            where = f"at position {piece.offset + piece.count} of sample {piece.index}"
+            raise nothing_to_draw(controlled=controlled, where=where)
         row = slice(0, piece.count)
         last = piece.reason is not None
         data = self.decoders[piece.lane](made.symbols[piece.lane, row], last)

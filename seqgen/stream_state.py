@@ -28,6 +28,13 @@ MOST_SYMBOLS = 1 << 62
 REASONS = ("length", "stop", "end", "stuck")
 """The reasons why a sample ends; "stuck" is a lane whose controls leave no symbol to draw."""
 
+_ENTRIES = frozenset(
+    (
+        "format", "weights", "engine", "plan", "next_index", "index", "offset", "decoders", "tails", "waiting",
+        "caches", "digest",
+    )
+)  # fmt: skip
+
 Place = dict[str, Any]
 """Attributes of `Rounds` by name."""
 
@@ -100,6 +107,8 @@ class StateFormat:
         if state["digest"] != digest(state):
             raise ValueError("its contents do not match its digest")
         self._require_same_request(state)
+        if unknown := set(state) - _ENTRIES:
+            raise ValueError(f"it has the unknown entry {min(map(str, unknown))!r}")
         place = self._place(state, schema, sizes)
         caches = {name: unpack(packed) for name, packed in state["caches"].items()}
         schema.check_state(self.engine, caches, sizes, log_probs=self.plan.log_probs)

@@ -12,6 +12,7 @@ from typing import IO, Any, Self, cast
 
 from pipelines.escaping import PrintableStream
 from seqgen.codecs import Codec
+from seqgen.errors import SeqgenError
 from seqgen.files import is_special, replace_whole
 from seqgen.streaming import Chunk
 
@@ -33,6 +34,10 @@ class SinkRequest:
     prompt: Any
     fixed: Mapping[str, Any]
     options: Mapping[str, Any]
+
+
+class NothingToWriteError(SeqgenError):
+    """A format that cannot be empty has received nothing."""
 
 
 class Sink(ABC):
@@ -80,6 +85,12 @@ class Sink(ABC):
         if kind is None or issubclass(kind, KeyboardInterrupt):
             try:
                 self.finish()
+            except NothingToWriteError as failure:
+                # an interrupt before the first sample is no failure; the file is not made
+                self._exit.__exit__(type(failure), failure, failure.__traceback__)
+                if kind is None:
+                    raise
+                return
             except BaseException as failure:
                 self._exit.__exit__(type(failure), failure, failure.__traceback__)
                 raise

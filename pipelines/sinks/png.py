@@ -10,12 +10,12 @@ from typing import IO, Any
 import numpy as np
 
 from pipelines.grids import enlarge, enlargement, image_grid, page_of, picture, require_picture
-from pipelines.sinks.base import SinkRequest
+from pipelines.sinks.base import NothingToWriteError, SinkRequest
 from pipelines.sinks.images import ImageSink
 from pipelines.sinks.names import indexed_name, is_pattern, require_pattern
 from seqgen.codecs import Codec
 from seqgen.data.enlarged import NOTE, Page
-from seqgen.errors import SeqgenError, optional_integer
+from seqgen.errors import optional_integer
 from seqgen.files import replace_whole, require_folder
 
 
@@ -63,7 +63,7 @@ class PNGGridSink(ImageSink):
     def finish(self) -> None:
         images = self._images + [image for _, image, _ in self.unfinished()]
         if not images:
-            raise SeqgenError(f"there is no image to write to {self.path}")
+            raise NothingToWriteError(f"there is no image to write to {self.path}")
         page = page_of(images, self.codec, self._per_row, self._scale)
         write_png(image_grid(images, self.codec, page.across, page.scale), self.file, page)
 

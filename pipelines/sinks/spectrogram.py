@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from pipelines.image_page import image_page
-from pipelines.sinks.base import Sink, SinkRequest
+from pipelines.sinks.base import NothingToWriteError, Sink, SinkRequest
 from pipelines.sinks.png import write_png
 from pipelines.sinks.recording import require_rate, samples_of
 from pipelines.spectrograms import Spectrogram
 from seqgen.codecs import Codec
-from seqgen.errors import SeqgenError
 from seqgen.streaming import Chunk
 
 
@@ -52,7 +51,7 @@ class SpectrogramSink(Sink):
             index: gathered.picture() for index, gathered in self._gathered.items() if gathered.samples
         }
         if not pictures:
-            raise SeqgenError(f"there is no audio to draw in {self.path}")
+            raise NothingToWriteError(f"there is no audio to draw in {self.path}")
         if len(pictures) == 1:
             write_png(next(iter(pictures.values())), self.file)
             return

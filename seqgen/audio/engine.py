@@ -179,11 +179,6 @@ class SoundEngine(Engine):
         """Draw counts[b] samples of lane b into the symbols (float64) and log-probabilities of `out`."""
 
 
-def no_symbol() -> SeqgenError:
-    """Return the error for controls that leave no symbol to draw."""
-    return SeqgenError("the controls leave no symbol to draw; allow symbols that the model can produce")
-
-
 def diverged() -> SeqgenError:
     """Return the error for a sample that is not finite, as a badly trained model may draw."""
     return SeqgenError(

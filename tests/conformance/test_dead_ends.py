@@ -6,6 +6,7 @@ import pytest
 
 from seqgen import MarkovChain
 from seqgen.errors import SeqgenError
+from tests.conformance.cases import CASES
 from tests.conformance.running import chunks, samples
 
 # after "b" only "c" can follow, which the controls forbid
@@ -43,3 +44,16 @@ def test_the_dead_end_itself_is_an_error_that_says_where(engine, chunk):
 def test_a_length_that_ends_before_the_dead_end_is_no_error(engine):
     for chunk in (1, 2, 64):
         assert CHAIN.sample(4, 1, engine=engine, chunk=chunk, controls={"allowed": "b"}) == ["b"] * 4
+
+
+@pytest.mark.parametrize("name", ["lstm-bytes", "nade-colour", "wavenet", "pixel-cnn-plain"])
+def test_numbers_that_overflow_are_not_said_to_be_the_controls(name):
+    (case,) = (case for case in CASES if case.id == name)
+    model = case.make(0)
+    for parameter in model.parameters():
+        parameter.data.fill_(3e38)
+    request = {"length": 2, "engine": case.engines[0], **case.required}
+    with pytest.raises(SeqgenError, match="the model has no symbol to draw.*: its numbers overflow"):
+        model.stream(1, **request).collect()
+    with pytest.raises(SeqgenError, match="the controls leave no symbol to draw"):
+        model.stream(1, controls={"temperature": 0.5}, **request).collect()

@@ -178,8 +178,13 @@ def test_a_state_with_one_thing_wrong_is_refused_and_does_no_harm(case, engine):
     stream = begun(case, engine, **request)
     state = through_json(begun(case, engine, steps=5, **request).state_dict())
     before = stream.state_dict()
-    for what, forged in forged_states(case, engine, state):
+    for number, (what, forged) in enumerate(forged_states(case, engine, state)):
         assert refuses(stream, {**forged, "digest": digest(forged)}), f"{what} went unnoticed"
+        if number < 8:
+            fresh = begun(case, engine, steps=0, **request)
+            unused = fresh.state_dict()
+            assert refuses(fresh, {**forged, "digest": digest(forged)})
+            assert fresh.state_dict() == unused, what
     assert stream.state_dict() == before
 
 
@@ -195,6 +200,7 @@ def forged_states(case: Case, engine: str, state: dict[str, Any]) -> Iterator[tu
         yield f"dtype {wrong!r}", {**state, "caches": {**state["caches"], name: {**packed, "dtype": wrong}}}
     for wrong in ([-1, -1], [-1], [2**62, 2], "text", [0.5], None, [1] * 99):
         yield f"shape {wrong!r}", {**state, "caches": {**state["caches"], name: {**packed, "shape": wrong}}}
+    yield "an unknown entry", {**state, "more": 1}
     for key in ("index", "offset"):
         for wrong in (-2, 10**6, 0.5, True):
             yield f"{key} {wrong}", {**state, key: [wrong, *state[key][1:]]}

@@ -162,3 +162,11 @@ def test_names_and_colours_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(SeqgenError, match="there is no image to write"):
         write(tmp_path / "a.png", GREY, [])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.png", "a{index}.png"])
+def test_an_interrupt_before_the_first_image_is_no_failure(tmp_path, name):
+    """Thus the exit code is that of the interrupt."""
+    with pytest.raises(KeyboardInterrupt), open_sink(tmp_path / name, GREY):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from seqgen.codecs import codec_from_config
 from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite, require_no_condition
-from seqgen.errors import SeqgenError
+from seqgen.errors import nothing_to_draw
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.lanes import StepArrays
 from seqgen.models.char_rnn.numba_kernel import CharRNNState, advance
@@ -84,9 +84,7 @@ class CharRNNEngine(Engine):
 
         self.workers.run_longest_first(work, counts)
         if failed:
-            raise SeqgenError(
-                "the controls leave no symbol to draw; allow symbols that the model can produce"
-            )
+            raise nothing_to_draw(controlled=bool(self._controls.reshapes[np.concatenate(failed)].any()))
         return out.output(log_probs=wanted)
 
     def _run(self, lanes: np.ndarray, counts: np.ndarray, forced: np.ndarray, out: StepArrays) -> bool:

@@ -60,13 +60,18 @@ class MarkovLanes(Engine):
             raise SeqgenError(
                 f"the state has {arrays['forced'].shape[-1]} forced positions, more than a condition can have"
             )
+        before = self._controls, self._lanes
         if "control_seen" in arrays:
             self._with_controls()
         else:
             self._controls = None
         if "forced" in arrays and len(arrays["forced"]) == len(self._lanes.forced):
             self._lanes = self._lanes._replace(forced=np.empty_like(arrays["forced"]))
-        super().restore(arrays)
+        try:
+            super().restore(arrays)
+        except SeqgenError:
+            self._controls, self._lanes = before
+            raise
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
         if self._begun is None or self._begun[0] is not start:

@@ -15,7 +15,7 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.requirements import require_finite, require_no_condition
 from seqgen.errors import SeqgenError
-from seqgen.models.rnade.numba_lanes import VectorState
+from seqgen.models.rnade.numba_lanes import FARTHEST, VectorState
 
 
 class RealVectorEngine(Engine):
@@ -94,8 +94,8 @@ class RealVectorEngine(Engine):
 
 
 def diverged() -> SeqgenError:
-    """Return the error for a number that is not finite, as a badly trained model may draw."""
+    """Return the error for a number that is not finite or beyond `FARTHEST`, as a badly trained model may draw."""
     return SeqgenError(
-        "the model drew a number that is not finite: its deviations grow without bound; train it further or with a "
-        "lower learning rate"
+        f"the model drew a number that is not finite, or over {FARTHEST:g} deviations from the mean: its deviations "
+        "grow without bound; train it further or with a lower learning rate"
     )

@@ -25,11 +25,11 @@ from seqgen.checkpoint import Weights
 from seqgen.checks import seed_number
 from seqgen.codecs import Vectors
 from seqgen.generator import Generator
+from seqgen.models.rnade.numba_lanes import FARTHEST, LOWEST_LOG_DEVIATION
 from seqgen.models.rnade.schema import CONFIGURATION
 from seqgen.torch_model import NamedArrays
 
 _MOST_UNITS = 1 << 24
-_FARTHEST = 1e30  # keeps the network's float32 sums finite
 _HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -133,9 +133,9 @@ class RNADE(NamedArrays, Generator):
         given = torch.as_tensor(self.vectors(x), device=self.input.device)
         location, scale = self.get_buffer("location").double(), self.get_buffer("scale").double()
         z = (given - location) / scale
-        if float(z.abs().max()) > _FARTHEST:
+        if float(z.abs().max()) > FARTHEST:
             raise ValueError(
-                f"vectors must be within {_FARTHEST:g} deviations of the model's mean, got {float(z.abs().max()):g}"
+                f"vectors must be within {FARTHEST:g} deviations of the model's mean, got {float(z.abs().max()):g}"
             )
         step = max(1, _MOST_UNITS // (self.dimensions * self.hidden_size))
         parts = []
@@ -162,11 +162,15 @@ class RNADE(NamedArrays, Generator):
         return model
 
 
-def mixture_log_density(z: Tensor, parameters: Tensor) -> Tensor:
-    """Return the log-density of numbers (...) under Gaussian mixtures (..., 3, K): logits, means, log deviations."""
+def mixture(parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logits, means and clamped log deviations (..., K) of Gaussian mixtures (..., 3, K)."""
     logits, means, log_deviations = parameters.unbind(-2)
-    distance = z[..., None] - means
-    # a deviation of 0 after rounding has an infinite inverse, and puts every draw at its mean
-    distance = distance * torch.exp(torch.where(distance == 0, 0.0, -log_deviations))
+    return logits, means, log_deviations.clamp(min=LOWEST_LOG_DEVIATION)
+
+
+def mixture_log_density(z: Tensor, parameters: Tensor) -> Tensor:
+    """Return the log-density of numbers (...) under Gaussian mixtures (..., 3, K)."""
+    logits, means, log_deviations = mixture(parameters)
+    distance = (z[..., None] - means) * torch.exp(-log_deviations)
     densities = -0.5 * distance**2 - log_deviations - _HALF_LOG_2_PI
     return torch.logsumexp(torch.log_softmax(logits, -1) + densities, -1)

@@ -20,7 +20,7 @@ from seqgen.kernels.draw import _inverse_cdf, _log_sum
 from seqgen.kernels.packing import Packer, padded_vector
 from seqgen.kernels.random import philox4, to_normal, to_uniform
 from seqgen.models.rnade.lanes import RealVectorEngine, diverged
-from seqgen.models.rnade.numba_lanes import VectorState
+from seqgen.models.rnade.numba_lanes import FARTHEST, LOWEST_LOG_DEVIATION, VectorState
 from seqgen.rng import Purpose
 from seqgen.threads import Workers
 
@@ -75,7 +75,7 @@ class RNADEEngine(RealVectorEngine):
 
 @kernel
 def advance(packed, lanes, counts, seed, state, log_probs):
-    """Draw counts[lane] numbers of each of `lanes`; return False if one of them is not finite.
+    """Draw counts[lane] numbers of each of `lanes`; return False if one cannot be drawn (see `diverged`).
 
     `packed` and `state` are `Packed` and `VectorState` as plain tuples; log_probs is (B, N), or (B, 0) if not
     requested.
@@ -100,9 +100,10 @@ def advance(packed, lanes, counts, seed, state, log_probs):
                 for k in range(kinds):
                     logits[k] = output_bias[d, 0, k] + dot(hidden, 0, outputs, row + k * size, size)
                     means[k] = output_bias[d, 1, k] + dot(hidden, 0, outputs, row + (kinds + k) * size, size)
-                    deviations[k] = output_bias[d, 2, k] + dot(
-                        hidden, 0, outputs, row + (2 * kinds + k) * size, size
-                    )
+                    raw = output_bias[d, 2, k] + dot(hidden, 0, outputs, row + (2 * kinds + k) * size, size)
+                    deviations[k] = max(raw, LOWEST_LOG_DEVIATION)
+                    if not (np.isfinite(logits[k]) and np.isfinite(means[k]) and np.isfinite(raw)):
+                        return False
                 block, word = np.uint64(d // 4), d % 4
                 u = to_uniform(philox4(seed, index[lane], block, _COMPONENT)[word])
                 normal = to_normal(to_uniform(philox4(seed, index[lane], block, _EMISSION)[word]))
@@ -112,20 +113,15 @@ def advance(packed, lanes, counts, seed, state, log_probs):
                 z = means[chosen] + math.exp(deviations[chosen]) * normal
                 value = location[d] + scale[d] * z
                 values[lane, d] = value
-                if not np.isfinite(value):
+                if not (np.isfinite(value) and abs(z) <= FARTHEST):
                     return False
                 if log_probs.shape[1] > 0:
-                    whole, best = _log_sum(logits), -math.inf
+                    whole = _log_sum(logits)
                     for k in range(kinds):
-                        distance = z - means[k]
-                        # a deviation of 0 after rounding has an infinite inverse, and puts every draw at its mean
-                        if distance != 0.0:
-                            distance *= math.exp(-deviations[k])
+                        distance = (z - means[k]) * math.exp(-deviations[k])
                         density = -0.5 * distance * distance - deviations[k] - _HALF_LOG_2_PI
                         logits[k] = logits[k] - whole + density
-                        best = max(best, logits[k])
-                    total = _log_sum(logits) if best > -math.inf else best
-                    log_probs[lane, t] = total - math.log(scale[d])
+                    log_probs[lane, t] = _log_sum(logits) - math.log(scale[d])
             step = np.float32((value - location[d]) / scale[d])
             weights = inputs[d]
             for j in range(size):

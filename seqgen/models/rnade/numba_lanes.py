@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+LOWEST_LOG_DEVIATION = -12.0
+"""Minimum log-deviation of a component, for standardised numbers: not far below the rounding of float32 means, which
+differs between sums in different orders, so that densities are finite and do not depend on it."""
+
+FARTHEST = 1e30
+"""Numbers are at most so many deviations from the mean of the data, so that the network's float32 sums are finite."""
+
 
 class VectorState(NamedTuple):
     """The state of every lane.

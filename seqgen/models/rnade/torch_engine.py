@@ -16,7 +16,8 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Request
 from seqgen.engines.reference_model import private_model
 from seqgen.models.rnade.lanes import RealVectorEngine, diverged
-from seqgen.models.rnade.model import RNADE, mixture_log_density
+from seqgen.models.rnade.model import RNADE, mixture, mixture_log_density
+from seqgen.models.rnade.numba_lanes import FARTHEST
 
 
 class RNADEEngine(RealVectorEngine):
@@ -47,7 +48,10 @@ class RNADEEngine(RealVectorEngine):
         sums = torch.as_tensor(self.sums[lanes], device=model.input.device).clone()
         hidden = model.hidden(sums, model.rescaling[d, None])
         parameters = ((hidden[:, None, None] * model.output[d]).sum(-1) + model.output_bias[d]).double().cpu()
-        logits, means, log_deviations = parameters.unbind(1)
+        known = d < self.given[lanes]
+        if not torch.isfinite(parameters[torch.as_tensor(~known)]).all():
+            raise diverged()
+        logits, means, log_deviations = mixture(parameters)
         seed, index = self.request.seed, self.index[lanes]
         chosen = rng.categorical(
             torch.softmax(logits, -1).numpy(), self._uniform(index, d, rng.Purpose.COMPONENT)
@@ -56,10 +60,9 @@ class RNADEEngine(RealVectorEngine):
         each = np.arange(len(lanes))
         with np.errstate(over="ignore"):
             drawn = means.numpy()[each, chosen] + np.exp(log_deviations.numpy()[each, chosen]) * normals
-        known = d < self.given[lanes]
         location, scale = self._location[d], self._scale[d]
         values = np.where(known, self.values[lanes, d], location + scale * drawn)
-        if not np.isfinite(values).all():
+        if not (np.isfinite(values) & (known | (np.abs(drawn) <= FARTHEST))).all():
             raise diverged()
         self.values[lanes, d] = values
         z = torch.as_tensor((values - location) / scale)

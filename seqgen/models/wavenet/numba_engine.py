@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.audio.engine import SoundEngine, diverged, no_symbol
+from seqgen.audio.engine import SoundEngine, diverged
 from seqgen.audio.numba_lanes import Local
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request
+from seqgen.errors import nothing_to_draw
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.lanes import StepArrays
 from seqgen.kernels.trial import Trial
@@ -109,7 +110,8 @@ class WaveNetEngine(SoundEngine):
         else:
             self.workers.run_longest_first(work, counts)
         if max(codes, default=0):
-            raise no_symbol() if NOTHING_TO_DRAW in codes else diverged()
+            controlled = bool(self.controls.reshapes[counts > 0].any())
+            raise nothing_to_draw(controlled=controlled) if NOTHING_TO_DRAW in codes else diverged()
 
     def settle(self) -> None:
         if self._pair is not None:
