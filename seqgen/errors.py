@@ -96,8 +96,8 @@ def nothing_to_draw(*, controlled: bool, where: str = "") -> SeqgenError:
     """
     if controlled:
         return SeqgenError(
-            f"the controls leave no symbol to draw{where and f' {where}'}; allow symbols that can follow, or use a model "
-            "with smoothing"
+            f"the controls leave no symbol to draw{where and f' {where}'}; allow symbols that can follow, or use a "
+            "model with smoothing"
         )
     return SeqgenError(
         f"the model has no symbol to draw{where and f' {where}'}: its numbers overflow, as after a training that "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,7 @@ def random_arrays(schema: Schema, rng: np.random.Generator) -> dict[str, np.ndar
         shape = tuple(
             n if isinstance(n, int) else sizes.setdefault(n, int(rng.integers(1, 5))) for n in each.shape
         )
-        total += 8 * int(np.prod([float(n) for n in shape]))
+        total += 8 * math.prod(shape)
         if total > LARGEST or len(arrays) > 500:
             return None
         arrays[name] = random_array(each, shape, sizes, rng)
