@@ -90,6 +90,9 @@ def read_partial_image(
     if not known.any():
         return np.full(codec.shape, UNKNOWN, np.int16)
     filled = np.where(known, image, np.zeros((), image.dtype))
+    if maximum is None and image.dtype.kind == "i" and image.min() == UNKNOWN and image.max() < codec.levels:
+        # only levels have -1 beside them
+        maximum = codec.levels - 1
     try:
         full = range_of(filled, maximum, expected).maximum
         levels = to_levels(filled, codec.levels, maximum=full).astype(np.int16)

@@ -202,6 +202,13 @@ def test_arrays_that_are_no_prompts(seqgen_command, checkpoint, tmp_path, array,
     assert "Traceback" not in done.stderr
 
 
+def test_levels_beside_unknown_pixels_are_levels_even_if_all_are_low(tmp_path):
+    prompt = np.full(SHAPE, -1)
+    prompt[0, 0] = [0, 1, 2, 3, 0]
+    np.save(tmp_path / "x.npy", prompt)
+    np.testing.assert_array_equal(read_prompt(tmp_path / "x.npy", Pixels(SHAPE, 16)), prompt)
+
+
 def test_the_range_of_a_prompt_can_be_declared(tmp_path):
     codec = Pixels(SHAPE, 4)
     np.save(tmp_path / "x.npy", np.full((6, 5), 0.7))
