@@ -52,6 +52,7 @@ class Format:
         single: whether a file holds one sample; several samples need a name with {index}.
         keeps: what is kept in memory until it is complete: "" is a bounded part of a sample, "sample" each sample,
             "all" all samples.
+        scored: whether it holds log-probabilities.
     """
 
     suffixes: tuple[str, ...]
@@ -64,6 +65,7 @@ class Format:
     binary: bool = False
     single: bool = False
     keeps: str = ""
+    scored: bool = False
 
     def holds(self, medium: str) -> bool:
         """Return whether the format can store data of that medium."""
@@ -97,14 +99,17 @@ FORMATS = (
         (".txt",), ("image",), "pipelines.sinks.blocks:BlocksSink", "pixels as half blocks or other characters",
         options=(_STYLE, Option("side_by_side"), Option("count"), Option("columns")),
     ),
-    Format((".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "one JSON object per line and sample", keeps="sample"),
+    Format(
+        (".jsonl",), (), "pipelines.sinks.jsonl:JSONLSink", "one JSON object per line and sample", keeps="sample",
+        scored=True,
+    ),
     Format(
         (".npz",), ("numbers", "audio"), "pipelines.sinks.npz:NPZSink", "one array of all samples", binary=True,
-        keeps="all",
+        keeps="all", scored=True,
     ),
     Format(
         (".npz",), ("image",), "pipelines.sinks.image_npz:ImageNPZSink", "one array of all samples", binary=True,
-        keeps="all",
+        keeps="all", scored=True,
     ),
     Format(
         (".png",), ("image",), "pipelines.sinks.png:PNGGridSink",

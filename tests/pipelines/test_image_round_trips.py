@@ -246,6 +246,15 @@ def test_an_option_of_another_format_names_it_in_a_pipe(seqgen_command, checkpoi
     assert words in done.stderr
 
 
+def test_log_probabilities_are_not_dropped(seqgen_command, checkpoint, tmp_path):
+    for output in ((), ("-o", "x.png")):
+        done = seqgen_command("stream", checkpoint, "--log-probs", *output, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "but for .jsonl and .npz; give --format jsonl or npz" in done.stderr
+    assert seqgen_command("stream", checkpoint, "--log-probs", "-o", "x.npz", cwd=tmp_path).returncode == 0
+    assert "log_prob" in np.load(tmp_path / "x.npz").files
+
+
 def test_the_ground_of_a_transparent_drawing_is_chosen(seqgen_command, checkpoint, tmp_path):
     ink = np.zeros((6, 5, 4), np.uint8)
     ink[:3, :, 3] = 255

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines.sinks.formats import STANDARD_OUTPUT, Format
+from pipelines.sinks.formats import FORMATS, STANDARD_OUTPUT, Format, listed
 from pipelines.sinks.names import is_pattern
 from seqgen.registry import validated
 
@@ -137,6 +137,15 @@ class Medium:
         if plan.batch > 1 and plan.length is None and self.endless(plan) and not self.given["stop"]:
             raise ValueError(
                 "--batch above 1 needs --length or --stop: endless samples cannot be written one after another"
+            )
+        if self.given["log_probs"] and not plan.format.scored:
+            fitting = dict.fromkeys(
+                suffix for entry in FORMATS if entry.scored and entry.holds(self.codec.medium)
+                for suffix in entry.suffixes
+            )  # fmt: skip
+            raise ValueError(
+                f"--log-probs is not for {plan.suffix} but for {listed(fitting, 'and')}; give "
+                f"--format {listed((suffix[1:] for suffix in fitting), 'or')}"
             )
         keeps = "" if is_pattern(plan.output) else plan.format.keeps
         if keeps and plan.length is None and not self.given["stop"] and not validated(self.weights).ends:
