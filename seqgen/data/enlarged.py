@@ -47,7 +47,7 @@ class Page:
             whole = all(isinstance(value, int) and value >= 1 for value in found._sizes()) and found.gap >= 0
             counts = all(isinstance(rows, int) and 0 <= rows <= found.height for rows in found.drawn)
             return found if whole and counts and found.drawn and found.size() == size else None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return None
 
     def _sizes(self) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ def held_out(
     """
     weights = find(name_or_path)
     kind = family(weights.family)
-    given = {name: value for name, value in reading.items() if value not in (None, False)}
+    given = {name: value for name, value in reading.items() if value is not None and value is not False}
     medium = codec_from_config(weights.config["codec"]).medium if given else "image"
     if medium != "image":
         raise SeqgenError(

@@ -115,6 +115,6 @@ def _labels(data: Path, images: ImageSet, model: Any) -> np.ndarray:
     if images.labels.max() >= model.conditions.classes:
         raise SeqgenError(
             f"{data} has labels up to {images.labels.max()}, the model knows the classes 0 to "
-            f"{model.conditions.classes - 1}"
+            f"{model.conditions.classes - 1}; number the classes as in training"
         )
     return images.labels

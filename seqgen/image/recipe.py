@@ -82,7 +82,7 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
     )  # fmt: skip
     card = {
         "split": splits.how + (f"; {len(train)} of the training images used" if fraction < 1 else ""),
-        "levels": f"binarized by seed {config.seed}" if levels == 2 else f"the nearest of {levels} levels",
+        "levels": _levels_of(splits, levels, config.seed),
         **splits.train.reading,
         **reading.card(),
         **({"classes": list(splits.train.classes)} if conditional and splits.train.classes else {}),
@@ -93,6 +93,13 @@ def prepare(request: TrainingRequest, build: Build) -> Training:
         card,
         score=lambda stored: test_score(stored, splits, levels, config.seed, conditional),
     )
+
+
+def _levels_of(splits: Splits, levels: int, seed: int) -> str:
+    """Return the card's description of how levels are made from the data."""
+    if splits.train.reading.get("range", "").startswith(f"0 to {levels - 1}, the levels"):
+        return f"the {levels} levels of the data"
+    return f"binarized by seed {seed}" if levels == 2 else f"the nearest of {levels} levels"
 
 
 def class_count(splits: Splits) -> int | None:

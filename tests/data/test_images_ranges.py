@@ -173,6 +173,10 @@ def test_training_on_levels_is_training_on_them(tmp_path, high, settings):
     ]
     assert trained[0].card["score"] == trained[1].card["score"]
     assert [one.card["range"] for one in trained] == [f"0 to {high}, the levels", "0 to 255"]
+    assert trained[0].card["levels"] == f"the {high + 1} levels of the data"
+    assert trained[1].card["levels"] == (
+        "binarized by seed 0" if high == 1 else f"the nearest of {high + 1} levels"
+    )
 
 
 def test_a_declared_range_is_remembered(tmp_path):

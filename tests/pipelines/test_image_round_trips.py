@@ -158,8 +158,12 @@ def test_a_mask_may_be_enlarged_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "note", ["{}", "[]", "1", "x", '{"height": 6}', Page(6, 5, 1, 1, 2, []).note(), Page(6, 5, 1, 9, 2, [6]).note(),
-             Page(6, 5, 1, 1, 2, [7]).note(), Page(6, 5, 0, 1, 2, [6]).note(), Page(-6, 5, 1, 1, 2, [6]).note()],
+    "note",
+    [
+        "[" * 100_000, "{}", "[]", "1", "x", '{"height": 6}', Page(6, 5, 1, 1, 2, []).note(),
+        Page(6, 5, 1, 9, 2, [6]).note(), Page(6, 5, 1, 1, 2, [7]).note(), Page(6, 5, 0, 1, 2, [6]).note(),
+        Page(-6, 5, 1, 1, 2, [6]).note(),
+    ],
 )  # fmt: skip
 def test_other_notes_are_ignored(note):
     assert Page.of_note(note, (6, 5)) is None
@@ -288,7 +292,8 @@ def test_the_ground_of_a_transparent_drawing_is_chosen(seqgen_command, checkpoin
         cwd=tmp_path,
     )
     assert "transparent" not in done.stderr
-    assert seqgen_command("stream", checkpoint, "--ground", "white", cwd=tmp_path).returncode == 2
+    for option in (("--ground", "white"), ("--maximum", 0), ("--fit",)):
+        assert seqgen_command("stream", checkpoint, *option, cwd=tmp_path).returncode == 2
 
 
 def test_the_ground_is_said_in_the_card_and_remembered(tmp_path):
@@ -339,7 +344,7 @@ def test_eval_fits_images_on_request(seqgen_command, checkpoint, tmp_path):
     assert json.loads(done.stdout)["images"] == 4
 
 
-@pytest.mark.parametrize("options", [("--maximum", 1), ("--fit",), ("--ground", "white")])
+@pytest.mark.parametrize("options", [("--maximum", 1), ("--maximum", 0), ("--fit",), ("--ground", "white")])
 def test_reading_options_are_for_images(seqgen_command, tmp_path, options):
     np.save(tmp_path / "a.npy", np.zeros((9, 3)))
     seqgen.RNADE(3, 4, 2).save(tmp_path / "m.safetensors", card={})

@@ -80,7 +80,7 @@ class ImageMedium(Medium):
         if path is None:
             if rows is not None or mask is not None:
                 raise ValueError("--keep-rows and --mask need --prompt FILE, the image to complete")
-            if self.reading() and self.given["condition"] is None:
+            if self.reading() and self.conditions().guide is None:
                 raise ValueError(f"--{next(iter(self.reading()))} needs --prompt FILE, the image to complete")
             return None, None
         if rows is None and mask is None and not (is_stream(path) or Path(path).is_file()):
@@ -99,7 +99,7 @@ class ImageMedium(Medium):
     def reading(self) -> dict[str, Any]:
         """Return the options about the range, ground and size of files that are given."""
         given = {name: self.given[name] for name in ("maximum", "ground", "fit")}
-        return {name: value for name, value in given.items() if value not in (None, False)}
+        return {name: value for name, value in given.items() if value is not None and value is not False}
 
     def condition(self) -> Any:
         """Return the condition: a class by number or name, "each" to cycle through the classes, a vector, or a guide
