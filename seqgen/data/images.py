@@ -13,9 +13,11 @@ from seqgen.data.image_files import read_image_file
 from seqgen.data.image_reader import read_images, read_mnist_json
 from seqgen.data.image_set import ImageSet
 from seqgen.data.levels import binarize, intensities, to_levels
+from seqgen.data.ranges import Expected
 from seqgen.data.splits import Splits, read_splits, split
 
 __all__ = [
+    "Expected",
     "ImageSet",
     "Splits",
     "binarize",
