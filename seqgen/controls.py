@@ -2,7 +2,8 @@
 
 The order is fixed: allowed, repetition penalty, temperature, top-k, top-p, min-p, typical. Each step maps logits
 (unnormalised log-probabilities) (..., V) to logits in float64; -inf is probability 0. `None` is off; without controls,
-samples follow the model's own distribution. Semantics are those of the `transformers` library;
+samples follow the model's own distribution. Greedy decoding is top-p with a limit below every probability, which keeps
+the first of the most probable symbols. Semantics are those of the `transformers` library;
 `triton_kernels.controls` is equivalent, which a test checks value by value.
 """
 
@@ -102,8 +103,10 @@ class Controls:
     """Sampling controls; None is off, and the default is the model's own distribution.
 
     Attributes:
-        temperature: > 0; 1 changes nothing. For greedy decoding use top_k=1.
-        top_k: >= 1, keep the k most probable symbols.
+        greedy: draw the most probable symbol, the first one of several that tie; after `allowed` and
+            `repetition_penalty`, and without the controls that follow here.
+        temperature: > 0; 1 changes nothing.
+        top_k: >= 1, keep the k most probable symbols, and those tied with the last of them.
         top_p: in (0, 1], keep the most probable symbols up to this total probability.
         min_p: in [0, 1], keep symbols with at least this fraction of the highest probability; 0 keeps all.
         typical_p: in (0, 1], keep the most typical symbols up to this total probability.
@@ -116,6 +119,7 @@ class Controls:
         temperature(0.8) → top_p(0.9)
     """
 
+    greedy: bool = False
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
@@ -126,6 +130,14 @@ class Controls:
     stop: Any = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.greedy, (bool, np.bool_)):
+            raise TypeError(f"greedy must be True or False, got {self.greedy!r}")
+        if self.greedy:
+            for name in AMONG_SEVERAL:
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"greedy draws the most probable symbol, {name} chooses among several; give one of them"
+                    )
         if self.temperature is not None:
             real("temperature", self.temperature, above=0.0)
         if self.top_k is not None:
@@ -140,7 +152,8 @@ class Controls:
 
     def active(self) -> tuple[str, ...]:
         """Return the names of the active controls in the order of application; `stop` is last."""
-        return tuple(name for name in ORDER if getattr(self, name) is not None)
+        given = (name for name in ORDER if getattr(self, name) is not None)
+        return tuple(name for name in given if name != "greedy" or self.greedy)
 
     def bind(self, codec: Codec) -> BoundControls:
         """Encode symbols with the model's codec and check that every control applies to it."""
@@ -165,18 +178,27 @@ class Controls:
         numbers = {name: float(getattr(self, name) or 0.0) for name in names}
         # clip to the number of symbols, however large the value
         numbers["top_k"] = float(min(self.top_k or 0, codec.size))
+        if self.greedy:
+            numbers["top_p"] = GREEDY
         if numbers["temperature"]:
             numbers["temperature"] = max(numbers["temperature"], LOWEST_TEMPERATURE)
         return BoundControls(Parameters(**numbers), mask, stops)
 
     def __str__(self) -> str:
-        return " → ".join(f"{name}({getattr(self, name)!r})" for name in self.active()) or "none"
+        each = (
+            "greedy" if name == "greedy" else f"{name}({getattr(self, name)!r})" for name in self.active()
+        )
+        return " → ".join(each) or "none"
 
 
 # this temperature already leaves only the most probable symbol; dividing by less might overflow
 LOWEST_TEMPERATURE = 1e-100
 
-ORDER = ("allowed", "repetition_penalty", "temperature", "top_k", "top_p", "min_p", "typical_p", "stop")
+# top_p so small that the first of the most probable symbols reaches it
+GREEDY = 1e-30
+
+AMONG_SEVERAL = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+ORDER = ("allowed", "repetition_penalty", "greedy", *AMONG_SEVERAL, "stop")
 assert set(ORDER) == {f.name for f in fields(Controls)}
 
 

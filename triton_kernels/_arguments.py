@@ -31,6 +31,7 @@ def check_controls(
     allowed: torch.Tensor | None = None,
     seen: torch.Tensor | None = None,
     repetition_penalty: float | torch.Tensor | None = None,
+    greedy: bool = False,
     temperature: float | torch.Tensor | None = None,
     top_k: int | torch.Tensor | None = None,
     top_p: float | torch.Tensor | None = None,
@@ -50,6 +51,19 @@ def check_controls(
     if (seen is None) != (repetition_penalty is None):
         missing, given = ("seen", "repetition_penalty") if seen is None else ("repetition_penalty", "seen")
         raise ValueError(f"{given} acts only together with {missing}, which is None")
+    if not isinstance(greedy, bool):
+        raise TypeError(f"greedy must be True or False, got {greedy!r}")
+    if greedy:
+        among_several = {
+            "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "typical_p": typical_p,
+        }  # fmt: skip
+        for name, value in among_several.items():
+            if value is not None:
+                raise ValueError(
+                    f"greedy draws the most probable symbol, {name} chooses among several; give one of them"
+                )
+        # so small that the first of the most probable symbols reaches it
+        top_p = 1e-30
     if isinstance(allowed, torch.Tensor) and allowed.shape == logits.shape[1:]:
         allowed = allowed.expand(logits.shape)
     return Controls(

@@ -49,6 +49,7 @@ def draw_categorical(
     allowed: torch.Tensor | None = None,
     seen: torch.Tensor | None = None,
     repetition_penalty: float | torch.Tensor | None = None,
+    greedy: bool = False,
     temperature: float | torch.Tensor | None = None,
     top_k: int | torch.Tensor | None = None,
     top_p: float | torch.Tensor | None = None,
@@ -66,7 +67,7 @@ def draw_categorical(
     Args:
         logits: (B, V), any floating-point type; -inf is probability zero. The kernel takes V up to 4096.
         noise: (B,) words of 0 to 2^32 - 1 (int64 or uint32), or a `Noise` whose index and position broadcast to (B,).
-        allowed, seen, repetition_penalty, temperature, top_k, top_p, min_p, typical_p: see `apply_controls`.
+        allowed, seen, repetition_penalty, greedy, temperature, top_k, top_p, min_p, typical_p: see `apply_controls`.
         impl: "auto" (Triton on a GPU, else the reference), "reference" or "triton".
 
     Raises:
@@ -83,6 +84,7 @@ def draw_categorical(
         allowed=allowed,
         seen=seen,
         repetition_penalty=repetition_penalty,
+        greedy=greedy,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,

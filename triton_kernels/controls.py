@@ -20,6 +20,7 @@ def apply_controls(
     allowed: torch.Tensor | None = None,
     seen: torch.Tensor | None = None,
     repetition_penalty: float | torch.Tensor | None = None,
+    greedy: bool = False,
     temperature: float | torch.Tensor | None = None,
     top_k: int | torch.Tensor | None = None,
     top_p: float | torch.Tensor | None = None,
@@ -29,13 +30,15 @@ def apply_controls(
     """Return the log-probabilities under the controls, (B, V) float64, -inf for excluded symbols.
 
     Every control is None (off), one value for all rows, or a tensor (B,), in which the value in brackets turns the
-    control off for a row. Temperature 0 is not allowed: greedy decoding is top_k=1, which keeps all tied symbols.
+    control off for a row. Temperature 0 is not allowed: greedy decoding is `greedy`.
 
     Args:
         logits: (B, V), any floating-point type; -inf is probability zero.
         allowed: (V,) or (B, V) bool; False excludes a symbol.
         seen: (B, V) bool, the symbols that repetition_penalty applies to.
         repetition_penalty: above 0 (1): positive logits of seen symbols are divided by it, negative ones multiplied.
+        greedy: for all rows, keeps the most probable symbol, the first one of several that tie; not together with the
+            controls below.
         temperature: above 0 (1), divides the logits.
         top_k: at least 1 (V): keeps the k most probable symbols, and all tied with the k-th.
         top_p: in (0, 1] (1): keeps the fewest most probable symbols with at least this total probability; that is, a
@@ -57,6 +60,7 @@ def apply_controls(
         allowed=allowed,
         seen=seen,
         repetition_penalty=repetition_penalty,
+        greedy=greedy,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,

@@ -19,7 +19,17 @@ from seqgen.errors import SeqgenWarning
 from seqgen.files import readable
 from seqgen.registry import ENGINES
 
-CONTROLS = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "allowed", "stop")
+CONTROLS = (
+    "greedy",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "repetition_penalty",
+    "allowed",
+    "stop",
+)
 STREAM = ("seed", "start", "batch", "engine", "precision", "log_probs", "threads")
 
 _samples, _controls, _output, _computing = (
@@ -42,6 +52,7 @@ _samples, _controls, _output, _computing = (
 @_samples("--start", type=int, default=0, show_default=True, help="Index of the first sample.")
 @_samples("--batch", type=int, default=1, show_default=True, help="Number of samples computed in parallel.")
 @_samples("--chunk", type=int, help=f"Symbols per chunk.  [default: {by_medium('default_chunk')}]")
+@_controls("--greedy", is_flag=True, help="Draw the most probable symbol, the first one of several that tie.")
 @_controls("--temperature", type=float, help="Divide the logits by this: below 1 sharpens, above 1 flattens.")
 @_controls("--top-k", type=int, help="Sample from the K most probable symbols.")
 @_controls(

@@ -42,12 +42,26 @@ def test_controls_print_in_the_order_in_which_they_act():
     everything = Controls(
         stop="f", typical_p=0.9, min_p=0.01, top_p=0.8, top_k=4, temperature=0.7, repetition_penalty=1.2, allowed="abc"
     )  # fmt: skip
-    assert everything.active() == ORDER
+    assert everything.active() == tuple(name for name in ORDER if name != "greedy")
+    assert str(Controls(greedy=True, allowed="ab", stop="b")) == "allowed('ab') → greedy → stop('b')"
     assert str(everything) == (
         "allowed('abc') → repetition_penalty(1.2) → temperature(0.7) → top_k(4) → top_p(0.8) → min_p(0.01) "
         "→ typical_p(0.9) → stop('f')"
     )
     assert {f.name for f in dataclasses.fields(Controls)} == set(ORDER)
+
+
+def test_greedy_is_the_first_of_the_largest():
+    bound = Controls(greedy=True).bind(LETTERS)
+    generator = np.random.default_rng(5)
+    logits = generator.integers(0, 3, (200, 6)).astype(float)  # many ties
+    logits[generator.random((200, 6)) < 0.2] = -np.inf
+    logits[:, 3] = np.maximum(logits[:, 3], -2.0)
+    drawn = bound.apply(logits)
+    np.testing.assert_array_equal(drawn.argmax(-1), logits.argmax(-1))
+    assert (np.sort(drawn, -1)[:, :-1] == -np.inf).all()
+    assert (drawn.max(-1) == 0).all()
+    assert Controls(greedy=False).active() == ()
 
 
 def test_the_chain_equals_the_steps_written_out_one_after_another():

@@ -6,6 +6,7 @@ server loads the same kernels without calling them.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pickle
@@ -115,6 +116,9 @@ class Server:
         for kernel in compiling._kernels:
             for signature in signatures.get(_name(kernel), ()):
                 kernel.compile(signature)
+        # a collection in a child would touch, and so copy, the memory of all objects
+        gc.collect()
+        gc.freeze()
 
     def _recorded(self) -> tuple[dict[str, Recorded], dict[Any, Any]]:
         records = {subject.id: record(subject) for subject in self.subjects.values()}

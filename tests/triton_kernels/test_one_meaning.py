@@ -83,7 +83,8 @@ def refusal(make: object, **controls: object) -> tuple[type[Exception], str]:
 
 
 def test_there_are_the_same_controls_in_the_same_order():
-    ours = [name for name in ORDER if name != "stop"]
+    # greedy is stored as a top_p
+    ours = [name for name in ORDER if name not in ("greedy", "stop")]
     theirs = [name for name in KernelControls._fields if name != "seen"]
     assert ours == theirs == ["allowed", *Parameters._fields]
     assert set(GRID) == set(NEUTRAL) == set(REFUSED) == set(Parameters._fields)
@@ -144,3 +145,30 @@ def test_allowed_means_the_same():
     for more in ({}, {"top_p": 0.7, "temperature": 0.8}):
         ours = of_seqgen(allowed=torch.nonzero(allowed)[:, 0].numpy(), **more)
         assert_same(of_kernels(allowed=allowed, **more), ours)
+
+
+def test_greedy_means_the_same():
+    allowed = torch.arange(SYMBOLS) % 3 != 0
+    own = torch.nonzero(allowed)[:, 0].numpy()
+    for more in ({}, {"repetition_penalty": 1.7}):
+        for ours, theirs in (
+            (of_seqgen(greedy=True, **more), of_kernels(greedy=True, **more)),
+            (of_seqgen(greedy=True, allowed=own, **more), of_kernels(greedy=True, allowed=allowed, **more)),
+        ):
+            assert torch.equal(ours, theirs)
+            assert ((ours == 0).sum(-1) == 1).all()
+    np.testing.assert_array_equal(of_seqgen(greedy=True).argmax(-1), LOGITS.numpy().argmax(-1))
+
+
+@pytest.mark.parametrize("name", [name for name in Parameters._fields if name != "repetition_penalty"])
+def test_greedy_and_a_choice_among_several_are_refused_by_both(name):
+    controls = {"greedy": True, name: GRID[name][1]}
+    ours, theirs = refusal(of_seqgen, **controls), refusal(of_kernels, **controls)
+    assert ours == theirs
+    assert ours[0] is ValueError
+    assert name in ours[1]
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes", None])
+def test_greedy_is_true_or_false_in_both(value):
+    assert refusal(of_seqgen, greedy=value) == refusal(of_kernels, greedy=value)
