@@ -30,7 +30,8 @@ class Chunk(NamedTuple):
         data: str, list or array; the chunks of a sample concatenate to the sample.
         last: whether this is the last chunk of the sample, which may be empty if the model ends the sample.
         extra: in the last chunk "reason" ("length", "stop" or "end"); with log_probs=True the arrays "log_prob" (under
-            the model) and "log_prob_drawn" (after the controls); for an HMM "states".
+            the model) and "log_prob_drawn" (after the controls), and if decoding loses something (see `Codec.exact`)
+            the "symbols" that they belong to; for an HMM "states".
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
@@ -164,6 +165,8 @@ class Rounds:
         last = piece.reason is not None
         data = self.decoders[piece.lane](made.symbols[piece.lane, row], last)
         extra: dict[str, Any] = {name: array[piece.lane, row].copy() for name, array in made.extra.items()}
+        if self._plan.log_probs and not self._codec.exact:
+            extra["symbols"] = made.symbols[piece.lane, row].copy()
         if last:
             extra["reason"] = piece.reason
         return Chunk(piece.index, piece.offset, data, last, extra)

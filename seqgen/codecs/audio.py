@@ -141,6 +141,7 @@ class Waveform(Audio):
     """
 
     name = "waveform"
+    exact = False  # beyond [-1, 1]
 
     def encode(self, data: Any) -> np.ndarray:
         return self.samples(data).astype(np.float32)

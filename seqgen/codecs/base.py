@@ -41,6 +41,8 @@ class Codec:
         longest: maximum number of symbols in a sample, if there is one.
         default_suffix: suffix of the default format on standard output.
         refused_controls: controls that do not apply to this kind of data.
+        exact: whether encoding decoded data always gives the symbols back; if not, chunks with log-probabilities also
+            have the symbols.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Codec:
     longest: int | None = None
     default_suffix: str = ".txt"
     refused_controls: tuple[str, ...] = ()
+    exact: bool = True
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

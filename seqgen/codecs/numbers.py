@@ -9,6 +9,10 @@ import numpy as np
 from seqgen.codecs.base import Codec
 from seqgen.errors import integer
 
+_DTYPES = (
+    "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8",
+)  # fmt: skip
+
 
 class Integers(Codec):
     """The integers 0 to size - 1, unchanged: (T,) int64 arrays."""
@@ -86,8 +90,8 @@ class Vectors(Codec):
 
     def __init__(self, dimensions: int = 0, dtype: str = "float64") -> None:
         self.dimensions = integer("dimensions", dimensions, low=0)
-        if not isinstance(dtype, str) or np.dtype(dtype).kind not in "iuf":
-            raise TypeError(f"dtype must be the name of a numeric dtype, got {dtype!r}")
+        if dtype not in _DTYPES:
+            raise TypeError(f"dtype must be the name of a numeric dtype, {', '.join(_DTYPES)}, got {dtype!r}")
         self.dtype = dtype
 
     def encode(self, data: Any) -> np.ndarray:

@@ -80,6 +80,7 @@ class Words(Symbols):
     """Text as words joined by single spaces; input is split at white space."""
 
     name = "words"
+    exact = False  # words of the vocabulary may contain white space
     medium = "text"
     unit = "words"
     separator = " "
@@ -141,6 +142,7 @@ class Tokens(Symbols):
 
     name = "tokens"
     medium = "text"
+    exact = False  # two tokens may concatenate to another
     unit = "tokens"
     pattern = re.compile(r"\s?['’]?\w+(?:['’-]\w+)*|\s?[^\w\s]+|\s")
 

@@ -72,6 +72,7 @@ class Bytes(Codec):
     medium = "text"
     unit = "bytes"
     size = 256
+    exact = False  # invalid UTF-8
 
     def encode(self, data: Any) -> np.ndarray:
         if isinstance(data, str):

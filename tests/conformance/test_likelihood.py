@@ -65,3 +65,19 @@ def test_a_state_resumes_from_the_saved_model(case, engine, tmp_path):
     middle = len(delivered) // 2
     resumed.load_state_dict(states[middle])
     assert chunks(resumed) == delivered[middle:]
+
+
+def test_symbols_are_given_where_the_data_do_not_tell_them(case, engine):
+    codec = case.model().codec
+    for index in range(3):
+        whole = case.stream(engine, 1, case.length, start=index, chunk=case.length, log_probs=True)
+        symbols = [(whole._rounds.output.symbols[0, : len(c.extra["log_prob"])], c) for c in whole]
+        drawn = np.concatenate([each for each, _ in symbols])
+        chunks = case.stream(engine, 1, case.length, start=index, chunk=3, log_probs=True).collect()[index]
+        if codec.exact:
+            encoded = codec.encode(codec.join([chunk.data for chunk in chunks]))
+            np.testing.assert_array_equal(encoded[: len(drawn)], drawn)
+            assert not any("symbols" in chunk.extra for chunk in chunks)
+        else:
+            np.testing.assert_array_equal(np.concatenate([c.extra["symbols"] for c in chunks]), drawn)
+            assert "symbols" not in next(iter(case.stream(engine, 1, case.length))).extra

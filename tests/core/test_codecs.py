@@ -263,3 +263,12 @@ def test_a_name_belongs_to_one_codec():
     with pytest.raises(TypeError, match=r"the codec name 'bytes' is taken by seqgen\.codecs\.text\.Bytes"):
         type("Other", (Codec,), {"name": "bytes"})
     assert CODECS["bytes"] is Bytes
+
+
+@pytest.mark.parametrize(
+    "name", ["(1,,2)i4", "O", "float", ">f8", "f8", "datetime64[s]", "complex64", None, 8]
+)
+def test_a_dtype_of_vectors_is_the_name_of_one(name):
+    """The name may come from a file, and numpy evaluates what it does not know."""
+    with pytest.raises(TypeError, match="dtype must be the name of a numeric dtype, float64, "):
+        Vectors(2, name)

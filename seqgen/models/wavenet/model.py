@@ -300,7 +300,9 @@ class WaveNet(NamedArrays, Generator):
 
     # ---- likelihood -----------------------------------------------------------------------------------
 
-    def log_prob(self, x: Any, *, prompt: Any = None, condition: Any = None, grad: bool = False) -> Tensor:
+    def log_prob(
+        self, x: Any, *, prompt: Any = None, condition: Any = None, symbols: bool = False, grad: bool = False
+    ) -> Tensor:
         """Return the exact log-probability of each recording in nats, (B,) float64; for Gaussian outputs a log-density.
 
         Args:
@@ -308,10 +310,12 @@ class WaveNet(NamedArrays, Generator):
                 samples, or the model's symbols.
             prompt: audio that precedes every recording and is not scored. It has no features.
             condition: one condition for all, or a list or array with one per recording.
+            symbols: whether x are the symbols of a stream (`extra["symbols"]`). Those of a Gaussian output are any
+                numbers, which the data are clipped to [-1, 1] from.
             grad: whether the result is differentiable with respect to the parameters.
         """
         given = np.zeros(0, np.int64) if prompt is None else self.codec.encode(prompt)
-        rows = self.codec.encode_batch(x)
+        rows = self._drawn(x) if symbols else self.codec.encode_batch(x)
         parsed = [self.conditions.parse(item) for item in self.conditions.each(condition, len(rows))]
         trained_on = feature_range(self._feature_card)
         for _, source in parsed:
@@ -329,6 +333,16 @@ class WaveNet(NamedArrays, Generator):
                 scored = score(self, given, some, [parsed[n] for n in numbers])
                 scores = scores.index_put((torch.tensor(numbers, device=like.device),), scored)
         return scores
+
+    def _drawn(self, x: Any) -> list[np.ndarray]:
+        """Return symbols as rows, or raise ValueError."""
+        if self.codec.size or self.codec.exact:
+            return self.codec.encode_batch(x)
+        rows = [np.asarray(row, np.float64) for row in (x if np.ndim(x[0]) else [x])]
+        for row in rows:
+            if row.ndim != 1 or not np.isfinite(row).all():
+                raise ValueError(f"symbols must be rows of finite numbers, got {row!r}")
+        return rows
 
     # ---- features -------------------------------------------------------------------------------------
 

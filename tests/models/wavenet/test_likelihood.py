@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqgen import WaveNet
 from seqgen.conditions.audio import FrameSource
 from seqgen.models.wavenet import likelihood as wavenet_likelihood
 from seqgen.models.wavenet.outputs import log_density, log_mass, log_probs
@@ -186,3 +187,25 @@ def test_sound_is_taken_as_floats_integers_and_tensors():
         assert float(model.log_prob(same)) == pytest.approx(score)
     whole = (quiet * 32768).astype(np.int16)
     assert float(model.log_prob(whole)) == pytest.approx(float(model.log_prob(whole / np.float32(32768))))
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_drawn_numbers_beyond_the_data_are_scored_by_their_symbols(engine):
+    """The data are clipped to [-1, 1]; the numbers that were drawn, and condition the next ones, are not."""
+    model = WaveNet(4, 2, 6, 8, 7, output="gaussian", mixtures=3)
+    model.output.bias.data[3:6] = torch.tensor([-1.2, 0.3, 1.4])  # means
+    model.output.bias.data[6:] = -1.0
+    if engine == "torch":
+        model = WaveNet.from_weights(model.weights()).double()
+    for chunks in model.stream(3, 60, chunk=7, seed=2, log_probs=True, engine=engine).collect().values():
+        symbols = np.concatenate([chunk.extra["symbols"] for chunk in chunks])
+        sound = np.concatenate([chunk.data for chunk in chunks])
+        assert np.abs(symbols).max() > 1.2
+        np.testing.assert_array_equal(sound, np.clip(symbols, -1, 1).astype(np.float32))
+        drawn = sum(chunk.extra["log_prob"].sum() for chunk in chunks)
+        assert float(model.log_prob(symbols, symbols=True)) == pytest.approx(drawn, abs=1e-3)
+        assert abs(float(model.log_prob(sound)) - drawn) > 0.1
+    both = model.log_prob([symbols, symbols[:9]], symbols=True)
+    assert both.shape == (2,)
+    with pytest.raises(ValueError, match="symbols must be rows of finite numbers"):
+        model.log_prob([np.array([0.1, np.nan])], symbols=True)
