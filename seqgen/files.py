@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -25,7 +26,7 @@ except ImportError:  # not on Windows: what was left behind cannot be told from 
     fcntl = None
 
 _SUFFIX = ".partial"
-_RANDOM = 8  # characters that `tempfile` inserts
+_RANDOM = 8  # random characters in the name
 
 
 @contextlib.contextmanager
@@ -50,21 +51,25 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         return
     prefix = _prefix(path)
     _sweep(path.parent, prefix)
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=_SUFFIX, dir=path.parent)
-    temporary = Path(name)
+    temporary = path.parent.absolute() / f"{prefix}{secrets.token_hex(_RANDOM // 2)}{_SUFFIX}"
+    handle = None
     try:
+        # the name is known before the file is there, so that it is removed also if a signal arrives in between
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         _lock(handle)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    except BaseException as error:
+        if handle is not None or not isinstance(error, FileExistsError):
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         raise
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 def target_of(path: str | os.PathLike[str]) -> Path:

@@ -199,3 +199,17 @@ def test_what_a_killed_process_left_is_there_until_the_file_is_written_again(tmp
     with replace_whole(other) as temporary:
         temporary.write_text("new")
     assert sorted(os.listdir(tmp_path)) == ["out.txt", "out.txt.bak"]
+
+
+def test_an_interrupt_while_the_file_is_created_leaves_nothing(tmp_path, monkeypatch):
+    """A signal handler runs when the call that creates the file has returned, before its result is stored."""
+    create = os.open
+
+    def interrupted(*arguments):
+        os.close(create(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt), replace_whole(tmp_path / "a.png"):
+        pass
+    assert list(tmp_path.iterdir()) == []
