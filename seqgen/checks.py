@@ -14,7 +14,8 @@ TOLERANCE = 1e-6
 def finite(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
     """Return `value` as a float64 array of one of `shapes` whose entries are all finite, or raise TypeError/ValueError.
 
-    A letter in a shape stands for any length of at least one.
+    A letter in a shape stands for any length of at least one. The array is a copy that cannot be written to, since a
+    changed entry would not be checked.
     """
     try:
         array = np.array(value, dtype=np.float64, order="C")
@@ -29,7 +30,7 @@ def finite(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
         raise ValueError(f"{name} must be finite, got {array[where]} at {list(where)}")
-    return array
+    return frozen(array)
 
 
 def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.ndarray:
@@ -44,7 +45,13 @@ def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.n
         row = tuple(int(k) for k in np.argwhere(wrong)[0])
         which = f"row {', '.join(map(str, row))} of {name} sums" if row else f"{name} sums"
         raise ValueError(f"{which} to {sums[row]:.6g}, it must sum to 1")
-    return renormalised(array)
+    return frozen(renormalised(array))
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Make an array read-only, and return it."""
+    array.setflags(write=False)
+    return array
 
 
 def renormalised(array: np.ndarray) -> np.ndarray:

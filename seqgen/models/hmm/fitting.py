@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen import rng
+from seqgen.checks import frozen
 from seqgen.codecs import Codec, Integers, Vectors
 from seqgen.errors import choice, integer
 from seqgen.models.hmm import inference as hmm_inference
@@ -72,7 +73,7 @@ def baum_welch(
             emission = emission.refit(
                 x, found.posteriors, smoothing=chosen.smoothing, regularisation=chosen.regularisation
             )
-        chain = Chain(start, transition)
+        chain = Chain(frozen(start), frozen(transition))
         update(chain, emission)
 
     return expectation_maximization(expect, maximise, chosen, observations=len(x), progress=progress)

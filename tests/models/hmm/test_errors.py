@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import seqgen
+from seqgen import HMM, Categorical, Gaussian, GaussianMixture, Poisson
 from seqgen.errors import SeqgenError
 from tests.models.hmm.examples import hmm
 
@@ -119,3 +120,30 @@ def test_checkpoint_of_another_family(tmp_path):
 
     with pytest.raises(SeqgenError, match="unknown emission 'beta'; this version knows categorical, poisson"):
         emission_from({"name": "beta"}, {})
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_parameters_cannot_be_changed_behind_the_checks(fitted):
+    model = HMM([0.5, 0.5], [[0.5, 0.5], [0.1, 0.9]], Gaussian([[0.0], [1.0]], [[1.0], [2.0]]))
+    if fitted:
+        model.fit(np.random.default_rng(0).normal(size=(40, 1)), iterations=3)
+    means = np.zeros((2, 1))
+    own = Gaussian(means, [[1.0], [2.0]])
+    means[0] = np.nan  # what was given is copied
+    assert np.isfinite(own.means).all()
+    emission = model.emission
+    for array in (
+        model.start,
+        model.transition,
+        emission.means,
+        emission.covariances,
+        *model.arrays().values(),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = -1.0
+    mixture = GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [[1.0], [2.0]])
+    for array in (mixture.mixing, mixture.means, mixture.covariances, Categorical([[1.0]]).probabilities):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = -1.0
+    with pytest.raises(ValueError, match="read-only"):
+        Poisson([1.0, 2.0]).rates[0] = -1.0
