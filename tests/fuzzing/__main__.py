@@ -46,6 +46,7 @@ def main(
         os.environ["SEQGEN_CACHE_DIR"] += "-bounds"
     import torch
 
+    from seqgen import pretrained
     from tests.fuzzing.server import Server
     from tests.fuzzing.subjects import by_family, subjects
 
@@ -55,7 +56,7 @@ def main(
         for subject in subjects()
         if (not families or subject.family in families)
         and (not names or subject.id in names)
-        and (built_in or "/" not in subject.id)
+        and (built_in or subject.id not in pretrained.names())
     ]
     say = (lambda text: None) if as_json else click.echo
     say(f"recording {len(chosen)} models …")
@@ -77,7 +78,13 @@ def main(
                     continue
                 repeat = f"--subject {subject} --first {number} --cases 1 --seed {seed}"
                 faults.append(
-                    {"subject": subject, "change": trial.change, "said": outcome.said, "repeat": repeat}
+                    {
+                        "family": name,
+                        "subject": subject,
+                        "change": trial.change,
+                        "said": outcome.said,
+                        "repeat": repeat,
+                    }
                 )
                 say(f"\n{subject}, {trial.change}: {outcome.said}\n  python -m tests.fuzzing {repeat}")
                 if trial.change != "state" and trial.path.exists():

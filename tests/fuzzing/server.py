@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numba.core import event
@@ -57,48 +57,51 @@ CLOCK = _Clock()
 
 def in_child(call: Callable[[], Any], *, limited: bool = True) -> Any:
     """Return the result of a call in a forked child, or an `Outcome` of kind "fault" if the child did not end well."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    reading, writing = os.pipe()
-    complaints = tempfile.TemporaryFile()  # noqa: SIM115
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
+    with tempfile.TemporaryFile() as complaints:
+        reading, writing = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if not child:
             os.close(reading)
             os.dup2(complaints.fileno(), 2)
-            if limited:
-                # no core files; a child that hangs ends by SIGXCPU
-                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-                resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 5))
-                most = (
-                    int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + ADDRESSES
-                )
-                resource.setrlimit(resource.RLIMIT_AS, (most, most))
-            message = pickle.dumps(call())
-            with os.fdopen(writing, "wb") as out:
-                out.write(message)
-            code = 0
-        except BaseException as error:
-            os.write(2, repr(error).encode())
-        finally:
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        # a child that sleeps takes no CPU: it is ended by the clock
-        ready, _, _ = select.select([file], [], [], 5 * PATIENCE)
-        if not ready:
-            os.kill(child, signal.SIGKILL)
-        message = file.read()
-    _, status = os.waitpid(child, 0)
-    if status == 0:
-        return pickle.loads(message)
-    complaints.seek(0)
+            _be_child(call, writing, limited)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as file:
+            # a child that sleeps takes no CPU: it is ended by the clock
+            ready, _, _ = select.select([file], [], [], 5 * PATIENCE)
+            if not ready:
+                os.kill(child, signal.SIGKILL)
+            message = file.read()
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return pickle.loads(message)
+        complaints.seek(0)
+        said = complaints.read()[-1500:].decode(errors="replace")
     end = (
         f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
     )
-    said = complaints.read()[-1500:].decode(errors="replace")
-    return Outcome("fault", "?", f"{end}{' (hung)' if not ready else ''}\n{said}")
+    return Outcome("fault", "?", f"{end}{'' if ready else ' (hung)'}\n{said}")
+
+
+def _be_child(call: Callable[[], Any], writing: int, limited: bool) -> NoReturn:
+    """Send the result of a call, and end the process."""
+    code = 1
+    try:
+        if limited:
+            # no core files; a child that hangs ends by SIGXCPU
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 5))
+            most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + ADDRESSES
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        message = pickle.dumps(call())
+        with os.fdopen(writing, "wb") as out:
+            out.write(message)
+        code = 0
+    except BaseException as error:
+        os.write(2, repr(error).encode())
+    finally:
+        os._exit(code)
 
 
 class Server:
