@@ -13,7 +13,6 @@ interrupted is rebuilt from the last saved point by repeating the rounds since, 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from threading import get_ident
@@ -31,12 +30,12 @@ from seqgen.rounds import Chunk, Plan, Rounds, Saved
 from seqgen.stats import StreamStats
 from seqgen.stream_state import MOST_SYMBOLS, StateFormat, damaged
 from seqgen.threads import usable_threads
+from seqgen.turns import Turn, Turns
 
 __all__ = ["Chunk", "Stream"]
 
 _MOST_LANES, _MOST_IN_CHUNK, _MOST_THREADS = 1 << 31, 1 << 31, 1 << 16
 _RARELY = 50  # points are saved so rarely that this takes at most one part in so many of the time
-_WAIT = 0.0005  # seconds
 
 
 class Stream:
@@ -119,8 +118,7 @@ class Stream:
         # what has been delivered: rounds, and chunks of the last of them
         self._at = self._after = (0, 0)
         self._torn = False  # whether an exception may have left `_rounds` or the engine between two points
-        self._turn: dict[str, int] = {}  # the thread that uses the stream
-        self._process = os.getpid()
+        self._turns = Turns()
         self._saved: Saved | None = None
         self._saved_at = self._save_cost = 0.0
         self._asked: float | None = None
@@ -131,17 +129,18 @@ class Stream:
         return self
 
     def __next__(self) -> Chunk:
-        self._begin()
+        own = [get_ident()]
         try:
+            self._begin(own)
             chunk = self._next()
         except BaseException:
-            self._turn = {}
+            self._turns.end(own)
             raise
         if chunk is None:
-            self._torn, self._turn = False, {}
+            self._torn, self._turns.holder = False, {}
             raise StopIteration
         # no call stands between this and the return, so that no exception comes between
-        self._at, self._torn, self._turn = self._after, False, {}
+        self._at, self._torn, self._turns.holder = self._after, False, {}
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
@@ -172,8 +171,9 @@ class Stream:
 
     def _prepare(self) -> bool:
         """Compute the next chunk without delivering it; return False at the end."""
-        self._begin()
+        own = [get_ident()]
         try:
+            self._begin(own)
             self._live()
             self._asked = self.stats.requested() if self._asked is None else self._asked
             self._torn = True
@@ -183,9 +183,9 @@ class Stream:
                 more = self._advance()
                 after = (rounds + 1, 0) if more else after
         except BaseException:
-            self._turn = {}
+            self._turns.end(own)
             raise
-        self._at, self._torn, self._turn = after, False, {}
+        self._at, self._torn, self._turns.holder = after, False, {}
         return more
 
     def _advance(self) -> bool:
@@ -216,24 +216,13 @@ class Stream:
 
     # ---- turns and interrupts -----------------------------------------------------------------------------
 
-    def _begin(self, *, whole: bool = True) -> None:
-        """Wait until no other thread uses the stream; if `whole`, mend what an exception has interrupted.
-
-        A turn ends by an assignment to `_turn`, which unlike the release of a lock is not followed by an interrupt.
-        """
-        own = get_ident()
-        while self._turn.setdefault("thread", own) != own:
-            if self._process != os.getpid():
-                # the thread was left behind in the parent
-                self._process, self._torn, self._turn = os.getpid(), True, {}
-                continue
-            time.sleep(_WAIT)
+    def _begin(self, own: Turn, *, whole: bool = True) -> None:
+        """Wait until no other thread uses the stream; if `whole`, mend what an exception has interrupted."""
+        if self._turns.take(self, own):
+            # another thread was within a call when the process was forked
+            self._torn = True
         if whole and self._torn:
-            try:
-                self._mend()
-            except BaseException:
-                self._turn = {}
-                raise
+            self._mend()
 
     def _mend(self) -> None:
         """Return to what has been delivered."""
@@ -275,12 +264,32 @@ class Stream:
     # ---- resuming ---------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the stream after the last delivered chunk, as JSON values."""
-        self._begin()
+        """Return the state of the stream after the last delivered chunk, as JSON values.
+
+        A signal handler may call this at any time.
+        """
+        if self._turns.is_nested(self):
+            return self._twin().state_dict()
+        own = [get_ident()]
         try:
+            self._begin(own)
             return self._format.write(self._rounds, self._at[1], self._live().snapshot())
         finally:
-            self._turn = {}
+            self._turns.end(own)
+
+    def _twin(self) -> Stream:
+        """Return another stream at the same place, while this one may be between two points."""
+        if self._live().begins_once:
+            raise SeqgenError(
+                "the stream is in use, and its condition is read while it is generated; take the state between chunks"
+            )
+        saved, at = self._saved, self._at
+        twin = Stream(self._weights, **self._arguments)
+        if saved is not None:
+            decoders = tuple((self.codec.decoder(), state) for _, state in saved.decoders)
+            saved = saved._replace(decoders=decoders)
+        twin._saved, twin._at, twin._torn = saved, at, True
+        return twin
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`, which another stream of the same request returned.
@@ -288,11 +297,12 @@ class Stream:
         Raises:
             SeqgenError: if the state is of another model, engine, version or request; the message names the difference.
         """
-        self._begin()
+        own = [get_ident()]
         try:
+            self._begin(own)
             self._load(state)
         finally:
-            self._turn = {}
+            self._turns.end(own)
 
     def _load(self, state: Mapping[str, Any]) -> None:
         engine = self._live()
@@ -317,13 +327,14 @@ class Stream:
 
     def close(self) -> None:
         """Free the engine. May be called twice; the stream cannot be iterated afterwards."""
-        self._begin(whole=False)
+        own = [get_ident()]
         try:
+            self._begin(own, whole=False)
             engine, self._engine = self._engine, None
             if engine is not None:
                 engine.close()
         finally:
-            self._turn = {}
+            self._turns.end(own)
 
     def __reduce__(self) -> Any:
         return _resumed, (self._weights, self._arguments, self.state_dict())

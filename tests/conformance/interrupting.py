@@ -24,12 +24,15 @@ LIBRARY = str(Path(seqgen.__file__).parent)
 class Interrupter:
     """Calls functions, raising KeyboardInterrupt after a random number of calls and returns inside of them.
 
+    Args:
+        visit: called there instead, as a signal handler that returns.
+
     Attributes:
-        raised: number of exceptions raised.
+        raised: number of exceptions raised, or of visits.
     """
 
-    def __init__(self, seed: int, most: int = 400) -> None:
-        self._random, self._most = random.Random(seed), most
+    def __init__(self, seed: int, most: int = 400, *, visit: Callable[[], Any] | None = None) -> None:
+        self._random, self._most, self._visit = random.Random(seed), most, visit
         self._left = 0
         self.raised = 0
 
@@ -57,7 +60,10 @@ class Interrupter:
         if not frame.f_code.co_filename.startswith(LIBRARY) or not _inside(frame):
             return
         self._left -= 1
-        if self._left == 0:
+        if self._left == 0 and self._visit is not None:
+            self.raised += 1
+            self._visit()
+        elif self._left == 0:
             raise KeyboardInterrupt
 
 

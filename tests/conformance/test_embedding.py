@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
 import signal
@@ -10,9 +11,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import seqgen
 from seqgen import Controls, SeqgenError
 from tests.conformance.cases import CASES
 from tests.conformance.running import plain_chunk
@@ -170,3 +173,41 @@ def in_child(work: Callable[[], None], seconds: float = 60) -> None:
         said = pipe.read().decode()
     _, status = os.waitpid(child, 0)
     assert status == 0, said or f"the child ended with status {status}, which is 14 if it hung"
+
+
+# ---- turns ----------------------------------------------------------------------------------------------
+
+
+def test_other_threads_get_in_between_the_chunks_of_one_that_iterates():
+    stream = seqgen.stream("weather", chunk=50)
+    seen = []
+
+    def iterate() -> None:
+        with contextlib.suppress(SeqgenError):  # the stream is closed
+            for chunk in stream:
+                seen.append(chunk.offset)
+
+    threads = [threading.Thread(target=iterate, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        assert stream.state_dict()["offset"]
+    stream.close()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    assert sorted(seen) == [50 * k for k in range(len(seen))]
+
+
+def test_a_turn_that_was_left_behind_is_taken_over():
+    """As by an exception between two statements of a call, of this thread, of another or of one that has ended."""
+    stream = seqgen.stream("weather", 1, 40, chunk=10, seed=3)
+    whole = [chunk.data for chunk in seqgen.stream("weather", 1, 40, chunk=10, seed=3)]
+    got = [next(stream).data]
+    for number in (threading.get_ident(), 12345):
+        stream._turns.holder = {"thread": [number]}
+        got.append(next(stream).data)
+    stream._turns.holder = {"thread": [threading.get_ident()]}
+    with ThreadPoolExecutor(1) as pool:
+        got.append(pool.submit(next, stream).result(timeout=60).data)
+    assert got == whole

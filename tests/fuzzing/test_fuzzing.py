@@ -32,7 +32,9 @@ def run() -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.fuzzing", "--json", "--no-built-in", "--cases", str(CASES)]
     # large pages make forks cheaper, as in `make fuzz`
     pages = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | pages, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | pages, capture_output=True, text=True, check=False
+    )
     assert done.returncode in (0, 1), done.stderr
     return dict(json.loads(done.stdout))
 

@@ -1,7 +1,7 @@
 """Inference in HMMs, in blocks to bound the memory, with the kernels of `numba_inference`.
 
-Every function first uses the fast kernels, and computes in logarithms if a sequence underflows, or if a transition is
-positive but so small that it might.
+Every function first uses the fast kernels, and computes in logarithms if a sequence underflows, or if a state that
+underflowed may matter later.
 Legend: K states, T observations, S concatenated sequences.
 """
 
@@ -62,9 +62,7 @@ def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Fi
     from seqgen.models.hmm.numba_inference import forward
     from seqgen.models.hmm.numba_square import padded
 
-    sparse, safe = _sparsity(chain)
-    if not safe:
-        return None
+    kind, possible = _transitions(chain)
     transition = padded(chain.transition, 0.0)
     predicted, total = chain.start, 0.0
     kept: list[np.ndarray] = []
@@ -72,8 +70,18 @@ def _filtered(chain: Chain, emission: Emission, x: np.ndarray, keep: bool) -> Fi
         density = emission.likelihood(x[begin : begin + BLOCK])
         steps = len(density.rows)
         out, norms = np.empty((steps if keep else 1, len(predicted))), np.empty(steps)
+        lost = kind > 0 and begin > 0
         if not forward(
-            predicted, transition, density.relative, density.log, density.rows, sparse, out, norms
+            predicted,
+            transition,
+            density.relative,
+            density.log,
+            density.rows,
+            kind,
+            possible,
+            lost,
+            out,
+            norms,
         ):
             return None
         predicted = out[-1] @ chain.transition
@@ -134,16 +142,12 @@ def expectation(
     posteriors = np.empty((steps, states)) if memory is None else memory
     norms, failed = np.empty(steps), np.zeros(len(bounds) - 1, np.bool_)
     pairs, transition = np.zeros((states, states)), padded(chain.transition, 0.0)
-    sparse, safe = _sparsity(chain)
-    if safe:
-        forward_backward(
-            chain.start, transition, transition.T.copy(), density.relative, density.log, density.rows, sparse, bounds,
-            posteriors, pairs, norms, failed,
-        )  # fmt: skip
-        pairs = np.where(chain.transition > 0.0, pairs * chain.transition, 0.0)
-    else:
-        failed[:] = True
-        norms[:] = 1.0
+    kind, possible = _transitions(chain)
+    forward_backward(
+        chain.start, transition, transition.T.copy(), density.relative, density.log, density.rows, kind, possible,
+        bounds, posteriors, pairs, norms, failed,
+    )  # fmt: skip
+    pairs = np.where(chain.transition > 0.0, pairs * chain.transition, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_prob = np.add.reduceat(np.log(norms) + density.shift[density.rows], bounds[:-1])
     for s in np.flatnonzero(failed):
@@ -152,12 +156,13 @@ def expectation(
     return Expectation(posteriors, pairs, log_prob)
 
 
-def _sparsity(chain: Chain) -> tuple[bool, bool]:
-    """Return whether states that underflow may matter later, and whether the fast kernels notice it if they do."""
-    from seqgen.models.hmm.numba_inference import DENSE
+def _transitions(chain: Chain) -> tuple[int, np.ndarray]:
+    """Return the kind of transitions for the fast kernels, and which states have predecessors, (K,) bool."""
+    from seqgen.models.hmm.numba_inference import ALL_DENSE, DENSE, WITH_TINY, WITH_ZEROS
 
-    low = chain.transition < DENSE
-    return bool(low.any()), not (low & (chain.transition > 0.0)).any()
+    low, positive = chain.transition < DENSE, chain.transition > 0.0
+    kind = WITH_TINY if (low & positive).any() else WITH_ZEROS if low.any() else ALL_DENSE
+    return kind, np.asarray(positive.any(0))
 
 
 def _log_expectation(

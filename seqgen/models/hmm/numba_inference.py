@@ -2,9 +2,9 @@
 models", Proc. IEEE 77, 1989).
 
 The fast kernels use normalised probabilities, in which a state's probability may underflow to 0. If all transitions
-have at least the probability `DENSE`, this has no effect, because more reaches the state from all others. Otherwise
-later observations may be possible only through this state: the fast kernels then stop, and the kernels in logarithms
-(`log_…`) process the sequence.
+have at least the probability `DENSE`, this has no effect, because more reaches every state from all others. Otherwise
+a lost state matters if some state of the next step is hardly reached from those that are left: the fast kernels then
+stop, and the kernels in logarithms (`log_…`) process the sequence.
 Legend: K states, P padded to whole vectors, T observations, S sequences, one after another, V symbols.
 """
 
@@ -22,8 +22,15 @@ from seqgen.models.hmm.numba_square import best_sums, times
 from seqgen.rng import Purpose
 
 TINY = 1e-250
+"""States with less are lost: the next products may underflow."""
+FAINT = 1e-230
+"""Predictions of at least this outweigh what lost states would add, which is at most K · TINY."""
+UNLIKELY = 1e-70
+"""Norms of observations that fit so badly that relative densities may matter though they have underflowed."""
 DENSE = 1e-50
-"""Transitions with at least this probability outweigh lost states, which have at most 1e-323 / TINY = 1e-73."""
+"""If all transitions have at least this probability, every prediction outweighs lost states, 1e-323 / TINY = 1e-73."""
+ALL_DENSE, WITH_ZEROS, WITH_TINY = 0, 1, 2
+"""Kinds of transitions: all of at least `DENSE`, some 0, some positive but below `DENSE`."""
 _POSTERIOR = int(Purpose.POSTERIOR)
 
 
@@ -58,16 +65,36 @@ def _filter_step(predicted, density, now, out):
 
 
 @inline
-def _loses(predicted, log_density, filtered):
-    """Return whether the probability of a possible state is too small to be continued."""
-    lost = False
+def _loses(kind, possible, predicted, log_density, filtered, norm):
+    """Return what became of the states with small probabilities.
+
+    0: none was lost. 1: some were, with less than `TINY`. 2: the probability of a state that may matter is inaccurate.
+    """
+    # a relative density that has underflowed, below 1e-323, is less than TINY of the norm
+    small = 1 if norm > UNLIKELY else 2
+    lost = 0
     for j in range(len(filtered)):
-        lost |= filtered[j] < TINY and predicted[j] > 0.0 and log_density[j] > -np.inf
+        if log_density[j] == -np.inf:
+            continue
+        if kind == WITH_TINY and possible[j] and predicted[j] < FAINT:
+            # products of tiny transitions may have underflowed
+            lost = max(lost, small if filtered[j] < TINY else 2)
+        elif filtered[j] < TINY and predicted[j] > 0.0:
+            lost = max(lost, small)
     return lost
 
 
+@inline
+def _faint(possible, predicted):
+    """Return whether a state that has predecessors is hardly reached."""
+    faint = False
+    for j in range(len(possible)):
+        faint |= possible[j] and predicted[j] < FAINT
+    return faint
+
+
 @kernel
-def forward(predicted, transition, relative, log_density, rows, sparse, out, norms):
+def forward(predicted, transition, relative, log_density, rows, kind, possible, lost, out, norms):
     """Filter one sequence, or continue one.
 
     Args:
@@ -75,12 +102,13 @@ def forward(predicted, transition, relative, log_density, rows, sparse, out, nor
         transition: (P, P), from rows to columns, padded with zeros (`square.padded`).
         relative: (N, K) densities, that of observation t in row rows[t]; rows: (T,).
         log_density: (N, K), the logarithms of the densities, not relative.
-        sparse: whether any transition has a probability below `DENSE`.
+        kind: of transitions. possible: (K,) bool, the states that have predecessors.
+        lost: whether states may have been lost before.
         out: (T, K), filled with p(state | observations so far); if it has one row, only the last is kept.
         norms: (T,), filled with p(observation | previous observations), in units of the row's largest density.
 
     Returns:
-        whether every norm is above `TINY` and, if `sparse`, no state was lost.
+        whether every norm is above `TINY`, and no lost state matters.
     """
     row, now = np.zeros(len(transition)), np.zeros(len(transition))
     put(predicted, row)
@@ -88,40 +116,72 @@ def forward(predicted, transition, relative, log_density, rows, sparse, out, nor
     for t in range(len(rows)):
         if t > 0:
             times(now, transition, row)
+        if lost and _faint(possible, row):
+            return False
         filtered = out[t if keep else 0]
         norms[t] = _filter_step(row, relative[rows[t]], now, filtered)
-        if not norms[t] > TINY or (sparse and _loses(row, log_density[rows[t]], filtered)):
+        if not norms[t] > TINY:
             return False
+        now_lost = (
+            _loses(kind, possible, row, log_density[rows[t]], filtered, norms[t]) if kind != ALL_DENSE else 0
+        )
+        if now_lost == 2:
+            return False
+        lost = now_lost == 1
     return True
 
 
 @kernel
 def forward_backward(
-    start, transition, backward, relative, log_density, rows, sparse, bounds, posteriors, pairs, norms, failed
+    start,
+    transition,
+    backward,
+    relative,
+    log_density,
+    rows,
+    kind,
+    possible,
+    bounds,
+    posteriors,
+    pairs,
+    norms,
+    failed,
 ):
     """Compute posteriors of states and of pairs of states, for S sequences.
 
     Args:
-        start: (K,). transition, relative, log_density, rows, sparse, norms: as in `forward`. backward: the transpose of
-            transition.
+        start: (K,). transition, relative, log_density, rows, kind, possible, norms: as in `forward`. backward: the
+            transpose of transition.
         bounds: (S + 1,), the bounds of the sequences.
         posteriors: (T, K), filled with p(state | all observations).
         pairs: (K, K) to which expected transitions are added, each yet to be multiplied by `transition`.
-        failed: (S,) bool, set where a norm is too small or a state was lost; such sequences add nothing to `pairs`.
+        failed: (S,) bool, set where a norm is too small or a lost state matters; such sequences add nothing to `pairs`.
     """
     size = len(start)
     row, now, beta = np.zeros(len(transition)), np.zeros(len(transition)), np.zeros(len(transition))
     for s in range(len(bounds) - 1):
         begin, end = bounds[s], bounds[s + 1]
-        failed[s] = False
+        failed[s] = lost = False
         put(start, row)
         for t in range(begin, end):
             if t > begin:
                 times(now, transition, row)
-            norms[t] = _filter_step(row, relative[rows[t]], now, posteriors[t])
-            if not norms[t] > TINY or (sparse and _loses(row, log_density[rows[t]], posteriors[t])):
+            if lost and _faint(possible, row):
                 failed[s] = True
                 break
+            norms[t] = _filter_step(row, relative[rows[t]], now, posteriors[t])
+            if not norms[t] > TINY:
+                failed[s] = True
+                break
+            now_lost = (
+                _loses(kind, possible, row, log_density[rows[t]], posteriors[t], norms[t])
+                if kind != ALL_DENSE
+                else 0
+            )
+            if now_lost == 2:
+                failed[s] = True
+                break
+            lost = now_lost == 1
         if failed[s]:
             now[:] = 0.0
             continue
@@ -130,8 +190,8 @@ def forward_backward(
             scale = 1.0 / norms[t + 1]
             density, later = relative[rows[t + 1]], posteriors[t + 1]
             for j in range(size):
-                # no path goes through a state that the filter excludes, but its beta may be infinite
-                row[j] = density[j] * beta[j] * scale if later[j] > 0.0 else 0.0
+                # hardly any path goes through a state that the filter excludes, but its beta may be infinite
+                row[j] = density[j] * beta[j] * scale if later[j] >= TINY else 0.0
             filtered = posteriors[t]
             for i in range(size):
                 weight = filtered[i]
@@ -139,7 +199,7 @@ def forward_backward(
                     pairs[i, j] += weight * row[j]
             times(row, backward, beta)
             for i in range(size):
-                filtered[i] = filtered[i] * beta[i] if filtered[i] > 0.0 else 0.0
+                filtered[i] = filtered[i] * beta[i] if filtered[i] >= TINY else 0.0
 
 
 @kernel
