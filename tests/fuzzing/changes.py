@@ -123,7 +123,7 @@ def _change_json(value: Any, rng: np.random.Generator) -> Any:
         kinds += [
             lambda: old + pick(rng, (-1, 1)),
             lambda: old * pick(rng, (-1, 2, 1000, 10**9)),
-            lambda: float(old),
+            lambda: old if abs(old) > 1e300 else float(old),
         ]
         kinds += [lambda: int(rng.integers(1, 9))] * 3
     elif isinstance(old, str):
