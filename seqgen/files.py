@@ -11,13 +11,14 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 fcntl: Any
 try:
@@ -25,6 +26,7 @@ try:
 except ImportError:  # not on Windows: what was left behind cannot be told from what is being written
     fcntl = None
 
+_DESCRIPTOR = re.compile(rf"(?:/dev/fd|/proc/(?:self|{os.getpid()})/fd)/([0-9]{{1,9}})")
 _SUFFIX = ".partial"
 _RANDOM = 8  # random characters in the name
 
@@ -34,21 +36,22 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path; on a clean exit the file is synced and renamed to `path`.
 
     If the block raises, the temporary file is removed and an existing file at `path` is unchanged. An existing file's
-    mode is kept, a symbolic link is followed, and a pipe or device gets the data in place of being replaced.
+    mode and, for root, owner are kept, a symbolic link is followed, and a pipe, a device or an open descriptor such as
+    /dev/stdout gets the data in place of being replaced.
 
     Raises:
         OSError: if the directory does not exist or cannot be written, or `path` cannot be a file.
     """
-    path = target_of(path)
-    mode = _mode_of(path)
     if is_special(path):
         with tempfile.TemporaryDirectory(prefix="seqgen-") as folder:
             temporary = Path(folder) / "data"
             temporary.touch()
             yield temporary
-            with open(temporary, "rb") as source, open(path, "wb") as sink:
+            with open(temporary, "rb") as source, open_special(path) as sink:
                 shutil.copyfileobj(source, sink)
         return
+    path = target_of(path)
+    mode, owner = _mode_of(path), _owner_of(path)
     prefix = _prefix(path)
     _sweep(path.parent, prefix)
     temporary = path.parent.absolute() / f"{prefix}{secrets.token_hex(_RANDOM // 2)}{_SUFFIX}"
@@ -60,6 +63,9 @@ def replace_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        if owner is not None:
+            with contextlib.suppress(OSError):  # only root can give a file away
+                os.chown(temporary, *owner)
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException as error:
@@ -96,12 +102,34 @@ def readable(path: str | os.PathLike[str]) -> str:
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Return whether there is a pipe, device or socket at `path`, which is written to and not replaced."""
+    """Return whether `path` is written to and not replaced: a pipe, a device, a socket, or an open descriptor."""
+    if _descriptor(path) is not None:
+        return True
     try:
         mode = os.stat(path).st_mode
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def open_special(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open for writing what `is_special`; a descriptor is written to at its place, not from the beginning."""
+    number = _descriptor(path)
+    return open(path, "wb") if number is None else os.fdopen(os.dup(number), "wb")
+
+
+def _descriptor(path: str | os.PathLike[str]) -> int | None:
+    """Return the number of a descriptor of this process that a path such as /dev/stdout names, or None."""
+    name = os.path.abspath(os.fspath(path))
+    for _ in range(8):
+        found = _DESCRIPTOR.fullmatch(os.fsdecode(name))
+        if found:
+            return int(found[1])
+        try:
+            name = os.path.normpath(os.path.join(os.path.dirname(name), os.readlink(name)))
+        except OSError:
+            break
+    return None
 
 
 def require_folder(path: Path) -> None:
@@ -121,6 +149,16 @@ def _mode_of(path: Path) -> int:
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "the file is there and must not be written", str(path))
     return mode
+
+
+def _owner_of(path: Path) -> tuple[int, int] | None:
+    """Return user and group of the file that is replaced, if it belongs to somebody else."""
+    try:
+        info = os.stat(path)
+    except FileNotFoundError:
+        return None
+    owner = info.st_uid, info.st_gid
+    return owner if hasattr(os, "chown") and owner != (os.geteuid(), os.getegid()) else None
 
 
 def _prefix(path: Path) -> str:

@@ -65,8 +65,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     # one is enough: files are being finished
     for other in STOPS:
         if signal.getsignal(other) == _stop:
-            signal.signal(other, signal.SIG_IGN)
+            # not SIG_IGN: Python complains of signals that are ignored after they arrived
+            signal.signal(other, _ignore)
     raise Stopped(number)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing."""
 
 
 def _raise_again(unraisable: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import IO, Any, Self, cast
 from pipelines.escaping import PrintableStream
 from seqgen.codecs import Codec
 from seqgen.errors import SeqgenError
-from seqgen.files import is_special, replace_whole
+from seqgen.files import is_special, open_special, replace_whole
 from seqgen.streaming import Chunk
 
 
@@ -110,12 +111,12 @@ class Sink(ABC):
             sys.stdout.flush()
             return
         if is_special(self.path):
-            with (
-                open(self.path, "wb")
-                if self.binary
-                else open(self.path, "w", encoding="utf-8", newline="") as file
-            ):
-                yield file
+            with open_special(self.path) as raw:
+                if self.binary:
+                    yield raw
+                else:
+                    with io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+                        yield file
             return
         with replace_whole(self.path) as temporary:
             if self.binary:

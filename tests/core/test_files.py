@@ -213,3 +213,51 @@ def test_an_interrupt_while_the_file_is_created_leaves_nothing(tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt), replace_whole(tmp_path / "a.png"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_what_is_open_is_written_on_in_place(tmp_path, name):
+    """A shell's `>>` has opened a file, which must not be replaced by another."""
+    if name == "link":
+        name = str(tmp_path / "link")
+        os.symlink("/dev/stdout", name)
+    program = (
+        "import sys; from seqgen.files import replace_whole\n"
+        "with replace_whole(sys.argv[1]) as temporary: temporary.write_text('b')"
+    )
+    log = tmp_path / "log"
+    with open(log, "a") as file:
+        file.write("a")
+        file.flush()
+        subprocess.run([sys.executable, "-c", program, name], stdout=file, check=True)
+        file.write("c")
+    assert log.read_text() == "abc"
+    command = [
+        sys.executable,
+        "-m",
+        "seqgen",
+        "stream",
+        "weather",
+        "-n",
+        "1",
+        "--length",
+        "3",
+        "--seed",
+        "7",
+        "-q",
+    ]
+    for more in (["--format", "txt"], ["--format", "jsonl"]):
+        with open(log, "a") as file:
+            subprocess.run([*command, *more, "-o", name], stdout=file, check=True)
+    assert log.read_text().startswith("abccloud rain sun\n{")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to give files away")
+def test_the_owner_of_a_file_is_kept(tmp_path):
+    path = tmp_path / "theirs"
+    path.touch()
+    os.chown(path, 12345, 54321)
+    with replace_whole(path) as temporary:
+        temporary.write_text("new")
+    assert (path.stat().st_uid, path.stat().st_gid, path.read_text()) == (12345, 54321, "new")
