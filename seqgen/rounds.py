@@ -15,7 +15,7 @@ import numpy as np
 
 from seqgen.codecs import Codec, Decoder
 from seqgen.engine import Checkpoint, Engine, StepOutput
-from seqgen.errors import nothing_to_draw
+from seqgen.errors import SeqgenError, nothing_to_draw
 from seqgen.per_index import PerIndex
 
 _NOTHING: Mapping[str, Any] = {}
@@ -153,7 +153,7 @@ class Rounds:
         """Return a piece as a chunk; those of a lane have to be decoded in their order, each once.
 
         Raises:
-            SeqgenError: if the controls leave nothing to draw after the piece.
+            SeqgenError: if the controls leave nothing to draw after the piece, or a log-probability is NaN.
         """
         made = self.output
         assert made is not None
@@ -165,6 +165,8 @@ class Rounds:
         last = piece.reason is not None
         data = self.decoders[piece.lane](made.symbols[piece.lane, row], last)
         extra: dict[str, Any] = {name: array[piece.lane, row].copy() for name, array in made.extra.items()}
+        if self._plan.log_probs:
+            _require_numbers(piece, extra["log_prob"])
         if self._plan.log_probs and not self._codec.exact:
             extra["symbols"] = made.symbols[piece.lane, row].copy()
         if last:
@@ -220,3 +222,14 @@ class Rounds:
         keep = max(len(stop) for stop in self.stops[lane]) - 1
         self.tails[lane] = text[-keep:] if keep else []
         return min(ends) - len(tail) if ends else None
+
+
+def _require_numbers(piece: Piece, log_prob: np.ndarray) -> None:
+    """Raise SeqgenError if a log-probability is NaN: the weights are so large that sums overflow."""
+    wrong = np.isnan(log_prob)
+    if wrong.any():
+        place = piece.offset + int(np.argwhere(wrong)[0][0])
+        raise SeqgenError(
+            f"the log-probability at position {place} of sample {piece.index} is not a number: the model's numbers "
+            "overflow, as after a training that diverged; train it with a lower learning rate"
+        )

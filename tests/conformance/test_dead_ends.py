@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from seqgen import MarkovChain
@@ -58,3 +59,19 @@ def test_numbers_that_overflow_are_not_said_to_be_the_controls(name):
         model.stream(1, **request).collect()
     with pytest.raises(SeqgenError, match="the controls leave no symbol to draw"):
         model.stream(1, controls={"temperature": 0.5}, **request).collect()
+
+
+def test_a_log_probability_that_is_no_number_is_an_error(monkeypatch):
+    (case,) = (case for case in CASES if case.id == "lstm-bytes")
+    stream = case.stream(case.engines[0], 2, 12, chunk=5, log_probs=True)
+    next(stream)
+    advance = stream._engine.advance
+
+    def overflowing(counts):
+        made = advance(counts)
+        made.extra["log_prob"][0, 2] = np.nan
+        return made
+
+    monkeypatch.setattr(stream._engine, "advance", overflowing)
+    with pytest.raises(SeqgenError, match="the log-probability at position 7 of sample 0 is not a number"):
+        next(stream)
