@@ -69,6 +69,7 @@ def range_of(array: np.ndarray, maximum: float | None = None, expected: Expected
         raise TypeError(f"intensities must be numbers from 0 to 255, got {array.dtype}")
     high = array.max()
     if array.dtype.kind == "f":
+        _require_scalable(array)
         if expected is not None and _is_that_of_training(high, expected):
             return _as_in_training(expected)
         full = float(np.ceil(high)) if 1 < high < np.inf else 1
@@ -145,4 +146,17 @@ def refuse_other_range(array: np.ndarray, maximum: float) -> None:
         place = tuple(int(axis) for axis in np.argwhere(wrong)[0])
         raise ValueError(
             f"intensities must be from 0 to {maximum:g} as declared, got {array[place]} at {list(place)}"
+        )
+
+
+def _require_scalable(array: np.ndarray) -> None:
+    """Raise ValueError for floats of which no range from 0 up could be declared."""
+    if not np.isfinite(array).all():
+        where = [int(k) for k in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(f"intensities must be finite, got {array[tuple(where)]} at {where}")
+    low, high = float(array.min()), float(array.max())
+    if low < 0:
+        raise ValueError(
+            f"intensities must be from 0 up, got numbers from {low:g} to {high:g}; shift and scale them to 0 to 1, as "
+            "(x - x.min()) / (x.max() - x.min())"
         )
