@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgen.errors import SeqgenError, choice
+from seqgen.errors import SeqgenError, choice, integer
 from seqgen.files import replace_whole
 
 FORMAT = 1
@@ -194,13 +194,13 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Weight
         )
     try:
         header = json.loads(metadata["seqgen"])
-        number = int(header["format"])
+        number = integer("format", header["format"], low=1)
+        made_with = {"seqgen": "?", **_of_kind({"versions": {}, **header}, "versions", dict)}
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SeqgenError(f"{path} is corrupted: its seqgen metadata cannot be read ({error!r})") from None
     if number > FORMAT:
-        made_by = header.get("versions", {}).get("seqgen", "?")
         raise SeqgenError(
-            f"{path} has checkpoint format {number} (seqgen {made_by}), this version reads up to {FORMAT}; "
+            f"{path} has checkpoint format {number} (seqgen {made_with['seqgen']}), this version reads up to {FORMAT}; "
             "upgrade seqgen"
         )
     try:

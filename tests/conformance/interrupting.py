@@ -51,7 +51,8 @@ class Interrupter:
         return function()
 
     def _count(self, frame: FrameType, event: str, argument: Any) -> None:
-        # at the return of a method of the interface its effect has taken place, and no handler can run any more
+        # at the return of a method of the interface its effect has taken place; an exception that comes before the
+        # caller assigns the result is outside of the library
         if event == "return" and frame.f_back is not None and not _inside(frame.f_back):
             return
         # a generator that is closed, or a callback of the garbage collector elsewhere, would swallow the exception

@@ -192,6 +192,16 @@ def test_metadata_that_are_no_description_are_refused(text, tmp_path):
         open_weights(tmp_path / "odd.safetensors")
 
 
+@pytest.mark.parametrize(
+    "fields", [{"format": -7}, {"format": 0}, {"format": True}, {"format": "1"}, {"versions": [1]}]
+)
+@pytest.mark.parametrize("newer", [0, 1])
+def test_formats_and_versions_of_the_wrong_kind_are_corrupted(fields, newer, blob, tmp_path):
+    damaged = rewritten(blob, **({"format": FORMAT + newer} | fields))
+    with pytest.raises(SeqgenError, match="is corrupted: its seqgen metadata cannot be read"):
+        reopened(damaged, tmp_path)
+
+
 def test_a_newer_format_asks_for_an_upgrade(blob, tmp_path):
     newer = rewritten(blob, format=FORMAT + 1, versions={"seqgen": "9.9"})
     with pytest.raises(SeqgenError, match=rf"format {FORMAT + 1} \(seqgen 9\.9\).*upgrade"):
