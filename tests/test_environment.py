@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.base.environment import ci
@@ -47,3 +49,10 @@ def test_pyenv_is_looked_into_for_whole_versions(tmp_path, monkeypatch):
     assert [name for name in found if name.startswith(str(tmp_path))] == [
         f"{tmp_path}/versions/3.13.0/bin/python", f"{tmp_path}/versions/3.12.1/bin/python",
     ]  # fmt: skip
+
+
+def test_a_group_of_tests_runs_in_one_process(request):
+    """pytest-xdist keeps tests together by a suffix of their ids."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("runs in one process anyway")
+    assert request.node.nodeid.endswith("@tests/test_environment.py")

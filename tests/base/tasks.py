@@ -102,7 +102,7 @@ def said(request):
         request()
     except ImportError as error:
         return isinstance(error, seqgen.SeqgenError), str(error)
-result = [said(r) for r in (lambda: seqgen.load("shakespeare"), lambda: seqgen.CharRNN)]
+result = [said(r) for r in (lambda: seqgen.load("shakespeare"), lambda: seqgen.CharRNN(4))]
 """,
     "fit": """
 import seqgen

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.xdist_group("processes")
 
 def started(*words: object, **how) -> subprocess.Popen:
     how.setdefault("stderr", subprocess.PIPE)
+    # shells start background jobs, and so these tests, with SIGINT ignored
+    how.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     return subprocess.Popen([*COMMAND, *map(str, words)], text=True, **how)
 
 
