@@ -35,7 +35,7 @@ from seqgen.turns import Turn, Turns
 __all__ = ["Chunk", "Stream"]
 
 _MOST_LANES, _MOST_IN_CHUNK, _MOST_THREADS = 1 << 31, 1 << 31, 1 << 16
-_RARELY = 50  # points are saved so rarely that this takes at most one part in so many of the time
+_RARELY = 100  # points are saved so rarely that this takes at most one part in so many of the time
 
 
 class Stream:
@@ -129,9 +129,11 @@ class Stream:
         return self
 
     def __next__(self) -> Chunk:
-        own = [get_ident()]
+        own, turns = [get_ident()], self._turns
         try:
-            self._begin(own)
+            # the same as `_begin`, without its calls where no other thread or interrupt is concerned
+            if turns.wanted or self._torn or turns.holder.setdefault("thread", own) is not own:
+                self._begin(own)
             chunk = self._next()
         except BaseException:
             self._turns.end(own)
@@ -140,7 +142,7 @@ class Stream:
             self._torn, self._turns.holder = False, {}
             raise StopIteration
         # no call stands between this and the return, so that no exception comes between
-        self._at, self._torn, self._turns.holder = self._after, False, {}
+        self._at, self._torn, turns.holder = self._after, False, {}
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:

@@ -30,12 +30,13 @@ class Turns:
 
     Attributes:
         holder: {"thread": turn} of the call that has the turn, or {}.
+        wanted: when a thread was last seen waiting, or 0.
     """
 
     def __init__(self) -> None:
         self.holder: dict[str, Turn] = {}
         self._process = os.getpid()
-        self._wanted = 0.0  # when a thread was last seen waiting
+        self.wanted = 0.0
 
     def take(self, owner: Any, own: Turn) -> bool:
         """Wait for the turn at `owner`, in a method of it, and return whether a process that was forked has left it.
@@ -43,9 +44,12 @@ class Turns:
         Raises:
             SeqgenError: if this thread has it: a signal handler runs during a call, and calls again.
         """
-        if self._wanted and time.perf_counter() - self._wanted < 4 * _WAIT:
-            # another thread has its turn first
-            time.sleep(2 * _WAIT)
+        if self.wanted:
+            if time.perf_counter() - self.wanted < 4 * _WAIT:
+                # another thread has its turn first
+                time.sleep(2 * _WAIT)
+            else:
+                self.wanted = 0.0
         forked, waited = False, 0
         while True:
             turn = self.holder
@@ -71,7 +75,7 @@ class Turns:
                     self.holder = {}
                 continue
             waited += 1
-            self._wanted = time.perf_counter()
+            self.wanted = time.perf_counter()
             time.sleep(_WAIT)
 
     def end(self, own: Turn) -> None:
