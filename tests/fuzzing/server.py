@@ -6,6 +6,7 @@ server loads the same kernels without calling them.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import importlib
 import os
@@ -87,6 +88,7 @@ def in_child(call: Callable[[], Any], *, limited: bool = True) -> Any:
 def _be_child(call: Callable[[], Any], writing: int, limited: bool) -> NoReturn:
     """Send the result of a call, and end the process."""
     code = 1
+    faulthandler.disable()  # pytest's would print what is reported anyway
     try:
         if limited:
             # no core files; a child that hangs ends by SIGXCPU
