@@ -11,6 +11,7 @@ import inspect
 import random
 import signal
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -77,6 +78,15 @@ def _inside(frame: FrameType | None) -> bool:
     return False
 
 
+def _in_finalizer(frame: FrameType | None) -> bool:
+    """Return whether a weak reference's callback is running, in which Python ignores exceptions."""
+    while frame is not None:
+        if frame.f_code.co_filename == weakref.__file__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextlib.contextmanager
 def alarmed() -> Iterator[Callable[[float], None]]:
     """Yield a function that raises KeyboardInterrupt after so many seconds, if the library is running then."""
@@ -85,6 +95,9 @@ def alarmed() -> Iterator[Callable[[float], None]]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal armed
+        if armed and _in_finalizer(frame):
+            signal.setitimer(signal.ITIMER_REAL, 1e-4)
+            return
         # another thread may receive the signal after the alarm was called off
         if armed and _inside(frame):
             armed = False

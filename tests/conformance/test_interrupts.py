@@ -41,6 +41,9 @@ def test_a_state_that_is_loaded_with_interrupts_is_gone_on_from(case, engine, se
     assert interrupter.raised
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # raised in a callback, and ignored
 @pytest.mark.common
 def test_a_stream_of_several_threads_is_interrupted_by_a_signal(case, engine):
     states, delivered = whole_way(case, engine)
