@@ -1,4 +1,4 @@
-"""A small untrained model on disk, and the command line: in this process, or in a separate one."""
+"""Small untrained models on disk, recordings, and the command line: in this process, or in a separate one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 import pipelines.cli
 from seqgen.models.char_rnn.model import CharRNN
+from seqgen.models.wavenet.model import WaveNet
+from tests.pipelines.audio_models import RATE, saved
 
 Command = Callable[..., subprocess.CompletedProcess[Any]]
 
@@ -82,3 +86,36 @@ def seqgen_process() -> Command:
         )
 
     return run
+
+
+# ---- a vocoder ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vocoder() -> WaveNet:
+    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, mels=20, hop=200, seed=2)
+    model.sample(1, condition=np.zeros((1, 20), np.float32), threads=2)
+    return model
+
+
+@pytest.fixture(scope="module")
+def vocoder_checkpoint(vocoder: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(vocoder, "vocoder.safetensors", tmp_path_factory)
+
+
+@pytest.fixture
+def recordings(tmp_path) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    found = []
+    for number in range(2):
+        sound = np.rint(generator.uniform(-8000, 8000, 1900 + 300 * number)).astype(np.int16)
+        soundfile.write(tmp_path / f"r{number}.wav", sound, RATE)
+        found.append((sound / 32768).astype(np.float32))
+    return found
+
+
+@pytest.fixture(scope="module")
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> tuple[WaveNet, Path]:
+    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, classes=2, mels=20, hop=200, seed=3)
+    model.globals.weight.data.mul_(20.0)
+    return model, saved(model, "speakers.safetensors", tmp_path_factory, classes=["anna", "ben"])

@@ -1,14 +1,12 @@
-"""Audio models on the command line: recordings, pipes, real time, conditions from files, and one-line errors."""
+"""Audio models on the command line: recordings, pipes, real time, prompts, and one-line errors."""
 
 from __future__ import annotations
 
-import io
 import os
 import pty
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -21,17 +19,8 @@ from pipelines.audio_demo import speak
 from pipelines.cli import run
 from pipelines.cli.players import player_line
 from pipelines.spectrograms import spectrogram
-from seqgen.data.mel import described, mel_features
 from seqgen.models.wavenet.model import WaveNet
-
-RATE = 16000
-CARD = {"data": "none", "licence": "none"}
-
-
-def _saved(model: WaveNet, name: str, factory: pytest.TempPathFactory, **card: object) -> Path:
-    path = factory.mktemp("models") / name
-    model.save(path, card={**CARD, **card})
-    return path
+from tests.pipelines.audio_models import RATE, as_input, pcm, saved
 
 
 @pytest.fixture(scope="module")
@@ -44,30 +33,7 @@ def model() -> WaveNet:
 
 @pytest.fixture(scope="module")
 def checkpoint(model: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _saved(model, "wave.safetensors", tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def vocoder() -> WaveNet:
-    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, mels=20, hop=200, seed=2)
-    model.sample(1, condition=np.zeros((1, 20), np.float32), threads=2)
-    return model
-
-
-@pytest.fixture(scope="module")
-def vocoder_checkpoint(vocoder: WaveNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _saved(vocoder, "vocoder.safetensors", tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def speakers(tmp_path_factory: pytest.TempPathFactory) -> tuple[WaveNet, Path]:
-    model = WaveNet(3, 3, 8, 16, 8, levels=64, sample_rate=RATE, classes=2, mels=20, hop=200, seed=3)
-    model.globals.weight.data.mul_(20.0)
-    return model, _saved(model, "speakers.safetensors", tmp_path_factory, classes=["anna", "ben"])
-
-
-def pcm(sound: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+    return saved(model, "wave.safetensors", tmp_path_factory)
 
 
 def test_a_pipe_gets_a_wav_and_stderr_how_to_hear_it(seqgen_process, checkpoint, model):
@@ -170,71 +136,6 @@ def test_a_prompt_is_written_first_and_gone_on_from(seqgen_bytes, checkpoint, mo
     seqgen_bytes("stream", checkpoint, "--prompt", "p.wav", "--length", 500, "-o", "a.wav", cwd=tmp_path)
     wanted = np.concatenate([prompt, model.sample(1, length=500, prompt=prompt)[0]])
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
-
-
-@pytest.fixture
-def recordings(tmp_path) -> list[np.ndarray]:
-    generator = np.random.default_rng(0)
-    found = []
-    for number in range(2):
-        sound = np.rint(generator.uniform(-8000, 8000, 1900 + 300 * number)).astype(np.int16)
-        soundfile.write(tmp_path / f"r{number}.wav", sound, RATE)
-        found.append((sound / 32768).astype(np.float32))
-    return found
-
-
-def test_copy_synthesis_from_recordings_and_features(
-    seqgen_bytes, vocoder_checkpoint, vocoder, tmp_path, recordings
-):
-    features = [mel_features(sound, RATE, hop=200, mels=20) for sound in recordings]
-    done = seqgen_bytes(
-        "stream", vocoder_checkpoint, "--like", "r0.wav", "--like", "r1.wav", "--batch", 2, "-o", "a.wav",
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    for index, part in enumerate(features):
-        length = len(recordings[index])
-        whole = vocoder.sample(1, start=index, condition=lambda index, part=part: part)[0]
-        condition = {"features": part, "samples": length}
-        sound = vocoder.sample(1, start=index, condition=lambda index, condition=condition: condition)[0]
-        np.testing.assert_array_equal(sound, whole[:length])
-        written = soundfile.read(tmp_path / f"a-{index:05d}.wav", dtype="int16")[0]
-        np.testing.assert_array_equal(written, pcm(sound))
-        assert len(written) == length
-    np.save(tmp_path / "f.npy", features[0].astype(np.float64))
-    done = seqgen_bytes("stream", vocoder_checkpoint, "--features", "f.npy", "-o", "b.wav", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    whole, part = (soundfile.read(tmp_path / name, dtype="int16")[0] for name in ("b.wav", "a-00000.wav"))
-    assert len(whole) == 2000
-    np.testing.assert_array_equal(whole[: len(part)], part)
-
-
-def test_other_rates_and_stereo_are_converted_and_said(seqgen_bytes, vocoder_checkpoint, tmp_path):
-    stereo = 0.1 * np.random.default_rng(0).standard_normal((4000, 2))
-    soundfile.write(tmp_path / "s.wav", stereo, 8000)
-    done = seqgen_bytes("stream", vocoder_checkpoint, "--like", "s.wav", "-o", "a.flac", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert b"s.wav: mixed 2 channels into one, resampled from 8000 to 16000 Hz" in done.stderr
-    assert soundfile.info(tmp_path / "a.flac").frames == 8000
-
-
-def test_a_speaker_and_features_together(seqgen_bytes, speakers, tmp_path, recordings):
-    model, checkpoint = speakers
-    features = mel_features(recordings[0], RATE, hop=200, mels=20)
-    for text, number in (("ben", 1), ("0", 0)):
-        done = seqgen_bytes(
-            "stream", checkpoint, "--condition", text, "--like", "r0.wav", "-o", "a.wav", cwd=tmp_path
-        )
-        assert done.returncode == 0, done.stderr
-        condition = {"class": number, "features": features, "samples": len(recordings[0])}
-        wanted = model.sample(1, condition=condition)[0]
-        np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav", dtype="int16")[0], pcm(wanted))
-    done = seqgen_bytes(
-        "stream", checkpoint, "-n", 2, "--condition", "each", "--like", "r0.wav", "-o", "b.wav", cwd=tmp_path
-    )
-    both = {"class": 1, "features": features, "samples": len(recordings[0])}
-    wanted = model.sample(1, start=1, condition=both)[0]
-    np.testing.assert_array_equal(soundfile.read(tmp_path / "b-00001.wav", dtype="int16")[0], pcm(wanted))
 
 
 @pytest.mark.parametrize(
@@ -374,40 +275,6 @@ def test_a_full_disk_leaves_a_whole_recording(checkpoint, tmp_path):
 # ---- streams, warnings --------------------------------------------------------------------------------
 
 
-def as_input(monkeypatch, data: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-
-@pytest.mark.parametrize("option", ["--like", "--features"])
-def test_a_condition_from_standard_input_or_a_pipe(
-    option, seqgen_bytes, vocoder_checkpoint, tmp_path, recordings, monkeypatch
-):
-    path = tmp_path / "r0.wav"
-    if option == "--features":
-        path = tmp_path / "f.npy"
-        np.save(path, mel_features(recordings[0], RATE, hop=200, mels=20))
-    done = seqgen_bytes("stream", vocoder_checkpoint, option, path, "-o", "a.wav", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    as_input(monkeypatch, path.read_bytes())
-    done = seqgen_bytes("stream", vocoder_checkpoint, option, "-", "-o", "b.wav", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
-    # it is read once
-    as_input(monkeypatch, path.read_bytes())
-    done = seqgen_bytes("stream", vocoder_checkpoint, option, "-", option, "-", "-o", "b.wav", cwd=tmp_path)
-    assert (done.returncode, b"standard input is empty; it can be read only once" in done.stderr) == (1, True)
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "pipe")
-        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(path.read_bytes(),))
-        writer.start()
-        done = seqgen_bytes(
-            "stream", vocoder_checkpoint, option, tmp_path / "pipe", "-o", "c.wav", cwd=tmp_path
-        )
-        writer.join()
-        assert done.returncode == 0, done.stderr
-        assert (tmp_path / "c.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
-
-
 def test_a_prompt_from_standard_input(seqgen_bytes, checkpoint, tmp_path, recordings, monkeypatch):
     for number, path in enumerate((tmp_path / "r0.wav", "-")):
         as_input(monkeypatch, (tmp_path / "r0.wav").read_bytes())
@@ -416,37 +283,6 @@ def test_a_prompt_from_standard_input(seqgen_bytes, checkpoint, tmp_path, record
         )
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "0.wav").read_bytes() == (tmp_path / "1.wav").read_bytes()
-
-
-def test_messages_name_standard_input(seqgen_bytes, vocoder_checkpoint, tmp_path, monkeypatch):
-    for option, words in (
-        ("--like", b"standard input is not a readable audio file"),
-        ("--features", b"standard input is not a complete .npy file"),
-    ):
-        as_input(monkeypatch, b"neither")
-        done = seqgen_bytes("stream", vocoder_checkpoint, option, "-", "-o", "a.wav", cwd=tmp_path)
-        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
-
-
-def test_features_in_other_units_are_warned_of_unless_quiet(seqgen_bytes, vocoder, tmp_path, recordings):
-    vocoder.save(tmp_path / "v.safetensors", card={"features": described(RATE, 200, 20)})
-    mels = mel_features(recordings[0], RATE, hop=200, mels=20)
-    np.save(tmp_path / "log.npy", mels)
-    np.save(tmp_path / "db.npy", 20 * (3 * mels - 2))
-    for arguments, warned in ((["log.npy"], False), (["db.npy"], True), (["db.npy", "-q"], False)):
-        done = seqgen_bytes("stream", "v.safetensors", "--features", *arguments, "-o", "a.wav", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert (b"seqgen: the features are from -" in done.stderr) == warned
-        assert bool(done.stderr) == ("-q" not in arguments)
-
-
-def test_a_recording_that_was_cut_off_is_noted(seqgen_bytes, vocoder_checkpoint, tmp_path, recordings):
-    whole = (tmp_path / "r0.wav").read_bytes()
-    (tmp_path / "r0.wav").write_bytes(whole[:-1000])
-    done = seqgen_bytes("stream", vocoder_checkpoint, "--like", "r0.wav", "-o", "a.wav", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert b"seqgen: r0.wav: truncated: read up to where the file ends" in done.stderr
-    assert soundfile.info(tmp_path / "a.wav").frames == len(recordings[0]) - 500
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,27 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 pytestmark = pytest.mark.xdist_group("processes")
 
+_STARTED: list[subprocess.Popen] = []
+
 
 def started(*words: object, **how) -> subprocess.Popen:
     how.setdefault("stderr", subprocess.PIPE)
     # shells start background jobs, and so these tests, with SIGINT ignored
     how.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    return subprocess.Popen([*COMMAND, *map(str, words)], text=True, **how)
+    process = subprocess.Popen([*COMMAND, *map(str, words)], text=True, **how)
+    _STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """A test that fails must not leave its endless stream behind."""
+    yield
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def wait_for(condition, seconds: float = 60) -> None:
