@@ -88,7 +88,7 @@ class Turns:
         if self.holder.get("thread") != [get_ident()]:
             return False
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_locals.get("self") in (owner, self):
+        while frame is not None and _is_of(frame, owner, self):
             frame = frame.f_back
         return _in_call(owner, frame)
 
@@ -96,7 +96,13 @@ class Turns:
 def _in_call(owner: Any, frame: FrameType | None) -> bool:
     """Return whether a frame or one of its callers is a method of an object."""
     while frame is not None:
-        if frame.f_locals.get("self") is owner:
+        if _is_of(frame, owner):
             return True
         frame = frame.f_back
     return False
+
+
+def _is_of(frame: FrameType, *owners: Any) -> bool:
+    """Return whether a frame is a method of one of some objects."""
+    called = frame.f_locals.get("self")
+    return any(called is owner for owner in owners)

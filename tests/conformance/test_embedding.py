@@ -211,3 +211,24 @@ def test_a_turn_that_was_left_behind_is_taken_over():
     with ThreadPoolExecutor(1) as pool:
         got.append(pool.submit(next, stream).result(timeout=60).data)
     assert got == whole
+
+
+class _Odd:
+    """A caller that cannot be compared, as an array cannot."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __eq__(self, other):
+        raise ValueError("ambiguous")
+
+    __hash__ = None
+
+    def next(self):
+        return next(self.stream)
+
+
+def test_callers_are_not_compared():
+    stream = seqgen.stream("weather", 1, 40, chunk=10, seed=3)
+    stream._turns.holder = {"thread": [threading.get_ident()]}
+    assert _Odd(stream).next().offset == 0
