@@ -52,7 +52,7 @@ format: $(INSTALLED)  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED)  ## measure speed, the quick part (under 5 minutes), into benchmarks/REPORT.md
+bench: $(INSTALLED)  ## measure speed, the quick part (under 5 minutes), into the benchmarks/REPORT-….md of this kind of CPU
 	@$(call measure,make bench,-m "not slow")
 
 bench-all: $(INSTALLED)  ## measure speed, all of it
@@ -62,7 +62,7 @@ define measure
 mkdir -p .benchmarks; status=0; \
 $(BIN)/python -m pytest benchmarks $(2) --benchmark-json=.benchmarks/latest.json \
 	--benchmark-columns=median,min,rounds $(ARGS) || status=$$?; \
-$(BIN)/python -m benchmarks.report .benchmarks/latest.json -o benchmarks/REPORT.md --command '$(1)' && \
+$(BIN)/python -m benchmarks.report .benchmarks/latest.json --command '$(1)' && \
 	exit $$status
 endef
 

@@ -97,7 +97,7 @@ def bench_fvsbn_784(benchmark: Any, batch: int) -> None:
     # each 1 adds, on average, the half of a column that belongs to the pixels after it
     gbytes, pixels = made.rate * ones * size / 2 / 1e9, made.rate * SIZE
     benchmark.extra_info.update(
-        limit=f"{pixels / 1e6:.1f} M pixels/s; {gbytes:.1f} of {bound.gbytes:.0f} GB/s of weights; the rest is "
+        limit=f"{pixels / 1e6:.1f} M pixels/s; {bound.words(gbytes=gbytes)}; the rest is "
         "delivering the chunks in Python",
         pixels=pixels, peak_gbytes=bound.gbytes,
     )  # fmt: skip

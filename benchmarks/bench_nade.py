@@ -158,7 +158,6 @@ def bench_nade_784x500(benchmark: Any, batch: int, target: float, precision: str
     gmacs, gbytes = made.rate * macs / 1e9, made.rate * size / 2 * (1 + ones) / 1e9
     pixels = made.rate * SIZE
     benchmark.extra_info.update(
-        limit=f"{pixels / 1e6:.1f} M pixels/s; {gmacs:.1f} of {bound.gmacs:.0f} GMAC/s, {gbytes:.0f} of "
-        f"{bound.gbytes:.0f} GB/s of weights",
+        limit=f"{pixels / 1e6:.1f} M pixels/s; {bound.words(gmacs, gbytes)}",
         pixels=pixels, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes,
     )  # fmt: skip

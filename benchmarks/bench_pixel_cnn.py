@@ -132,12 +132,10 @@ def bench_gated_pixel_cnn(benchmark: Any, batch: int, target: float, precision: 
         size = macs_of(model) * (2 if precision == "bfloat16" else 4)
         bound = limits(size, threads)
     gmacs = made.rate * macs_of(model) / 1e9
-    limit = f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
-    if batch == 1:
-        # the vertical products are shared by a row of pixels; those of the horizontal stack read their weights for
-        # every pixel
-        own = _horizontal_bytes(model, precision)
-        limit += f", {made.rate * own / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
+    # the vertical products are shared by a row of pixels; those of the horizontal stack read their weights for every
+    # pixel
+    read = made.rate * _horizontal_bytes(model, precision) / 1e9
+    limit = bound.words(gmacs, read if batch == 1 else None)
     assert made.peer_rate is not None
     benchmark.extra_info.update(
         limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes,

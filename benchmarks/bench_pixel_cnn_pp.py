@@ -120,7 +120,7 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
     assert made.peer_rate is not None
     gmacs, pixels = made.rate * macs / 1e9, rows * columns
     benchmark.extra_info.update(
-        limit=f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s",
+        limit=bound.words(gmacs),
         note=f"{made.rate / pixels:.3g} images/s against {made.peer_rate / pixels:.2g}; the peer timed on {count} of "
         f"{pixels} passes",
         gmacs=gmacs, peak_gmacs=bound.gmacs,

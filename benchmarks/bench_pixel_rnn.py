@@ -90,7 +90,7 @@ def bench_pixel_rnn(benchmark: Any, kind: str, batch: int) -> None:
     assert made.peer_rate is not None
     gmacs = made.rate * macs / 1e9
     benchmark.extra_info.update(
-        limit=f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s",
+        limit=bound.words(gmacs),
         note=f"{made.rate / PIXELS:.0f} images/s against {made.peer_rate / PIXELS:.2g}; "
         f"the peer measured on {count} of 784 pixels",
         gmacs=gmacs,

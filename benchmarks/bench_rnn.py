@@ -160,9 +160,7 @@ def measure(
         stream.close()
         bound = limits(size, threads)
     gmacs = made.rate * macs / 1e9
-    limit = f"{gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
-    if batch == 1:
-        limit += f", {made.rate * size / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
+    limit = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None)
     benchmark.extra_info.update(limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes)
     return made
 

@@ -65,9 +65,8 @@ def measure(
         stream.close()
         bound = limits(size, threads)
     gmacs = made.rate * macs / 1e9
-    limit = f"{made.rate / 16000:.2f}× real time at 16 kHz; {gmacs:.1f} of {bound.gmacs:.0f} GMAC/s"
-    if batch == 1:
-        limit += f", {made.rate * size / 1e9:.0f} of {bound.gbytes:.0f} GB/s of weights"
+    reached = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None)
+    limit = f"{made.rate / 16000:.2f}× real time at 16 kHz; {reached}"
     benchmark.extra_info.update(limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes)
     return made
 

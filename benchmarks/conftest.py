@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.machine import cache_sizes, cpu_model
+from benchmarks.limits import lines
+from benchmarks.machine import cache_sizes, cpu_model, overridden, vectors
 
 _HERE = Path(__file__).parent
 _PACKAGES = ("numpy", "numba", "llvmlite", "torch", "hmmlearn", "markovify", "pytest-benchmark")
@@ -32,6 +33,9 @@ def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, An
     machine_info.clear()
     machine_info.update(
         cpu=cpu_model(),
+        vectors=vectors(),
+        emulated=overridden(),
+        limits=lines(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         caches=cache_sizes(),
         system=f"{platform.system()} {platform.machine()}",

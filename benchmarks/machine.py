@@ -1,27 +1,62 @@
-"""The machine's properties, as far as the system reports them."""
+"""The machine's properties, as far as the system reports them, and the vectors of the code that Numba compiles."""
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+from functools import cache
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_TYPICAL = {"L1": "32K", "L2": "512K", "L3": "8192K"}
+
+VECTORS = {"avx512": "AVX-512", "avx2": "AVX2", "sse": "SSE", "neon": "NEON"}  # name in a path: in words
+
+_ADDITION = """
+define void @add(<16 x float>* %x) {
+  %a = load <16 x float>, <16 x float>* %x
+  %b = fadd <16 x float> %a, %a
+  store <16 x float> %b, <16 x float>* %x
+  ret void
+}
+"""
 
 
 def cpu_model() -> str:
-    """Return the processor, with the widest vectors that it has."""
-    if not _CPUINFO.exists():
-        return platform.processor() or platform.machine()
+    """Return the processor's name, and its family and model where the system numbers them."""
     fields: dict[str, str] = {}
-    for line in _CPUINFO.read_text().splitlines():
-        name, _, value = line.partition(":")
-        fields.setdefault(name.strip(), value.strip())
-    model = fields.get("model name") or platform.machine()
-    family = f"family {fields['cpu family']} model {fields['model']}" if "cpu family" in fields else ""
-    flags = fields.get("flags", "").split()
-    vectors = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
-    return ", ".join(part for part in (model, family, vectors) if part)
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name.strip(), value.strip())
+    model = fields.get("model name") or _asked("lscpu").get("Model name") or _brand() or platform.machine()
+    numbers = f"family {fields['cpu family']} model {fields['model']}" if "cpu family" in fields else ""
+    return ", ".join(part for part in (model, numbers) if part)
+
+
+@cache
+def vectors() -> str:
+    """Return the widest vectors of Numba's code, a key of `VECTORS`: those of this CPU, or of the one that is set.
+
+    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES set another CPU. The registers are read from compiled code.
+    """
+    import llvmlite.binding as llvm
+    from numba.core.registry import cpu_target
+
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features, opt=3)
+    text = machine.emit_assembly(llvm.parse_assembly(_ADDITION))
+    x86 = triple.startswith(("x86_64", "amd64"))
+    if not x86:
+        return "neon"
+    return "avx512" if "%zmm" in text else "avx2" if "%ymm" in text else "sse"
+
+
+def overridden() -> bool:
+    """Return whether Numba compiles for another CPU than this one."""
+    return any(os.environ.get(name) is not None for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"))
 
 
 def cache_sizes() -> dict[str, str]:
@@ -35,3 +70,25 @@ def cache_sizes() -> dict[str, str]:
         except OSError:
             continue
     return sizes
+
+
+def cache_bytes() -> dict[str, int]:
+    """Return the bytes of the data caches by level, typical ones if the system reports none."""
+    scales = {"K": 1024, "M": 1 << 20}
+    sizes = cache_sizes() or _TYPICAL
+    return {level: int(size.rstrip("KM")) * scales.get(size[-1], 1) for level, size in sizes.items()}
+
+
+def _asked(*command: str) -> dict[str, str]:
+    """Return the "name: value" lines of a command, none if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    parts = (line.partition(":") for line in done.stdout.splitlines())
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _brand() -> str | None:
+    """Return the processor's name on macOS."""
+    return _asked("sysctl", "machdep.cpu.brand_string").get("machdep.cpu.brand_string")

@@ -1,6 +1,10 @@
 """Creation of a Markdown page from pytest-benchmark's JSON.
 
-python -m benchmarks.report .benchmarks/bench.json -o benchmarks/REPORT.md
+python -m benchmarks.report .benchmarks/bench.json
+
+Every kind of CPU has a page of its own, so that the figures of a kind remain, with date and commit, until they are
+measured again: REPORT-avx512.md, REPORT-avx2.md, REPORT-neon.md. With NUMBA_CPU_NAME or NUMBA_CPU_FEATURES, where
+Numba compiles for another CPU, the page is called REPORT-avx2-emulated.md or similarly.
 """
 
 from __future__ import annotations
@@ -12,7 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import VECTORS
 from benchmarks.side_by_side import short
+
+HERE = Path(__file__).parent
 
 TITLES = {
     "hmm": "Hidden Markov models",
@@ -37,7 +44,7 @@ def report(run: dict[str, Any], command: str) -> str:
         command: the command that creates the page again.
     """
     rows = [b["extra_info"] for b in run["benchmarks"] if "work" in b.get("extra_info", {})]
-    lines = ["# Benchmarks", "", *_preamble(run, rows, command), ""]
+    lines = [f"# Benchmarks: {_kind_in_words(run['machine_info'])}", "", *_preamble(run, rows, command), ""]
     for family in _families(rows):
         lines += [
             f"## {TITLES.get(family, family)}",
@@ -46,6 +53,16 @@ def report(run: dict[str, Any], command: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def page(machine: dict[str, Any]) -> str:
+    """Return the name of the page for a kind of CPU."""
+    return f"REPORT-{machine['vectors']}{'-emulated' if machine['emulated'] else ''}.md"
+
+
+def _kind_in_words(machine: dict[str, Any]) -> str:
+    kind = VECTORS[machine["vectors"]]
+    return f"code for {kind}, on another CPU" if machine["emulated"] else kind
 
 
 def _preamble(run: dict[str, Any], rows: Sequence[dict[str, Any]], command: str) -> list[str]:
@@ -64,7 +81,10 @@ def _preamble(run: dict[str, Any], rows: Sequence[dict[str, Any]], command: str)
         "medians of the rounds. Machines are noisy, so ratios are more reliable. `2 : 1` threads are ours and the "
         "peer's, which may use the number with which it is fastest.",
         "",
-        f"- Machine: {machine['cpu']}; {machine['cores']} cores; {caches}; {machine['system']}",
+        f"- Machine: {machine['cpu']}; {VECTORS[machine['vectors']]}; {machine['cores']} cores; {caches}; "
+        f"{machine['system']}",
+        "- Limits, in C and independent of our code, against which rows are stated:",
+        *(f"  - {line}" for line in machine["limits"]),
         f"- Python {machine['python']}, {versions}",
         *([f"- Settings: {settings}"] if settings else []),
         *([f"- Load before the run: {machine['load']:.1f}"] if machine.get("load") is not None else []),
@@ -133,12 +153,13 @@ def _threads(row: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Create a Markdown page from pytest-benchmark's JSON.")
     parser.add_argument("json", type=Path, help="the output of pytest's --benchmark-json")
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/REPORT.md"))
+    parser.add_argument("-o", "--output", type=Path, help="default: the page of this kind of CPU")
     parser.add_argument("--command", default="make bench", help="command of the run, named in the page")
     arguments = parser.parse_args()
     run = json.loads(arguments.json.read_text(encoding="utf-8"))
-    arguments.output.write_text(report(run, arguments.command), encoding="utf-8")
-    print(f"wrote {arguments.output}")
+    output = arguments.output or HERE / page(run["machine_info"])
+    output.write_text(report(run, arguments.command), encoding="utf-8")
+    print(f"wrote {output}")
 
 
 if __name__ == "__main__":
