@@ -75,8 +75,8 @@ class Saved(NamedTuple):
     decoded: int
     engine: Checkpoint
     next_index: int
-    index: np.ndarray  # type: ignore[assignment]
-    offset: np.ndarray
+    index: list[int]  # type: ignore[assignment]
+    offset: list[int]
     decoders: tuple[tuple[Decoder, Any], ...]
     stops: tuple[tuple[tuple[int, ...], ...], ...]
     tails: tuple[list[int], ...]
@@ -90,12 +90,14 @@ class Rounds:
     Attributes:
         number: number of rounds so far.
         next_index: index of the sample that the next idle lane takes.
-        index: (B,) int64, sample of each lane; -1 is an idle lane.
-        offset: (B,) int64, symbols of the sample so far.
+        index: of each lane, its sample; -1 is an idle lane.
+        offset: of each lane, the symbols of its sample so far.
         decoders, stops, tails: of each lane, its decoder, its stop sequences, and the last symbols, in which a stop
             sequence may have begun.
         output, pieces: the last round's output, and the chunks in it.
         begun: whether the last `refill` has begun any sample.
+
+    What is kept of a lane is in lists, as a number is read and written faster in a list than in an array.
     """
 
     def __init__(self, codec: Codec, engine: Engine, plan: Plan, per_index: PerIndex) -> None:
@@ -108,31 +110,45 @@ class Rounds:
         self._engine.settle()
         self.number = 0
         self.next_index = self._plan.start
-        self.index = np.full(lanes, -1, np.int64)
-        self.offset = np.zeros(lanes, np.int64)
+        self.index = [-1] * lanes
+        self.offset = [0] * lanes
         self.decoders: list[Decoder] = [self._codec.decoder() for _ in range(lanes)]
         self.stops: list[tuple[tuple[int, ...], ...]] = [()] * lanes
         self.tails: list[list[int]] = [[] for _ in range(lanes)]
         self.output: StepOutput | None = None
         self.pieces: list[Piece] = []
         self.begun = False
+        self.placed()
+
+    def placed(self) -> None:
+        """Find the idle lanes, and how many symbols to ask for of the others, after `index` and `offset` were set."""
+        self._idle = [lane for lane, index in enumerate(self.index) if index < 0]
+        self._counts = [
+            0 if index < 0 else self._next_count(offset)
+            for index, offset in zip(self.index, self.offset, strict=True)
+        ]
+
+    def _next_count(self, offset: int) -> int:
+        """Return how many symbols to ask for of a sample that has `offset` symbols."""
+        chunk, length = self._plan.chunk, self._plan.length
+        return chunk if length is None else min(chunk, length - offset)
 
     def refill(self) -> bool:
         """Give idle lanes the next indices; return whether any lane has a sample."""
-        end = None if self._plan.n is None else self._plan.start + self._plan.n
-        idle = np.flatnonzero(self.index < 0)
-        if end is not None:
-            idle = idle[: max(0, end - self.next_index)]
-        self.begun = len(idle) > 0
-        if not self.begun:
-            return bool((self.index >= 0).any())
-        indices = self.next_index + np.arange(len(idle))
-        self.next_index += len(idle)
-        self.index[idle] = indices
-        self.offset[idle] = 0
-        for lanes, some, start in self._per_index.groups(idle, indices):
+        idle, plan = self._idle, self._plan
+        if plan.n is not None:
+            idle = idle[: max(0, plan.start + plan.n - self.next_index)]
+        self.begun = bool(idle)
+        if not idle:
+            return len(self._idle) < plan.batch
+        self._idle = self._idle[len(idle) :]
+        first, self.next_index = self.next_index, self.next_index + len(idle)
+        count = self._next_count(0)
+        for index, lane in enumerate(idle, first):
+            self.index[lane], self.offset[lane], self._counts[lane] = index, 0, count
+        for lanes, some, start in self._per_index.groups(np.array(idle), first + np.arange(len(idle))):
             self._engine.begin(lanes, some, start)
-            for lane in lanes:
+            for lane in lanes.tolist():
                 self.decoders[lane] = self._codec.decoder()
                 self.stops[lane] = start.controls.stops
                 self.tails[lane] = []
@@ -140,13 +156,14 @@ class Rounds:
 
     def advance(self) -> None:
         """Compute the next chunk of every lane that has a sample."""
-        running, plan = self.index >= 0, self._plan
-        counts = np.where(running, plan.chunk, 0)
-        if plan.length is not None:
-            counts = np.where(running, np.minimum(counts, plan.length - self.offset), 0)
-        self.output, self.pieces = self._engine.advance(counts), []
-        for lane in np.flatnonzero(running):
-            self.pieces.append(self._cut(int(lane), self.output, int(counts[lane])))
+        made = self._engine.advance(np.array(self._counts))
+        counts, ended = made.counts.tolist(), made.ended.tolist()
+        self.output = made
+        self.pieces = [
+            self._cut(lane, made, counts[lane], ended[lane])
+            for lane, index in enumerate(self.index)
+            if index >= 0
+        ]
         self.number += 1
 
     def decode(self, piece: Piece) -> Chunk:
@@ -161,17 +178,20 @@ class Rounds:
             controlled = self._per_index.controls_of(piece.index).reshapes
             where = f"at position {piece.offset + piece.count} of sample {piece.index}"
             raise nothing_to_draw(controlled=controlled, where=where)
-        row = slice(0, piece.count)
-        last = piece.reason is not None
-        data = self.decoders[piece.lane](made.symbols[piece.lane, row], last)
-        extra: dict[str, Any] = {name: array[piece.lane, row].copy() for name, array in made.extra.items()}
+        lane, index, offset, count, reason = piece
+        last = reason is not None
+        symbols = made.symbols[lane, :count]
+        data = self.decoders[lane](symbols, last)
+        extra: dict[str, Any] = {}
+        for name, array in made.extra.items():
+            extra[name] = array[lane, :count].copy()
         if self._plan.log_probs:
             _require_numbers(piece, extra["log_prob"])
-        if self._plan.log_probs and not self._codec.exact:
-            extra["symbols"] = made.symbols[piece.lane, row].copy()
+            if not self._codec.exact:
+                extra["symbols"] = symbols.copy()
         if last:
-            extra["reason"] = piece.reason
-        return Chunk(piece.index, piece.offset, data, last, extra)
+            extra["reason"] = reason
+        return Chunk(index, offset, data, last, extra)
 
     def save(self, decoded: int) -> Saved:
         """Return the present point, at which `decoded` pieces of the last round have been decoded."""
@@ -188,23 +208,28 @@ class Rounds:
             decoder.restore(state)
         self.number, self.next_index = saved.number, saved.next_index
         self.index, self.offset = saved.index.copy(), saved.offset.copy()
+        self.placed()
         self.decoders = [decoder for decoder, _ in saved.decoders]
         self.stops, self.tails = list(saved.stops), list(saved.tails)
         self.output, self.pieces = saved.output, saved.pieces
 
-    def _cut(self, lane: int, made: StepOutput, asked: int) -> Piece:
+    def _cut(self, lane: int, made: StepOutput, count: int, ended: bool) -> Piece:
         """Return a lane's part of a step, cut at the first stop sequence, and advance the lane."""
-        count, offset, index = int(made.counts[lane]), int(self.offset[lane]), int(self.index[lane])
-        reason = "end" if made.ended[lane] else "stuck" if count < asked else None
+        index, offset, length = self.index[lane], self.offset[lane], self._plan.length
+        reason = "end" if ended else "stuck" if count < self._counts[lane] else None
         if self.stops[lane]:
             cut = self._find_stop(lane, made.symbols[lane, :count])
             if cut is not None:
                 count, reason = cut, "stop"
-        if reason is None and self._plan.length is not None and offset + count >= self._plan.length:
-            reason = "length"
-        self.offset[lane] = offset + count
+        self.offset[lane] = after = offset + count
+        if reason is None and length is not None:
+            if after >= length:
+                reason = "length"
+            else:
+                self._counts[lane] = self._next_count(after)
         if reason is not None:
-            self.index[lane] = -1
+            self.index[lane], self._counts[lane] = -1, 0
+            self._idle.append(lane)
         return Piece(lane, index, offset, count, reason)
 
     def _find_stop(self, lane: int, symbols: np.ndarray) -> int | None:

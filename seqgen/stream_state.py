@@ -82,8 +82,8 @@ class StateFormat:
             "engine": self.engine,
             "plan": dict(vars(self.plan)),
             "next_index": rounds.next_index,
-            "index": rounds.index.tolist(),
-            "offset": rounds.offset.tolist(),
+            "index": list(rounds.index),
+            "offset": list(rounds.offset),
             "decoders": [decoder.state() for decoder in rounds.decoders],
             "tails": [list(tail) for tail in rounds.tails],
             "waiting": waiting,
@@ -149,7 +149,7 @@ class StateFormat:
             decoder = self.codec.decoder()
             decoder.restore(state["decoders"][lane])
             decoders.append(decoder)
-            current = busy.get(lane, int(index[lane]))
+            current = busy.get(lane, index[lane])
             stops.append(self.per_index.controls_of(current).stops if current >= 0 else ())
         return {
             "next_index": next_index,
@@ -163,11 +163,11 @@ class StateFormat:
         }
 
 
-def _lane_integers(name: str, values: Any, lanes: int, *, low: int, high: int) -> np.ndarray:
-    """Return one integer per lane, (B,) int64, or raise TypeError/ValueError."""
+def _lane_integers(name: str, values: Any, lanes: int, *, low: int, high: int) -> list[int]:
+    """Return one integer per lane, or raise TypeError/ValueError."""
     if not isinstance(values, list) or len(values) != lanes:
         raise ValueError(f"{name} must be a list of {lanes} numbers")
-    return np.array([integer(name, value, low=low, high=high) for value in values], np.int64)
+    return [integer(name, value, low=low, high=high) for value in values]
 
 
 def _unpacked(piece: Any, lanes: int, chunk: int) -> dict[str, Any]:
@@ -183,16 +183,16 @@ def _unpacked(piece: Any, lanes: int, chunk: int) -> dict[str, Any]:
     }
 
 
-def _require_same_position(caches: Mapping[str, np.ndarray], index: np.ndarray, offset: np.ndarray) -> None:
+def _require_same_position(caches: Mapping[str, np.ndarray], index: list[int], offset: list[int]) -> None:
     """Raise ValueError unless the engine's lanes are at the samples and positions that the stream records.
 
     Args:
         caches: state of the engine: "index" is the sample of each lane, "position" or "row" the position in it.
-        index, offset: (B,) of the stream; -1 is an idle lane.
+        index, offset: of each lane of the stream; index -1 is an idle lane.
     """
-    running = index >= 0
+    running = np.array(index) >= 0
     for name, wanted in (("index", index), ("position", offset), ("row", offset)):
-        if name in caches and (caches[name].astype(np.int64) != wanted)[running].any():
+        if name in caches and (caches[name].astype(np.int64) != np.array(wanted))[running].any():
             raise ValueError(f"its {name} is not that of the stream")
 
 

@@ -157,18 +157,20 @@ class Stream:
 
     def _next(self) -> Chunk | None:
         """Compute and decode the next chunk, and put what is to be committed in `_after`; None at the end."""
-        self._live()
-        since = self.stats.requested() if self._asked is None else self._asked
+        if self._engine is None:
+            self._live()
+        stats, rounds = self.stats, self._rounds
+        since = stats.requested() if self._asked is None else self._asked
         self._torn = True
-        rounds, delivered = self._at
-        if delivered == len(self._rounds.pieces):
+        number, delivered = self._at
+        if delivered == len(rounds.pieces):
             if not self._advance():
                 return None
-            rounds, delivered = rounds + 1, 0
-        piece = self._rounds.pieces[delivered]
-        chunk = self._rounds.decode(piece)
-        self._after, self._asked = (rounds, delivered + 1), None
-        self.stats.delivered(since, piece.count, chunk.last)
+            number, delivered = number + 1, 0
+        piece = rounds.pieces[delivered]
+        chunk = rounds.decode(piece)
+        self._after, self._asked = (number, delivered + 1), None
+        stats.delivered(since, piece.count, chunk.last)
         return chunk
 
     def _prepare(self) -> bool:
@@ -319,8 +321,10 @@ class Stream:
         for name, value in place.items():
             setattr(rounds, name, value)
         rounds.number = 0
-        running = np.flatnonzero(rounds.index >= 0)
-        for lanes, _, start in self._per_index.groups(running, rounds.index[running]):
+        rounds.placed()
+        index = np.array(rounds.index)
+        running = np.flatnonzero(index >= 0)
+        for lanes, _, start in self._per_index.groups(running, index[running]):
             engine.attach(lanes, start)
         saved = rounds.save(0)
         self._saved, self._at, self._torn = saved, (0, 0), False

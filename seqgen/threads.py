@@ -125,7 +125,10 @@ class Workers:
         Lanes are dealt by `counts` (B,), so that threads end together; those of a group that are still running after
         some steps are always a prefix of it.
         """
-        running = np.flatnonzero(counts)
+        running = counts.nonzero()[0]
+        if len(running) <= 1:
+            self.run(work, running)
+            return
         running = running[np.argsort(-counts[running], kind="stable")]
         dealt = [running[k :: self.threads] for k in range(self.threads)]
         self.run(lambda part: work(part[np.argsort(-counts[part], kind="stable")]), np.concatenate(dealt))
