@@ -29,11 +29,12 @@ class LaneControls:
 
     def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
         """Set the controls of `lanes`, and mark the prompt's symbols as seen."""
-        if controls.reshapes or self.reshapes[lanes].any():
-            self.reshapes[lanes] = controls.reshapes
-            self.parameters[lanes] = controls.parameters
-            self.allowed[lanes] = True if controls.allowed is None else controls.allowed
-        self.seen[lanes] = False
+        at = rows_of(lanes)
+        if controls.reshapes or (np.count_nonzero(self.reshapes) and self.reshapes[at].any()):
+            self.reshapes[at] = controls.reshapes
+            self.parameters[at] = controls.parameters
+            self.allowed[at] = True if controls.allowed is None else controls.allowed
+        self.seen[at] = False
         if prompt is not None:
             self.seen[lanes[:, None], prompt[None, :]] = True
 
@@ -48,6 +49,14 @@ class LaneControls:
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
         return {f"control_{name}": array for name, array in self.arrays._asdict().items()}
+
+
+def rows_of(lanes: np.ndarray) -> np.ndarray | slice:
+    """Return what selects the rows of `lanes` in an array: a slice for one lane, which is assigned to much faster."""
+    if len(lanes) != 1:
+        return lanes
+    lane = lanes.item()
+    return slice(lane, lane + 1)
 
 
 def control_fields(symbols: int) -> Fields:
