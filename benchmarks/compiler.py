@@ -51,18 +51,25 @@ def compile_c(source: str, output: Path, options: tuple[str, ...] = (), kind: st
     Raises:
         NoCompilerError: if there is no compiler, or it refuses.
     """
-    command = [*compiler(), "-O3", "-fPIC", *options, *([] if "-S" in options else ["-shared"])]
+    command = [*compiler(), "-O3", "-fPIC", *options]
     if kind is None and overridden():
         kind = vectors()
+    assembly = "-S" in options
+    compiled = output if assembly else output.with_suffix(".o")
     message = ""
     for machine in _NATIVE if kind is None else (_OTHER[kind],):
-        done = subprocess.run(
-            [*command, *machine, "-o", str(output), str(HERE / source), "-lm"], capture_output=True, text=True
-        )
-        if done.returncode == 0:
+        steps = [[*command, *machine, *([] if assembly else ["-c"]), "-o", str(compiled), str(HERE / source)]]
+        if not assembly:
+            # apart from -ffast-math, with which GCC links code that changes the arithmetic of the whole process
+            steps.append([*compiler(), "-shared", "-o", str(output), str(compiled), "-lm"])
+        for step in steps:
+            done = subprocess.run(step, capture_output=True, text=True)
+            if done.returncode:
+                message = message or f"{' '.join(step)}: {done.stderr[:300]}"
+                break
+        else:
             return
-        message = message or done.stderr[:300]
-    raise NoCompilerError(f"{source} does not compile here with {' '.join(command)}: {message}")
+    raise NoCompilerError(f"{source} does not compile here: {message}")
 
 
 @cache

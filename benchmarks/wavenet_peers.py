@@ -8,11 +8,7 @@ benchmark checks that it computes the same model.
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
-import tempfile
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from benchmarks.compiler import library
 from seqgen import WaveNet
 from seqgen.checkpoint import to_bfloat16
 
-SOURCE = Path(__file__).with_name("wavenet_loop.c")
+SOURCE = "wavenet_loop.c"
+OPTIONS = ("-ffast-math",)
 
 
 def comparable(precision: str = "bfloat16", *, layers: int = 20, seed: int = 0) -> WaveNet:
@@ -149,20 +147,26 @@ class CLoop:
 
     Args:
         rounded_inputs: round the multiplicands of the matrices to bfloat16, for the AVX-512 BF16 instructions.
+        kind: vectors to use, a key of `machine.VECTORS`; None for those of Numba's code.
 
     Raises:
-        RuntimeError: if there is no C compiler, or it or the CPU does not support these instructions.
+        NoCompilerError: if there is no C compiler, or it or the CPU does not support these instructions.
     """
 
-    def __init__(self, model: WaveNet, *, rounded_inputs: bool = False) -> None:
-        self._library = _compiled(rounded_inputs)
+    def __init__(self, model: WaveNet, *, rounded_inputs: bool = False, kind: str | None = None) -> None:
+        options = (*OPTIONS, *(("-DROUNDED_INPUTS",) if rounded_inputs else ()))
+        self._library = library(SOURCE, options, kind)
         layers, channels, skips = model.gated_layers, model.residual_channels, model.skip_channels
         half = model.gate_channels // 2
 
         def packed(matrix: np.ndarray) -> np.ndarray:
             inputs, outputs = matrix.shape
-            together = 2 if rounded_inputs else 1
-            blocks = matrix.reshape(inputs // together, together, outputs // 64, 64).transpose(2, 0, 3, 1)
+            if rounded_inputs:
+                blocks = matrix.reshape(inputs // 2, 2, outputs // 64, 64).transpose(2, 0, 3, 1)
+            else:
+                width = self._library.wavenet_width()
+                pairs = matrix.reshape(inputs, outputs // 64, 32 // width, 2, width)
+                blocks = pairs.transpose(1, 0, 2, 4, 3)
             return to_bfloat16(np.ascontiguousarray(blocks)).ravel()
 
         arrays = model.arrays()
@@ -210,22 +214,6 @@ class CLoop:
         )  # fmt: skip
         self._clock, self._before = self._clock + count, int(symbols[-1])
         return symbols
-
-
-def _compiled(rounded_inputs: bool) -> ctypes.CDLL:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        raise RuntimeError("no C compiler was found; install gcc to compare with the C loop")
-    folder = Path(tempfile.mkdtemp(prefix="seqgen-bench-"))
-    library = folder / "wavenet_loop.so"
-    options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(library)]
-    if rounded_inputs:
-        options.append("-DROUNDED_INPUTS")
-    done = subprocess.run([compiler, *options, str(SOURCE), "-lm"], capture_output=True, text=True)
-    if done.returncode:
-        needed = "AVX-512 BF16" if rounded_inputs else "AVX-512"
-        raise RuntimeError(f"{SOURCE.name} does not compile here, it needs {needed}: {done.stderr[:200]}")
-    return ctypes.CDLL(str(library))
 
 
 def _pointer(array: np.ndarray | None) -> ctypes.c_void_p:
