@@ -33,6 +33,7 @@ TITLES = {
     "rng": "Random numbers",
     "memory": "Memory",
     "start": "Starting",
+    "chunks": "Chunks",
 }
 
 
