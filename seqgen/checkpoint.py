@@ -12,16 +12,18 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from seqgen.errors import SeqgenError, choice, integer
 from seqgen.files import replace_whole
+
+T = TypeVar("T")
 
 FORMAT = 1
 PRECISIONS = ("float32", "bfloat16")
@@ -66,6 +68,17 @@ class Weights:
             digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
             digest.update(array.data if array.size else b"")
         return digest.hexdigest()
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """Return `make()`, which must depend on nothing but these weights; those of a live model keep it by name."""
+        return make()
+
+    def packed(self, precision: str, make: Callable[[], T], *, what: str = "weights") -> T:
+        """Return `make()`, the weights as an engine reads them at a precision of `Request`, and never writes to them.
+
+        Those of a live model keep it by precision and name, for the last two precisions that were used.
+        """
+        return make()
 
     def part(self, name: str, family: str) -> Weights:
         """Return a sub-model of a composed model: its configuration is config[name], its arrays are named "name.…"."""

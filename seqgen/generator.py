@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from seqgen.checkpoint import Weights, is_bfloat16, save_weights
 from seqgen.codecs import Codec
 from seqgen.controls import as_controls
 from seqgen.errors import integer
+from seqgen.kept import kept_weights
 from seqgen.registry import family
 from seqgen.streaming import Stream
 
@@ -43,6 +45,14 @@ class Generator(ABC):
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the parameters as named arrays."""
 
+    def present_arrays(self) -> Mapping[str, np.ndarray]:
+        """Return what `arrays` does, to be read at once; not copied where that can be avoided."""
+        return self.arrays()
+
+    def own_card(self) -> dict[str, Any]:
+        """Return the entries of the card that belong to the model and that engines read."""
+        return {}
+
     @classmethod
     @abstractmethod
     def from_weights(cls, weights: Weights) -> Self:
@@ -53,7 +63,7 @@ class Generator(ABC):
         arrays = self.arrays()
         floating = [a for a in arrays.values() if a.dtype == np.float32]
         precision = "bfloat16" if floating and all(map(is_bfloat16, floating)) else "float32"
-        return Weights(self.family, self.config(), arrays, card or {}, precision)
+        return Weights(self.family, self.config(), arrays, {**self.own_card(), **(card or {})}, precision)
 
     def stream(
         self,
@@ -95,7 +105,7 @@ class Generator(ABC):
             SeqgenError: if the model or the engine does not support the request.
         """
         return Stream(
-            self.weights(), n, length, batch=batch, chunk=chunk, seed=seed, start=start, prompt=prompt,
+            kept_weights(self), n, length, batch=batch, chunk=chunk, seed=seed, start=start, prompt=prompt,
             condition=condition, controls=controls, engine=engine, precision=precision, log_probs=log_probs,
             threads=threads, model=self,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgen.checkpoint import Weights
 from seqgen.codecs import Codec
 from seqgen.engine import StepOutput
 from seqgen.errors import SeqgenError, choice, integer
@@ -54,9 +55,9 @@ def damaged() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class StateFormat:
-    """Writes and reads the states of one request: the hash of its weights, the name of its engine, and its plan."""
+    """Writes and reads the states of one request: its weights, the name of its engine, and its plan."""
 
-    weights: str
+    weights: Weights
     engine: str
     plan: Plan
     codec: Codec
@@ -78,7 +79,7 @@ class StateFormat:
                 )
         state = {
             "format": FORMAT,
-            "weights": self.weights,
+            "weights": self.weights.hash,
             "engine": self.engine,
             "plan": dict(vars(self.plan)),
             "next_index": rounds.next_index,
@@ -116,9 +117,10 @@ class StateFormat:
         return place, caches
 
     def _require_same_request(self, state: Mapping[str, Any]) -> None:
-        if state["weights"] != self.weights:
+        own_hash = self.weights.hash
+        if state["weights"] != own_hash:
             raise SeqgenError(
-                f"the state belongs to weights {str(state['weights'])[:12]}…, this model has {self.weights[:12]}…; "
+                f"the state belongs to weights {str(state['weights'])[:12]}…, this model has {own_hash[:12]}…; "
                 "load the model that was streamed"
             )
         given = {**state["plan"], "engine": state["engine"]}

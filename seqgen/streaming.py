@@ -72,8 +72,11 @@ class Stream:
         }  # fmt: skip
         kind = family(weights.family)
         # weights of a live model are valid; those from a file are checked before anything is built from them
-        checked = validated(weights) if model is None else None
-        self.codec: Codec = codec_from_config(weights.config["codec"]) if checked is None else checked.codec
+        checked = None
+        if model is None:
+            checked = validated(weights)
+            weights.hash  # noqa: B018 (now, because the owner of these weights may write to their arrays later)
+        self.codec: Codec = _codec(weights) if checked is None else checked.codec
         self._weights, self._checked = weights, checked
         choice("engine", engine, ENGINES)
         choice("precision", precision, ("auto", *kind.precisions))
@@ -114,7 +117,7 @@ class Stream:
         self.engine = name
         self.stats = StreamStats()
         self._rounds = Rounds(self.codec, self._engine, self._plan, self._per_index)
-        self._format = StateFormat(weights.hash, name, self._plan, self.codec, self._per_index)
+        self._format = StateFormat(weights, name, self._plan, self.codec, self._per_index)
         # what has been delivered: rounds, and chunks of the last of them
         self._at = self._after = (0, 0)
         self._torn = False  # whether an exception may have left `_rounds` or the engine between two points
@@ -357,6 +360,10 @@ def _resumed(weights: Weights, arguments: dict[str, Any], state: dict[str, Any])
     stream = Stream(weights, **arguments)
     stream.load_state_dict(state)
     return stream
+
+
+def _codec(weights: Weights) -> Codec:
+    return weights.once("codec", lambda: codec_from_config(weights.config["codec"]))
 
 
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:

@@ -14,7 +14,12 @@ class NamedArrays(nn.Module):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return a copy of the parameters as named float32 (or float64) arrays, on the CPU."""
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+        return {name: array.copy() for name, array in self.present_arrays().items()}
+
+    def present_arrays(self) -> dict[str, np.ndarray]:
+        """Return the parameters as `arrays` does, sharing the memory of those on the CPU."""
+        state = self.state_dict()
+        return {name: value.numpy() if value.is_cpu else value.cpu().numpy() for name, value in state.items()}
 
     def take_arrays(self, weights: Weights) -> None:
         """Load the parameters of `weights`; float64 parameters convert the model to float64."""

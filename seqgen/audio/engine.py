@@ -37,7 +37,7 @@ class SoundEngine(Engine):
     """
 
     def __init__(self, weights: Weights, request: Request) -> None:
-        require_finite(weights.arrays)
+        require_finite(weights)
         config = weights.config
         self.request = request
         self.codec = codec_from_config(config["codec"])

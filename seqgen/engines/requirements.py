@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
+from seqgen.checkpoint import Weights
 from seqgen.engine import Start
 from seqgen.errors import SeqgenError
 
 
-def require_finite(arrays: Mapping[str, np.ndarray]) -> None:
+def require_finite(weights: Weights) -> None:
     """Raise SeqgenError, naming the parameter, if one contains NaN or infinity."""
-    for name, array in arrays.items():
-        if not np.all(np.isfinite(array)):
-            raise SeqgenError(
-                f"the model's parameter {name} is not finite; it was damaged or its training diverged"
-            )
+
+    def check() -> None:
+        for name, array in weights.arrays.items():
+            if not np.all(np.isfinite(array)):
+                raise SeqgenError(
+                    f"the model's parameter {name} is not finite; it was damaged or its training diverged"
+                )
+
+    weights.once("finite", check)
 
 
 def require_no_condition(start: Start) -> None:

@@ -36,7 +36,7 @@ class PixelEngine(Engine):
     completes: ClassVar[str] = "raster"
 
     def __init__(self, weights: Weights, request: Request) -> None:
-        require_finite(weights.arrays)
+        require_finite(weights)
         config: dict[str, Any] = dict(weights.config["codec"])
         self.codec = Pixels(config["shape"], config["levels"])
         self.request = request

@@ -38,7 +38,10 @@ class RunningSumsEngine(PixelEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        self._packed, self._start = self._pack(Packer(weights.arrays, request.precision), weights.config)
+        precision = request.precision
+        self._packed, self._start = weights.packed(
+            precision, lambda: self._pack(Packer(weights.arrays, precision), weights.config)
+        )
         self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
         self.workers: Workers = Workers(request.threads)
         say_compiling(self.title)

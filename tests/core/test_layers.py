@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "seqgen.codecs", "seqgen.checkpoint",
         "seqgen.configuration", "seqgen.fields", "seqgen.schema", "seqgen.registry", "seqgen.engine", "seqgen.packed",
         "seqgen.per_index", "seqgen.turns", "seqgen.rounds", "seqgen.stream_state", "seqgen.streaming",
-        "seqgen.generator", "seqgen.pretrained", "seqgen.torch_model", "seqgen.logistic",
+        "seqgen.kept", "seqgen.generator", "seqgen.pretrained", "seqgen.torch_model", "seqgen.logistic",
     ),
     ("seqgen.kernels",),
     ("seqgen.engines",),

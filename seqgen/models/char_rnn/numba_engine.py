@@ -27,10 +27,12 @@ class CharRNNEngine(Engine):
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        require_finite(weights.arrays)
+        require_finite(weights)
         config, lanes = weights.config, request.lanes
         symbols = codec_from_config(config["codec"]).size
-        packed = pack_char_rnn(weights.arrays, config, symbols, request.precision)
+        packed = weights.packed(
+            request.precision, lambda: pack_char_rnn(weights.arrays, config, symbols, request.precision)
+        )
         width = packed.layers * packed.hidden
         self._request, self._packed = request, tuple(packed)
         self._lanes = CharRNNState(

@@ -30,7 +30,7 @@ class CharRNNEngine(Engine):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         from seqgen.models.char_rnn.model import CharRNN
 
-        require_finite(weights.arrays)
+        require_finite(weights)
         self._model: CharRNN = private_model(weights, request, model)
         self._device = self._model.head.weight.device
         dtype = self._model.head.weight.dtype

@@ -65,8 +65,14 @@ class EoNADEEngine(PixelEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
+        self._packed = weights.packed(request.precision, lambda: self._pack(weights, request.precision))
+        self._ordered = OrderedLanes(request, self.codec.shape)
+        self.workers: Workers = Workers(request.threads)
+        say_compiling("EoNADE")
+
+    def _pack(self, weights: Weights, precision: str) -> tuple[Any, ...]:
         hidden, deeper = int(weights.config["hidden_size"]), range(int(weights.config["layers"]) - 1)
-        packer = Packer(weights.arrays, request.precision)
+        packer = Packer(weights.arrays, precision)
         mask_at, inputs_at, outputs_at = (
             packer.add_rows(packer[name].reshape(-1, hidden)) for name in ("mask", "input", "output")
         )
@@ -77,10 +83,7 @@ class EoNADEEngine(PixelEngine):
             hidden, biases.shape[1], packer.matrices(), mask_at, inputs_at, outputs_at,
             deeper_at[0] if deeper_at else 0, biases, packer["output_bias"], places(self.codec.shape),
         )  # fmt: skip
-        self._packed = tuple(packed)
-        self._ordered = OrderedLanes(request, self.codec.shape)
-        self.workers: Workers = Workers(request.threads)
-        say_compiling("EoNADE")
+        return tuple(packed)
 
     def state(self) -> dict[str, np.ndarray]:
         return {**super().state(), **self._ordered.state()}

@@ -46,12 +46,12 @@ class HMMEngine(Engine):
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        start, transition, self._emission = parts(weights)
+        start, transition, self._emission = weights.once("parts", lambda: parts(weights))
         self._chain = Chain(start, transition)
         self._plain = weights.family == GaussianMixture.family
         self._seed, self._wants_log_probs = np.uint64(request.seed), request.log_probs
-        self._walk = guide_table(transition)
-        self._observe = observer(self._emission, request)
+        self._walk = weights.once("walk", lambda: guide_table(transition))
+        self._observe = observer(self._emission, request, weights)
         lanes = request.lanes
         self._lanes = HMMState(
             index=np.zeros(lanes, np.int64),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.models.hmm import numba_sampling as loops
@@ -47,9 +48,9 @@ class Observer:
 class Counts(Observer):
     """Poisson counts."""
 
-    def __init__(self, emission: Poisson) -> None:
+    def __init__(self, emission: Poisson, weights: Weights) -> None:
         self._dims = max(1, emission.dimensions)
-        self._table = guide_table(*emission.rows())
+        self._table = weights.once("counts", lambda: guide_table(*emission.rows()))
 
     def room(self, shape: tuple[int, int]) -> Arrays:
         return {"symbols": np.empty((*shape, self._dims), np.int64)}
@@ -61,10 +62,10 @@ class Counts(Observer):
 class Vectors(Observer):
     """Gaussian vectors and mixtures of them."""
 
-    def __init__(self, emission: Gaussian | GaussianMixture) -> None:
-        weights, self._means, self._factors = emission.components()
-        self._mixed, self._components = isinstance(emission, GaussianMixture), weights.shape[1]
-        self._table = guide_table(weights)
+    def __init__(self, emission: Gaussian | GaussianMixture, weights: Weights) -> None:
+        mixing, self._means, self._factors = emission.components()
+        self._mixed, self._components = isinstance(emission, GaussianMixture), mixing.shape[1]
+        self._table = weights.once("components", lambda: guide_table(mixing))
 
     def room(self, shape: tuple[int, int]) -> Arrays:
         symbols = np.empty((*shape, self._means.shape[1]))
@@ -89,11 +90,12 @@ class Symbols(Observer):
     depends on the symbols so far.
     """
 
-    def __init__(self, emission: Categorical, request: Request) -> None:
+    def __init__(self, emission: Categorical, request: Request, weights: Weights) -> None:
+        probabilities = emission.probabilities
         with np.errstate(divide="ignore"):
-            self._log_p = np.log(emission.probabilities)
+            self._log_p = weights.once("log_p", lambda: np.log(probabilities))
         self._controls = LaneControls(request.lanes, emission.size)
-        self._plain = guide_table(emission.probabilities)
+        self._plain = weights.once("symbols", lambda: guide_table(probabilities))
         self._keys = [b""] * request.lanes
         self._tables: dict[bytes, tuple[np.ndarray, GuideTable]] = {}
         self._penalised = False
@@ -169,11 +171,11 @@ def draw_integers(table: GuideTable, lanes: np.ndarray, steps: Steps, drawn: Arr
     loops.sample_discrete(lanes, tuple(steps), tuple(table), drawn["symbols"])
 
 
-def observer(emission: Emission, request: Request) -> Observer:
-    """Return the observer of an emission."""
+def observer(emission: Emission, request: Request, weights: Weights) -> Observer:
+    """Return the observer of the emission that `weights` have."""
     if isinstance(emission, Categorical):
-        return Symbols(emission, request)
+        return Symbols(emission, request, weights)
     if isinstance(emission, Poisson):
-        return Counts(emission)
+        return Counts(emission, weights)
     assert isinstance(emission, (Gaussian, GaussianMixture))
-    return Vectors(emission)
+    return Vectors(emission, weights)

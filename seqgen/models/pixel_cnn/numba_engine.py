@@ -36,7 +36,9 @@ class PixelCNNEngine(PixelEngine):
         super().__init__(weights, request)
         self._conditions = Conditions.from_config(weights.config)
         s, lanes = Sizes.of(weights.config), request.lanes
-        self._model = tuple(s), tuple(pack_pixel_cnn(weights.arrays, s, request.precision))
+        precision = request.precision
+        packed = weights.packed(precision, lambda: pack_pixel_cnn(weights.arrays, s, precision))
+        self._model = tuple(s), tuple(packed)
         self.cache = Cache(
             rows=np.zeros((lanes, s.layers - 1, s.side, s.columns + 2 * s.side, s.channels), np.float32),
             features=np.zeros((lanes, s.features), np.float32),

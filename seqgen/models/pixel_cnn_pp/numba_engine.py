@@ -7,7 +7,6 @@ Legend: B lanes, C colours, H rows, W columns, N rows per step.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.kernels.compile import inline, kernel, say_compiling
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
+from seqgen.kernels.packing import Packer
 from seqgen.kernels.random import uniform
 from seqgen.models.pixel_cnn_pp.numba_layers import (
     head,
@@ -64,28 +64,30 @@ class Scores:
     """The network in float64, which scores the rows that were drawn; see `numba_scoring`.
 
     Args:
-        packer: of the parameters as they are used for drawing. config: the model's. lanes: B.
+        packed: from `pack_scores`. shape: of `shifts`.
 
     Attributes:
         kept, shifts: as in `Cache`, in float64.
     """
 
-    def __init__(self, packer: PixelCNNppPacker, config: Mapping[str, Any], lanes: int) -> None:
-        blocks, shifted, features = packer.conditions.shape
-        single = PixelCNNppPacker(packer.arrays, config, features, "float32").packed
-        self.packed = tuple(
-            single._replace(
-                matrices=single.matrices.astype(np.float64), biases=single.biases.astype(np.float64)
-            )
-        )
-        self.kept = np.zeros((lanes, single.kept))
-        self.shifts = np.zeros((lanes, blocks * shifted))
+    def __init__(self, packed: Packed, shape: tuple[int, ...]) -> None:
+        self.packed = tuple(packed)
+        self.kept, self.shifts = np.zeros((shape[0], packed.kept)), np.zeros(shape)
 
     def run(
         self, lanes: np.ndarray, count: int, pixels: PixelState, reshapes: np.ndarray, out: RowArrays
     ) -> None:
         """Write the log-probabilities of the rows that were drawn in a step of `count` rows to `out`."""
         score(self.packed, lanes, count, tuple(pixels), self.kept, self.shifts, reshapes, tuple(out))
+
+
+def pack_scores(weights: Weights, features: int, precision: str) -> Packed:
+    """Pack the parameters as they are used for drawing at a precision, in float64."""
+    used = Packer(weights.arrays, precision).arrays
+    single = PixelCNNppPacker(used, weights.config, features, "float32").packed
+    return single._replace(
+        matrices=single.matrices.astype(np.float64), biases=single.biases.astype(np.float64)
+    )
 
 
 class PixelCNNppEngine(PixelEngine):
@@ -97,14 +99,25 @@ class PixelCNNppEngine(PixelEngine):
         super().__init__(weights, request)
         config = weights.config
         self._conditions = Conditions.from_config(config)
-        packer = PixelCNNppPacker(weights.arrays, config, self._conditions.features, request.precision)
-        self._packed, self._products = tuple(packer.packed), packer.conditions
-        blocks, shifted, _ = packer.conditions.shape
+        features, precision = self._conditions.features, request.precision
+
+        def pack() -> tuple[Packed, np.ndarray]:
+            packer = PixelCNNppPacker(weights.arrays, config, features, precision)
+            return packer.packed, packer.conditions
+
+        packed, self._products = weights.packed(precision, pack)
+        self._packed = tuple(packed)
+        blocks, shifted, _ = self._products.shape
         self.cache = Cache(
-            kept=np.zeros((request.lanes, packer.packed.kept), np.float32),
+            kept=np.zeros((request.lanes, packed.kept), np.float32),
             shifts=np.zeros((request.lanes, blocks * shifted), np.float32),
         )
-        self.scores = Scores(packer, config, request.lanes) if request.log_probs else None
+        self.scores = None
+        if request.log_probs:
+            exact = weights.packed(
+                precision, lambda: pack_scores(weights, features, precision), what="scores"
+            )
+            self.scores = Scores(exact, self.cache.shifts.shape)
         self.workers: Workers = Workers(request.threads)
         say_compiling("PixelCNN++")
 

@@ -36,7 +36,9 @@ class PixelRNNEngine(PixelEngine):
         super().__init__(weights, request)
         self._conditions = Conditions.from_config(weights.config)
         s, lanes = Sizes.of(weights.config), request.lanes
-        self._model = tuple(s), tuple(pack_pixel_rnn(weights.arrays, s, request.precision))
+        precision = request.precision
+        packed = weights.packed(precision, lambda: pack_pixel_rnn(weights.arrays, s, precision))
+        self._model = tuple(s), tuple(packed)
         self.cache = Cache(
             states=np.zeros((lanes, s.layers, (s.columns + 2 * s.side) * s.units), np.float32),
             cells=np.zeros((lanes, s.layers, (1 if s.diagonal else s.columns) * s.units), np.float32),

@@ -26,7 +26,7 @@ class RealVectorEngine(Engine):
     """
 
     def __init__(self, weights: Weights, request: Request, start_sums: np.ndarray) -> None:
-        require_finite(weights.arrays)
+        require_finite(weights)
         self.request = request
         self.dimensions = int(weights.config["dimensions"])
         self._start_sums = start_sums.copy()

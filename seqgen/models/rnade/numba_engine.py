@@ -44,19 +44,25 @@ class Packed(NamedTuple):
     scale: np.ndarray
 
 
+def pack_rnade(weights: Weights, precision: str) -> tuple[Packed, np.ndarray]:
+    """Return the packed weights, and the sums of the hidden units (padded F,) before the first number."""
+    packer, hidden = Packer(weights.arrays, precision), int(weights.config["hidden_size"])
+    packer.add_rows(packer["output"].reshape(-1, hidden))
+    packed = Packed(
+        np.stack([padded_vector(row) for row in packer["input"]]), packer.matrices(), packer["output_bias"],
+        packer["rescaling"], packer["location"].astype(np.float64), packer["scale"].astype(np.float64),
+    )  # fmt: skip
+    return packed, padded_vector(packer["input_bias"])
+
+
 class RNADEEngine(RealVectorEngine):
     """Samples `RNADE`s on the CPU; lanes are spread over threads."""
 
     name = "numba"
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        packer, hidden = Packer(weights.arrays, request.precision), int(weights.config["hidden_size"])
-        super().__init__(weights, request, padded_vector(packer["input_bias"]))
-        packer.add_rows(packer["output"].reshape(-1, hidden))
-        packed = Packed(
-            np.stack([padded_vector(row) for row in packer["input"]]), packer.matrices(), packer["output_bias"],
-            packer["rescaling"], packer["location"].astype(np.float64), packer["scale"].astype(np.float64),
-        )  # fmt: skip
+        packed, start_sums = weights.packed(request.precision, lambda: pack_rnade(weights, request.precision))
+        super().__init__(weights, request, start_sums)
         self._packed = tuple(packed)
         self.workers: Workers = Workers(request.threads)
         say_compiling("RNADE")

@@ -382,9 +382,9 @@ class WaveNet(NamedArrays, Generator):
             "upsampling": self.upsampling, "dropout": self.dropout,
         }  # fmt: skip
 
-    def weights(self, card: dict[str, Any] | None = None) -> Weights:
-        """Return the model as plain data; the card has the features that it was trained on."""
-        return super().weights({**self._feature_card, **(card or {})})
+    def own_card(self) -> dict[str, Any]:
+        """Return the features that the model was trained on."""
+        return self._feature_card
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Self:

@@ -40,7 +40,10 @@ class WaveNetEngine(SoundEngine):
 
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
-        sizes, packed, self._conditioning = pack_wavenet(weights.arrays, weights.config, request.precision)
+        precision = request.precision
+        sizes, packed, self._conditioning = weights.packed(
+            precision, lambda: pack_wavenet(weights.arrays, weights.config, precision)
+        )
         self._model = tuple(sizes), tuple(packed)
         self._matrices, self._biases = packed.matrices, packed.base
         self.cache = Cache(

@@ -1,0 +1,143 @@
+"""The weights that the streams of a model share, and how a change of the model is noticed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+import seqgen
+from seqgen import kept
+from seqgen.checkpoint import Weights
+from seqgen.kept import KeptWeights, kept_weights
+from seqgen.streaming import Stream
+
+
+@pytest.fixture
+def model() -> seqgen.CharRNN:
+    return seqgen.CharRNN("abc", hidden_size=4, layers=1, seed=5)
+
+
+def of_array(array: np.ndarray) -> KeptWeights:
+    return KeptWeights.of(Weights("char-rnn", {}, {"a": array}))
+
+
+ARRAYS = [
+    np.arange(12, dtype=np.float32).reshape(3, 4), np.array(1.5), np.zeros((0, 3), np.float32),
+    np.array([0.0, np.nan, np.inf]), np.arange(200_001, dtype=np.int32),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: str(array.shape))
+@pytest.mark.parametrize("compare", [kept._memcmp, kept._memcmp_of_numpy], ids=["memcmp", "numpy"])
+def test_arrays_are_compared_byte_by_byte(array, compare, monkeypatch):
+    monkeypatch.setattr(kept, "_memcmp", compare)
+    weights = of_array(array)
+    assert weights.has("a", array.copy())
+    assert weights.has("a", array.copy(order="F"))
+    for place in {0, array.size // 2, array.size - 1} if array.size else ():
+        changed = array.copy()
+        changed.reshape(-1).view(np.uint8)[place * array.itemsize] ^= 1
+        assert not weights.has("a", changed)
+
+
+def test_other_zeros_shapes_and_dtypes_are_other_arrays():
+    weights = of_array(np.zeros((2, 3), np.float32))
+    assert weights.has("a", np.zeros((2, 3), np.float32))
+    for other in (-np.zeros((2, 3), np.float32), np.zeros((3, 2), np.float32), np.zeros((2, 3), np.int32)):
+        assert not weights.has("a", other)
+    assert not of_array(np.zeros((2, 3), order="F")).has("a", np.zeros((2, 3))), "kept arrays are contiguous"
+
+
+def test_the_configuration_the_codec_and_the_card_are_compared_too(model):
+    first = kept_weights(model)
+    assert kept_weights(model) is first
+    model.codec = copy.deepcopy(model.codec)
+    second = kept_weights(model)
+    assert second is not first
+    model.dropout = 0.25
+    assert kept_weights(model) is not second
+    net = seqgen.WaveNet(levels=4, layers=1)
+    first = kept_weights(net)
+    net._feature_card = {"feature_range": [0.0, 1.0]}
+    assert kept_weights(net) is not first
+
+
+def test_a_parameter_that_is_not_contiguous_is_compared(model):
+    weight = model.head.weight
+    weight.data = weight.data.t().contiguous().t()
+    assert not weight.is_contiguous()
+    first = kept_weights(model)
+    assert kept_weights(model) is first
+    weight.data[1, 2] += 1.0
+    assert kept_weights(model) is not first
+
+
+def test_arrays_that_a_model_does_not_copy_are_compared_too():
+    chain = seqgen.MarkovChain(order=2).fit(["abcab", "cab"])
+    first = kept_weights(chain)
+    assert kept_weights(chain) is first
+    chain.arrays()["counts"][0] += 1
+    assert kept_weights(chain) is not first
+    assert kept_weights(chain).hash == chain.weights().hash != first.hash
+
+
+def test_read_only_arrays_are_shared_with_the_model():
+    hmm = seqgen.HMM([1, 0], [[0.9, 0.1], [0.1, 0.9]], seqgen.Categorical([[1, 0], [0, 1]]))
+    shared = kept_weights(hmm).arrays
+    for name, array in hmm.arrays().items():
+        assert shared[name] is array
+        assert not array.flags.writeable
+
+
+def test_weights_of_the_caller_are_packed_and_hashed_anew_for_every_stream(model):
+    """Their arrays may be written to between two streams."""
+    weights = model.weights()
+    one = Stream(weights, 1, 20, seed=3)
+    state = one.state_dict()["weights"]
+    for array in weights.arrays.values():
+        array *= -3.0
+    two = Stream(weights, 1, 20, seed=3, log_probs=True)
+    again = seqgen.CharRNN.from_weights(weights).stream(1, 20, seed=3, log_probs=True)
+    assert [chunk.data for chunk in two] == [chunk.data for chunk in again]
+    assert one.state_dict()["weights"] == state
+
+
+def test_weights_of_the_caller_are_never_those_that_are_kept(model):
+    shared = kept_weights(model)
+    for array in model.weights().arrays.values():
+        array[...] = 0.0
+    assert kept_weights(model) is shared
+    assert all(array.any() for array in shared.arrays.values())
+
+
+def test_copies_of_kept_weights_keep_nothing(model):
+    model.sample(1, 5)
+    shared = kept_weights(model)
+    assert set(vars(shared)) > set(vars(model.weights()))
+    for copied in (copy.copy(shared), copy.deepcopy(shared), pickle.loads(pickle.dumps(shared))):
+        assert type(copied) is Weights
+        assert set(vars(copied)) == set(vars(model.weights()))
+
+
+def test_a_stream_whose_model_is_gone_goes_on(model):
+    expected = model.sample(1, 40, seed=1)
+    stream = model.stream(1, 40, seed=1, chunk=8)
+    parts = [next(stream).data]
+    del model
+    twin = pickle.loads(pickle.dumps(stream))
+    assert "".join(parts + [chunk.data for chunk in stream]) == expected[0]
+    assert "".join(parts + [chunk.data for chunk in twin]) == expected[0]
+
+
+def test_parameters_of_another_dtype_are_noticed(model):
+    first = kept_weights(model)
+    assert next(iter(first.arrays.values())).dtype == np.float32
+    model.to(torch.float64)
+    second = kept_weights(model)
+    assert next(iter(second.arrays.values())).dtype == np.float64
+    model.to(torch.float32)
+    assert kept_weights(model).hash == first.hash
