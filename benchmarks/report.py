@@ -125,7 +125,7 @@ def _line(cells: Iterable[str]) -> str:
 def _figure(row: dict[str, Any], name: str) -> str:
     value = row[name]
     if row["kind"] == "seconds":
-        return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+        return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.{0 if value >= 0.01 else 2}f} ms"
     if row["kind"] == "amount":
         return f"{0.0 if abs(value) < 5e-3 else value:.3g} {row['unit']}"
     return f"{short(value)} {row['unit']}/s"

@@ -46,7 +46,11 @@ class Generator(ABC):
         """Return the parameters as named arrays."""
 
     def present_arrays(self) -> Mapping[str, np.ndarray]:
-        """Return what `arrays` does, to be read at once; not copied where that can be avoided."""
+        """Return what `arrays` does, to be read at once; not copied where that can be avoided.
+
+        Whenever a stream is opened, these are compared with those of the last one, byte by byte, except for read-only
+        arrays, which are recognized by identity.
+        """
         return self.arrays()
 
     def own_card(self) -> dict[str, Any]:
@@ -83,6 +87,9 @@ class Generator(ABC):
         threads: int | None = None,
     ) -> Stream:
         """Stream samples chunk by chunk.
+
+        The stream has the parameters that the model has now; changes of any kind concern only later streams. Those of
+        an unchanged model share its packed weights.
 
         Args:
             n: number of samples; None is endless.
