@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 import seqgen
+from benchmarks.markov_corpus import zipf_sentences
 from benchmarks.side_by_side import fill, side_by_side
-from seqgen import MarkovChain
+from seqgen import Controls, MarkovChain
 from seqgen.threads import usable_threads
 
 SENTENCES = 20_000
@@ -107,6 +108,39 @@ def bench_kneser_ney(benchmark: Any) -> None:
     side_by_side(
         benchmark, family="markov", work="sentences with Kneser-Ney smoothing", unit="words", ours=sample, batch=32
     )  # fmt: skip
+
+
+@cache
+def wide_chain(order: int) -> MarkovChain:
+    """Return a chain over 15,000 words, endless; with order 1 a visited word has about 900 successors."""
+    text = " ".join(zipf_sentences(300_000, 15_000))
+    return MarkovChain(order, unit="words", boundaries=False).fit([text])
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    "controls",
+    [
+        Controls(temperature=0.8),
+        Controls(top_p=0.9),
+        Controls(repetition_penalty=1.2, temperature=0.8, top_k=40, top_p=0.9),
+    ],
+    ids=str,
+)
+def bench_controls(benchmark: Any, controls: Controls, order: int, batch: int) -> None:
+    """Sample words under controls, which peers do not have."""
+    ours = wide_chain(order)
+    stream = ours.stream(controls=controls, batch=batch, chunk=64, seed=1, threads=1)
+
+    def sample() -> int:
+        return sum(piece.data.count(" ") + 1 for piece in itertools.islice(stream, 320))
+
+    side_by_side(
+        benchmark, family="markov", work=f"{ours.codec.size:,} words, order {order}, {controls}", unit="words",
+        ours=sample, batch=batch, target_rate=100_000, limit="an exp per successor, thrice with top-p",
+    )  # fmt: skip
+    stream.close()
 
 
 def bench_fit(benchmark: Any) -> None:

@@ -244,6 +244,15 @@ class MarkovChain(Generator):
         return tables(self.automaton)
 
     @cached_property
+    def logs(self) -> np.ndarray:
+        """The logarithms of `automaton.full`, which compiled samplers use under controls."""
+        from seqgen.models.markov.numba_walk import logarithms
+
+        logs = np.empty_like(self.automaton.full)
+        logarithms(self.automaton.full, logs)
+        return logs
+
+    @cached_property
     def _whole(self) -> WholeSamples:
         from seqgen.models.markov.numba_whole import WholeSamples
 
@@ -311,5 +320,5 @@ class MarkovChain(Generator):
 
     def _forget(self) -> None:
         """Drop what was derived from earlier counts."""
-        for name in ("automaton", "tables", "_whole", "_packed"):
+        for name in ("automaton", "tables", "logs", "_whole", "_packed"):
             self.__dict__.pop(name, None)

@@ -1,4 +1,4 @@
-"""The compiled sampler of Markov chains: sparse draws, and dense ones under controls or forced symbols.
+"""The compiled sampler of Markov chains: sparse draws, and dense ones for forced symbols or smoothing under controls.
 
 Legend: B lanes, N symbols per step.
 """
@@ -42,8 +42,10 @@ class MarkovEngine(MarkovLanes):
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
-            advance_controlled(self._model, some, counts, seed, lanes, tuple(controls.arrays), out)
+            advance_controlled(self._model, logs, some, counts, seed, lanes, tuple(controls.arrays), out)
 
+        # read once here, by one thread
+        logs = self._chain.logs if reshaped.any() else None
         self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
         self.workers.run(controlled, np.flatnonzero(reshaped))
         for lane in np.flatnonzero(forced).tolist():

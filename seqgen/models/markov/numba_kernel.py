@@ -1,6 +1,6 @@
 """The loops of the compiled sampler of Markov chains.
 
-Without controls or forced symbols, a draw reads a few successors; with them, it evaluates all V symbols and the end.
+Without controls or forced symbols, a draw reads a few successors; with controls, it evaluates all possible symbols.
 The structures `Automaton` and `Tables` (`model`), `MarkovState`, `LaneControlArrays` and `StepArrays` (`out`) are
 passed as plain tuples.
 Legend: B lanes, V vocabulary, F forced positions, S states.
@@ -14,12 +14,12 @@ import math
 import numpy as np
 
 from seqgen.kernels.compile import inline, kernel
-from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays, StepArrays
 from seqgen.models.markov.automaton import Automaton
 from seqgen.models.markov.numba_lanes import MarkovState
+from seqgen.models.markov.numba_sparse_draw import draw_possible, possible_symbols
 from seqgen.models.markov.numba_tables import Tables, step, token_uniform
-from seqgen.models.markov.numba_walk import successors, take
+from seqgen.models.markov.numba_walk import collect, successors, take
 
 
 @kernel
@@ -52,25 +52,24 @@ def _advance_plain(a, tables, lane, begin, count, seed, s, out):
 
 
 @kernel
-def advance_controlled(model, lanes, counts, seed, state, controls, out):
+def advance_controlled(model, logs, lanes, counts, seed, state, controls, out):
     """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw."""
     a, s = Automaton(*model[0]), MarkovState(*state)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
     outcomes = controls.allowed.shape[1]
     wanted = out.log_probs.shape[2] > 0
-    scratch, states = draw_scratch(outcomes), np.empty(outcomes, np.int32)
-    logits = scratch.logits
+    possible = possible_symbols(outcomes)
+    probabilities = np.empty(outcomes)
     for lane in lanes:
         out.counts[lane] = counts[lane]
         for t in range(counts[lane]):
-            successors(a, s.state[lane], logits, states)
-            for v in range(outcomes):
-                logits[v] = math.log(logits[v]) if logits[v] > 0.0 else -np.inf
+            n = collect(a, logs, s.state[lane], possible, probabilities)
             u = token_uniform(seed, s.index[lane], s.position[lane])
-            symbol, log_prob, log_prob_drawn = draw(scratch, controls, lane, u, wanted)
-            if symbol < 0:
+            k, log_prob, log_prob_drawn = draw_possible(possible, n, controls, lane, u, wanted)
+            if k < 0:
                 out.counts[lane] = t
                 break
+            symbol = possible.symbol[k]
             if symbol == a.symbols:
                 out.counts[lane] = t
                 out.ended[lane] = True
@@ -80,7 +79,7 @@ def advance_controlled(model, lanes, counts, seed, state, controls, out):
                 out.log_probs[0, lane, t] = log_prob
                 out.log_probs[1, lane, t] = log_prob_drawn
             controls.seen[lane, symbol] = True
-            s.state[lane] = states[symbol]
+            s.state[lane] = possible.next[k]
             s.position[lane] += np.uint64(1)
 
 

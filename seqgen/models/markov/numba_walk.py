@@ -54,6 +54,35 @@ def successors(a, state, probabilities, states):
             states[a.symbol[entry]] = a.next[entry]
 
 
+@inline
+def collect(a, logs, state, s, probabilities):
+    """Fill in the possible symbols `s` (`numba_sparse_draw.Possible`) after a state; return their number.
+
+    Args:
+        logs: (E,), the logarithms of `full`.
+        probabilities: (V,) or (V + 1,) scratch memory, used if the state backs off.
+    """
+    if a.backoff[state] == 0.0:
+        first = a.first[state]
+        n = a.first[state + 1] - first
+        for k in range(n):
+            s.symbol[k], s.next[k], s.model[k] = a.symbol[first + k], a.next[first + k], logs[first + k]
+        return n
+    successors(a, state, probabilities, s.next)
+    n = np.int32(len(probabilities))
+    for v in range(n):
+        s.symbol[v] = v
+        s.model[v] = math.log(probabilities[v]) if probabilities[v] > 0.0 else -np.inf
+    return n
+
+
+@kernel
+def logarithms(values, logs):
+    """Fill `logs` with the logarithms of the positive `values`."""
+    for k in range(len(values)):
+        logs[k] = math.log(values[k]) if values[k] > 0.0 else -np.inf
+
+
 @kernel
 def score(a, state, row, log_probs):
     """Fill `log_probs` (T,) with the log-probabilities, in nats, of the symbols `row` (T,) from `state` on."""
