@@ -40,20 +40,25 @@ class PixelEngine(Engine):
         config: dict[str, Any] = dict(weights.config["codec"])
         self.codec = Pixels(config["shape"], config["levels"])
         self.request = request
-        shape = (request.lanes, *self.codec.shape)
+        self.noise_offset = 0
+        self._allocate_lanes()
+
+    def _allocate_lanes(self) -> None:
+        """Allocate the arrays that all families have, of as many lanes as are requested."""
+        lanes, (colours, rows, columns) = self.request.lanes, self.codec.shape
+        shape = (lanes, colours, rows, columns)
         self.pixels = PixelState(
             image=np.zeros(shape, np.uint8),
             known=np.zeros(shape, np.bool_),
-            row=np.zeros(request.lanes, np.int64),
-            index=np.zeros(request.lanes, np.uint64),
+            row=np.zeros(lanes, np.int64),
+            index=np.zeros(lanes, np.uint64),
         )
         self.image, self.known, self.row, self.index = self.pixels
-        self.controls = LaneControls(request.lanes, self.codec.levels)
-        self.noise_offset = 0
+        self.controls = LaneControls(lanes, self.codec.levels)
         # operations of two small arrays take half the time of those with a Python number
-        self._rows = np.full(request.lanes, self.codec.shape[1])
-        self._nothing = np.zeros(request.lanes, np.int64)
-        self._no_log_probs = np.zeros((2, request.lanes, 0, self.codec.shape[0], self.codec.shape[2]))
+        self._rows = np.full(lanes, rows)
+        self._nothing = np.zeros(lanes, np.int64)
+        self._no_log_probs = np.zeros((2, lanes, 0, colours, columns))
 
     def state(self) -> dict[str, np.ndarray]:
         return {**self.pixels._asdict(), **self.controls.state()}

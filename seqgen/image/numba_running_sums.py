@@ -14,14 +14,13 @@ import numpy as np
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
 from seqgen.engines.requirements import require_no_condition
-from seqgen.image.engine import PixelEngine
-from seqgen.image.numba_lanes import RowArrays
+from seqgen.image.read_ahead import ReadAheadEngine
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.packing import Packer
 from seqgen.threads import Workers
 
 
-class RunningSumsEngine(PixelEngine):
+class RunningSumsEngine(ReadAheadEngine):
     """Draws rows in raster order with a kernel, and spreads lanes over threads.
 
     A family defines `title`, `rows_kernel` (a static method) and `_pack`.
@@ -42,9 +41,16 @@ class RunningSumsEngine(PixelEngine):
         self._packed, self._start = weights.packed(
             precision, lambda: self._pack(Packer(weights.arrays, precision), weights.config)
         )
-        self.sums = np.zeros((request.lanes, len(self._start)), np.float32)
+        self._seed = np.uint64(request.seed)
+        self._allocate()
+        self._prepare()
         self.workers: Workers = Workers(request.threads)
         say_compiling(self.title)
+
+    def _allocate(self) -> None:
+        self.sums = np.zeros((self.request.lanes, len(self._start)), np.float32)
+        # the arrays of the lanes stay the same objects: they are put together once, as an image takes microseconds
+        self._state = tuple(self.pixels.flat()), self.sums, tuple(self.controls.arrays)
 
     @abstractmethod
     def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
@@ -58,13 +64,19 @@ class RunningSumsEngine(PixelEngine):
         self.sums[lanes] = self._start
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        out = RowArrays(log_probs, np.zeros_like(rows))
-        seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
-        controls = tuple(self.controls.arrays)
-        self.workers.run(
-            lambda some: self.rows_kernel(
-                self._packed, some, rows, seed, pixels, self.sums, controls, tuple(out)
-            ),
-            np.flatnonzero(rows),
-        )
-        return out.made
+        made = np.zeros(len(rows), np.int64)
+        pixels, sums, controls = self._state
+        kernel, packed, seed, out = self.rows_kernel, self._packed, self._seed, (log_probs, made)
+
+        def work(some: np.ndarray) -> None:
+            kernel(packed, some, rows, seed, pixels, sums, controls, out)
+
+        self.workers.run(work, rows.nonzero()[0])
+        return made
+
+    def _replay(self, image: np.ndarray, rows: int) -> None:
+        known, ahead = self.known[0].copy(), self.image[0, :, rows:].copy()
+        # of pixels that are known, the kernel only adds the weights
+        self.known[0], self.image[0] = True, image
+        self._draw(np.array([rows]), self._no_log_probs)
+        self.known[0], self.image[0, :, rows:] = known, ahead

@@ -14,10 +14,10 @@ import numpy as np
 
 from seqgen.checkpoint import Weights
 from seqgen.engine import Request, Start
-from seqgen.image.engine import PixelEngine
 from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState
 from seqgen.image.numba_raster import places
+from seqgen.image.read_ahead import ReadAheadEngine
 from seqgen.kernels.compile import inline, kernel, say_compiling
 from seqgen.kernels.dots import add_row, dot
 from seqgen.kernels.draw import draw, draw_scratch
@@ -57,7 +57,7 @@ class Packed(NamedTuple):
     places: np.ndarray
 
 
-class EoNADEEngine(PixelEngine):
+class EoNADEEngine(ReadAheadEngine):
     """Samples `EoNADE`s on the CPU; lanes are spread over threads."""
 
     name = "numba"
@@ -66,7 +66,8 @@ class EoNADEEngine(PixelEngine):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         super().__init__(weights, request)
         self._packed = weights.packed(request.precision, lambda: self._pack(weights, request.precision))
-        self._ordered = OrderedLanes(request, self.codec.shape)
+        self._allocate()
+        self._prepare()
         self.workers: Workers = Workers(request.threads)
         say_compiling("EoNADE")
 
@@ -84,6 +85,18 @@ class EoNADEEngine(PixelEngine):
             deeper_at[0] if deeper_at else 0, biases, packer["output_bias"], places(self.codec.shape),
         )  # fmt: skip
         return tuple(packed)
+
+    def _allocate(self) -> None:
+        self._ordered = OrderedLanes(self.request, self.codec.shape)
+
+    def _multiply_adds(self) -> int:
+        packed = Packed(*self._packed)
+        size, deeper = packed.hidden, len(packed.biases) - 1
+        return int(np.prod(self.codec.shape)) * size * (self.codec.levels + deeper * size)
+
+    def _replay(self, image: np.ndarray, rows: int) -> None:
+        # the whole image is drawn when its first row is asked for
+        self.image[0] = image
 
     def state(self) -> dict[str, np.ndarray]:
         return {**super().state(), **self._ordered.state()}

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgen.checkpoint import Weights
-from seqgen.engine import Request
 from seqgen.image.numba_binary import UNDECIDED, decide, fill_thresholds
 from seqgen.image.numba_lanes import PixelState, RowArrays
 from seqgen.image.numba_raster import keep_log_probs, places
@@ -99,22 +97,8 @@ class FVSBNEngine(RunningSumsEngine):
     title = "FVSBN"
     rows_kernel = staticmethod(advance)
 
-    def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
-        super().__init__(weights, request, model=model)
-        # the arrays of the lanes stay the same objects: they are put together once, as an image takes microseconds
-        self._state = tuple(self.pixels.flat()), self.sums, tuple(self.controls.arrays)
-        self._seed = np.uint64(request.seed)
-
-    def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        made = np.zeros(len(rows), np.int64)
-        pixels, sums, controls = self._state
-        out = log_probs, made
-
-        def work(some: np.ndarray) -> None:
-            advance(self._packed, some, rows, self._seed, pixels, sums, controls, out)
-
-        self.workers.run(work, rows.nonzero()[0])
-        return made
+    def _multiply_adds(self) -> int:
+        return int(np.prod(self.codec.shape)) ** 2 // 2
 
     def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
         size = int(config["dimensions"])

@@ -136,6 +136,9 @@ class NADEEngine(RunningSumsEngine):
     title = "NADE"
     rows_kernel = staticmethod(advance)
 
+    def _multiply_adds(self) -> int:
+        return len(self._start) * int(np.prod(self.codec.shape)) * (self.codec.levels - 1)
+
     def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
         hidden = int(config["hidden_size"])
         inputs_at, outputs_at = (
