@@ -42,14 +42,25 @@ class KeptWeights(Weights):
         found: T = kept[what] if what in kept else kept.setdefault(what, make())
         return found
 
-    def has(self, name: str, array: np.ndarray) -> bool:
-        """Return whether `array` has the dtype, the shape and the bytes of the array of that name."""
-        own = self.arrays[name]
-        if array.dtype != own.dtype or array.shape != own.shape or not own.flags.c_contiguous:
+    def has(self, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Return whether `arrays` have the names, dtypes, shapes and bytes of the arrays of these weights."""
+        own = self.arrays
+        if arrays.keys() != own.keys():
             return False
-        address = self.once(f"address of {name}", lambda: own.ctypes.data)
-        array = np.ascontiguousarray(array)
-        return not _memcmp(array.ctypes.data, address, own.nbytes)
+        # C-contiguous, as all copies are
+        addresses = self.once(
+            "addresses", lambda: {name: a.ctypes.data for name, a in own.items() if a.flags.c_contiguous}
+        )
+        for name, array in arrays.items():
+            kept = own[name]
+            if array is kept:
+                continue
+            if array.dtype != kept.dtype or array.shape != kept.shape or name not in addresses:
+                return False
+            array = np.ascontiguousarray(array)
+            if _memcmp(array.ctypes.data, addresses[name], array.nbytes):
+                return False
+        return True
 
     def packed(self, precision: str, make: Callable[[], T], *, what: str = "weights") -> T:
         kept: dict[str, dict[str, Any]] = vars(self).setdefault("by_precision", {})
@@ -87,11 +98,10 @@ def _own(array: np.ndarray, present: np.ndarray | None) -> np.ndarray:
 
 
 def _is_unchanged(model: Any, weights: KeptWeights) -> bool:
-    if model.config() != weights.config or model.own_card() != weights.card:
-        return False
-    arrays: Mapping[str, np.ndarray] = model.present_arrays()
-    return arrays.keys() == weights.arrays.keys() and all(
-        array is weights.arrays[name] or weights.has(name, array) for name, array in arrays.items()
+    return bool(
+        model.config() == weights.config
+        and model.own_card() == weights.card
+        and weights.has(model.present_arrays())
     )
 
 
