@@ -8,16 +8,19 @@ them. The peer uses one core or all, whichever is faster.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import seqgen
 from benchmarks.limits import limits
-from benchmarks.side_by_side import Measured, faster_threads, limited_threads, side_by_side
+from benchmarks.rnn_peers import LeanLoop, Step, cell_loop, lstm_loop
+from benchmarks.side_by_side import Measured, Work, limited_threads, side_by_side
+from benchmarks.ways import fastest_way
 from seqgen import CharRNN
 from seqgen.checkpoint import from_bfloat16, to_bfloat16
 from seqgen.threads import usable_threads
@@ -25,7 +28,6 @@ from seqgen.threads import usable_threads
 VOCABULARY = "".join(chr(code) for code in range(32, 128))  # 96 symbols
 PRECISIONS = ("float32", "bfloat16")
 CORES = usable_threads()
-Step = Callable[[Tensor, Any], tuple[Tensor, Any]]  # one-hot inputs (B, V), state -> logits (B, V), state
 
 
 def model_of(hidden_size: int, precision: str) -> CharRNN:
@@ -39,78 +41,83 @@ def model_of(hidden_size: int, precision: str) -> CharRNN:
     return model
 
 
-def cell_loop(model: CharRNN) -> Step:
-    """Return a loop of `nn.LSTMCell`s, stepped manually."""
-    cells = []
-    for layer in model.layers:
-        assert isinstance(layer, nn.LSTM)
-        cell = nn.LSTMCell(layer.input_size, layer.hidden_size)
-        cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
-        cells.append(cell)
-
-    def step(hidden: Tensor, state: Any) -> tuple[Tensor, Any]:
-        after = []
-        for k, cell in enumerate(cells):
-            after.append(cell(hidden, None if state is None else state[k]))
-            hidden = after[-1][0]
-        return model.head(hidden), after
-
-    return step
+# with one-hot inputs; the second is "the library's way", as it is usually written
+STEPS: dict[str, Callable[[CharRNN], Step]] = {
+    "nn.LSTMCell loop": cell_loop,
+    "nn.LSTM loop": lstm_loop,
+    "nn.LSTM loop without oneDNN": partial(lstm_loop, onednn=False),
+}
+LEAN = "lean PyTorch loop"
 
 
-def lstm_loop(model: CharRNN) -> Step:
-    """Return a loop of one `nn.LSTM` of two layers, called with sequences of length one."""
-    first, second = model.layers
-    assert isinstance(first, nn.LSTM)
-    lstm = nn.LSTM(first.input_size, first.hidden_size, num_layers=2, batch_first=True)
-    names = dict(first.state_dict())
-    names.update({name.replace("_l0", "_l1"): value for name, value in second.state_dict().items()})
-    lstm.load_state_dict(names)
-
-    def step(hidden: Tensor, state: Any) -> tuple[Tensor, Any]:
-        out, state = lstm(hidden[:, None], state)
-        return model.head(out[:, 0]), state
-
-    return step
-
-
-PEERS: dict[str, Callable[[CharRNN], Step]] = {"nn.LSTMCell loop": cell_loop, "nn.LSTM loop": lstm_loop}
+def draw(logits: Tensor, noise: Tensor) -> Tensor:
+    """Draw symbols (B,) by a race of exponentials, several times as fast as `torch.multinomial`."""
+    return torch.softmax(logits, -1).div_(noise.exponential_()).argmax(-1)
 
 
 class PeerSampler:
-    """Draws in the usual way: softmax, multinomial, feed the symbol back."""
+    """Draws in the usual way: softmax, draw, feed the symbol back."""
 
     def __init__(self, step: Step, symbols: int, batch: int, count: int) -> None:
         self.step, self.batch, self.count = step, batch, count
-        self.rows = torch.eye(symbols)
+        self.rows, self.noise = torch.eye(symbols), torch.empty(batch, symbols)
         self.hidden, self.state = torch.zeros(batch, symbols), None
 
+    @torch.inference_mode()
     def __call__(self) -> int:
         """Draw `count` more symbols in every stream; return the total number."""
-        drawn = []
-        with torch.inference_mode():
-            for _ in range(self.count):
-                logits, self.state = self.step(self.hidden, self.state)
-                symbols = torch.multinomial(torch.softmax(logits, -1), 1)[:, 0]
-                self.hidden = self.rows[symbols]
-                drawn.append(symbols)
-            assert torch.stack(drawn).numpy().shape == (self.count, self.batch)
-        return self.count * self.batch
+        drawn = torch.empty(self.count, self.batch, dtype=torch.int64)
+        for place in drawn:
+            logits, self.state = self.step(self.hidden, self.state)
+            symbols = draw(logits, self.noise)
+            self.hidden = self.rows[symbols]
+            place.copy_(symbols)
+        return drawn.numel()
 
 
-def check_same_model(model: CharRNN, step: Step, length: int = 64) -> None:
+class LeanSampler:
+    """The same with `LeanLoop`."""
+
+    def __init__(self, model: CharRNN, batch: int, count: int) -> None:
+        self.loop, self.count = LeanLoop(model, batch), count
+        self.symbols: Tensor | None = None
+        self.noise = torch.empty(batch, model.codec.size)
+
+    @torch.inference_mode()
+    def __call__(self) -> int:
+        """Draw `count` more symbols in every stream; return the total number."""
+        drawn = torch.empty(self.count, len(self.noise), dtype=torch.int64)
+        for place in drawn:
+            self.symbols = draw(self.loop.step(self.symbols), self.noise)
+            place.copy_(self.symbols)
+        return drawn.numel()
+
+
+def ways_of(model: CharRNN, peer: str, batch: int, count: int) -> dict[str, Work]:
+    """Return the ways of a peer."""
+    if peer == LEAN:
+        return {LEAN: LeanSampler(model, batch, count)}
+    return {peer: PeerSampler(STEPS[peer](model), model.codec.size, batch, count)}
+
+
+def check_same_model(model: CharRNN, peer: str, length: int = 64) -> None:
     """Check that the peer gives the same log-probability to every symbol that our engine draws."""
     with model.stream(3, length, batch=3, log_probs=True, engine="numba") as stream:
         samples = stream.collect()
     symbols = np.stack([model.codec.encode("".join(c.data for c in chunks)) for chunks in samples.values()])
     ours = np.stack([np.concatenate([c.extra["log_prob"] for c in chunks]) for chunks in samples.values()])
     rows = torch.eye(model.codec.size)
-    theirs, hidden, state = [], torch.zeros(3, model.codec.size), None
+    hidden, state, before = torch.zeros(3, model.codec.size), None, None
+    step = None if peer == LEAN else STEPS[peer](model)
+    lean, theirs = LeanLoop(model, 3), []
     with torch.inference_mode():
         for chosen in torch.as_tensor(symbols.T):
-            logits, state = step(hidden, state)
+            if step is None:
+                logits = lean.step(before)
+            else:
+                logits, state = step(hidden, state)
             theirs.append(torch.log_softmax(logits, -1)[torch.arange(3), chosen].numpy())
-            hidden = rows[chosen]
+            hidden, before = rows[chosen], chosen
     np.testing.assert_allclose(ours, np.stack(theirs, 1), atol=2e-4, rtol=0)
     assert len(np.unique(symbols)) > 10, "the check is weak if few symbols occur"
 
@@ -142,20 +149,19 @@ def measure(
     size = macs * (2 if precision == "bfloat16" else 4)
     chunk = min(count, 256)
     with limited_threads(threads):
-        step = PEERS[peer](model)
-        check_same_model(model, step)
+        check_same_model(model, peer)
         stream = model.stream(batch=batch, chunk=chunk, engine="numba", threads=threads, seed=3)
 
         def ours() -> int:
             return sum(len(next(stream).data) for _ in range(batch * count // chunk))
 
-        tried = PeerSampler(step, symbols, batch, -(-peer_count // 4))
+        way = fastest_way(ways_of(model, peer, batch, -(-peer_count // 4)), [1, CORES])
         made = side_by_side(
             benchmark, family="char-rnn",
             work=f"{name}, {batch} stream{'s' * (batch > 1)}, {precision} weights", unit="symbols",
-            ours=ours, peer=PeerSampler(step, symbols, batch, peer_count), peer_name=peer,
-            peer_threads=faster_threads(tried, sorted({1, CORES})), target=target, batch=batch,
-            threads=threads, rounds=rounds, precision=precision,
+            ours=ours, peer=ways_of(model, peer, batch, peer_count)[peer], peer_name=peer,
+            peer_threads=way.threads, target=target, batch=batch,
+            threads=threads, rounds=rounds, precision=precision, note=way.note,
         )  # fmt: skip
         stream.close()
         bound = limits(size, threads)
@@ -171,12 +177,13 @@ def measure_lstm(benchmark: Any, hidden_size: int, precision: str, **arguments: 
     measure(benchmark, model_of(hidden_size, precision), name, precision=precision, **arguments)
     if precision == "bfloat16":
         loss = loss_of_rounding(hidden_size)
-        benchmark.extra_info["note"] = f"rounding the weights to bfloat16 costs {loss:.1e} nats per symbol"
+        benchmark.extra_info["note"] += f"; rounding the weights to bfloat16 costs {loss:.1e} nats per symbol"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def bench_lstm_2x128(benchmark: Any, precision: str) -> None:
-    measure_lstm(benchmark, 128, precision, peer="nn.LSTMCell loop", target=8, count=10240, peer_count=1000)
+@pytest.mark.parametrize(("peer", "target"), [("nn.LSTMCell loop", 8), (LEAN, None)])
+def bench_lstm_2x128(benchmark: Any, peer: str, target: float | None, precision: str) -> None:
+    measure_lstm(benchmark, 128, precision, peer=peer, target=target, count=10240, peer_count=1000)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -185,16 +192,27 @@ def bench_lstm_2x512_cell(benchmark: Any, precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
+def bench_lstm_2x512_lean(benchmark: Any, precision: str) -> None:
+    measure_lstm(benchmark, 512, precision, peer=LEAN, count=1536, peer_count=400)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 def bench_lstm_2x512_lstm(benchmark: Any, precision: str) -> None:
+    """nn.LSTM as it is: with oneDNN, which packs the weights in every call."""
     measure_lstm(benchmark, 512, precision, peer="nn.LSTM loop", target=20, count=1536, peer_count=40)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def bench_lstm_2x512_64_streams(benchmark: Any, precision: str) -> None:
+def bench_lstm_2x512_lstm_without_onednn(benchmark: Any, precision: str) -> None:
+    measure_lstm(benchmark, 512, precision, peer="nn.LSTM loop without oneDNN", count=1536, peer_count=200)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("peer", "target"), [("nn.LSTM loop", 1.5), (LEAN, None)])
+def bench_lstm_2x512_64_streams(benchmark: Any, peer: str, target: float | None, precision: str) -> None:
     measure_lstm(
-        benchmark, 512, precision, peer="nn.LSTM loop", target=1.5, batch=64, threads=CORES, count=64,
-        peer_count=16,
-    )  # fmt: skip
+        benchmark, 512, precision, peer=peer, target=target, batch=64, threads=CORES, count=64, peer_count=16
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 16])

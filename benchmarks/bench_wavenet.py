@@ -16,8 +16,17 @@ import torch
 from benchmarks.compiler import NoCompilerError
 from benchmarks.limits import limits
 from benchmarks.machine import VECTORS, vectors
-from benchmarks.side_by_side import Measured, faster_threads, limited_threads, side_by_side
-from benchmarks.wavenet_peers import CLoop, TorchLoop, comparable, vocoder_log_probs, vocoder_of
+from benchmarks.side_by_side import Measured, limited_threads, side_by_side
+from benchmarks.wavenet_peers import (
+    CLoop,
+    LeanTorchLoop,
+    TorchLoop,
+    comparable,
+    compiled_loop,
+    vocoder_log_probs,
+    vocoder_of,
+)  # fmt: skip
+from benchmarks.ways import compiling, fastest_way
 from seqgen import WaveNet
 from seqgen.threads import usable_threads
 
@@ -94,20 +103,24 @@ def bench_wavenet_library(benchmark: Any, precision: str) -> None:
 
 @pytest.mark.parametrize(("batch", "target"), [(1, None), (16, 8), (64, 4)])
 def bench_wavenet_torch_loop(benchmark: Any, batch: int, target: float | None) -> None:
-    """Compare with a plain PyTorch loop with ring buffers, on the number of cores with which it is fastest."""
+    """Compare with a PyTorch loop with ring buffers: plain, in place or compiled, whichever is fastest."""
     model = comparable()
     symbols, scores = drawn(model, CHECKED)
-    np.testing.assert_allclose(TorchLoop(model, batch).log_probs(symbols), scores, atol=1e-3)
+    for kind in (TorchLoop, LeanTorchLoop):
+        np.testing.assert_allclose(kind(model, batch).log_probs(symbols), scores, atol=1e-3)
     threads = min(batch, CORES)
-    loop = TorchLoop(model, batch)
     count = {1: 200, 16: 100, 64: 50}[batch]
 
-    def theirs() -> int:
-        return loop.draw(count).numel()
+    def work(loop: TorchLoop) -> Callable[[], int]:
+        return lambda: loop.draw(count).numel()
 
+    way = fastest_way(
+        {"plain": work(TorchLoop(model, batch)), "in place": work(LeanTorchLoop(model, batch))}, [1, CORES],
+        {"compiled": lambda: work(compiled_loop(model, batch))} if compiling() else None,
+    )  # fmt: skip
     measure(
-        benchmark, model, precision="bfloat16", peer=theirs, peer_name="PyTorch loop", target=target, batch=batch,
-        threads=threads, peer_threads=faster_threads(theirs, sorted({1, threads})), rounds=3,
+        benchmark, model, precision="bfloat16", peer=way.work, peer_name=f"PyTorch loop, {way.name}", target=target,
+        batch=batch, threads=threads, peer_threads=way.threads, rounds=3, note=way.note,
         count={1: 8000, 16: 1600, 64: 400}[batch],
     )  # fmt: skip
 

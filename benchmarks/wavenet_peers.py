@@ -61,25 +61,34 @@ class TorchLoop:
         h: Tensor = model.input.bias.expand(self.batch, -1)
         if symbols is not None:
             h = h + self.table[symbols]
+        slots = [buffer[self.time % len(buffer)] for buffer in self.buffers]
+        logits, inputs = self.layers_of_step(h, slots)
+        for slot, given in zip(slots, inputs, strict=True):
+            slot.copy_(given)
+        self.time += 1
+        return logits
+
+    def layers_of_step(self, h: Tensor, delayed: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Return logits (B, V) and the inputs of all layers, given those of the delayed taps."""
+        model, inputs = self.model, []
         skips: Tensor = model.skip.bias
-        for layer, buffer, skip in zip(model.gated_layers, self.buffers, self.skips, strict=True):
-            slot = self.time % len(buffer)
-            z = layer.dilated(torch.cat([buffer[slot], h], 1))
-            buffer[slot] = h
-            filtered, opened = z.chunk(2, 1)
+        for layer, before, skip in zip(model.gated_layers, delayed, self.skips, strict=True):
+            inputs.append(h)
+            filtered, opened = layer.dilated(torch.cat([before, h], 1)).chunk(2, 1)
             gated = torch.tanh(filtered) * torch.sigmoid(opened)
             skips = skips + linear(gated, skip)
             if layer.residual is not None:
                 h = h + layer.residual(gated)
-        self.time += 1
-        return model.output(torch.relu(model.hidden(torch.relu(skips))))
+        return model.output(torch.relu(model.hidden(torch.relu(skips)))), inputs
 
     @torch.inference_mode()
     def draw(self, count: int, symbols: Tensor | None = None) -> Tensor:
         """Draw `count` symbols in every stream after `symbols`; return (count, B)."""
         drawn = []
         for _ in range(count):
-            symbols = torch.multinomial(torch.softmax(self.step(symbols), -1), 1)[:, 0]
+            logits = self.step(symbols)
+            # a race of exponentials, several times as fast as `torch.multinomial`
+            symbols = torch.softmax(logits, -1).div_(torch.empty_like(logits).exponential_()).argmax(-1)
             drawn.append(symbols)
         return torch.stack(drawn)
 
@@ -91,6 +100,63 @@ class TorchLoop:
             found.append(torch.log_softmax(self.step(before), -1)[0, symbol])
             before = torch.full((self.batch,), symbol)
         return torch.stack(found).numpy()
+
+
+class LeanTorchLoop(TorchLoop):
+    """The same in place: residual and skip channels in one product and one buffer, no list of temporary tensors."""
+
+    def __init__(self, model: WaveNet, batch: int) -> None:
+        super().__init__(model, batch)
+        channels, skips, layers = model.residual_channels, model.skip_channels, model.gated_layers
+        self.input_bias = torch.cat([model.input.bias, model.skip.bias]).detach()
+        self.layers = []
+        for layer, skip, ring in zip(layers, self.skips, self.buffers, strict=True):
+            residual = torch.zeros(channels, skip.shape[1]), torch.zeros(channels)
+            if layer.residual is not None:
+                residual = layer.residual.weight.detach(), layer.residual.bias.detach()
+            mixed = torch.cat([residual[0], skip.detach()]).T.contiguous()
+            bias = torch.cat([residual[1], torch.zeros(skips)])
+            dilated = layer.dilated.weight.detach().T.contiguous()
+            self.layers.append((list(ring), layer.dilated.bias.detach(), dilated, bias, mixed))
+        self.sums = torch.empty(batch, channels + skips)
+        self.h, self.skip = self.sums[:, :channels], self.sums[:, channels:]
+        self.taps = torch.empty(batch, 2 * channels)
+        self.old, self.new = self.taps.chunk(2, 1)
+        self.gates, self.gated = (
+            torch.empty(batch, model.gate_channels),
+            torch.empty(batch, model.gate_channels // 2),
+        )
+        self.filtered, self.opened = self.gates.chunk(2, 1)
+        self.second, self.logits = torch.empty(batch, skips), torch.empty(batch, model.codec.size)
+        self.head = [
+            (o.bias.detach(), o.weight.detach().T.contiguous()) for o in (model.hidden, model.output)
+        ]
+
+    def step(self, symbols: Tensor | None) -> Tensor:
+        """Return logits (B, V) after the symbols (B,), None at the start, in a buffer that is used again."""
+        self.sums.copy_(self.input_bias.expand_as(self.sums))
+        if symbols is not None:
+            self.h.add_(self.table[symbols])
+        for ring, dilated_bias, dilated, mixed_bias, mixed in self.layers:
+            slot = ring[self.time % len(ring)]
+            self.old.copy_(slot)
+            self.new.copy_(self.h)
+            slot.copy_(self.h)
+            torch.addmm(dilated_bias, self.taps, dilated, out=self.gates)
+            torch.mul(self.filtered.tanh_(), self.opened.sigmoid_(), out=self.gated)
+            self.sums.add_(mixed_bias).addmm_(self.gated, mixed)
+        self.time += 1
+        (hidden_bias, hidden), (output_bias, output) = self.head
+        torch.addmm(hidden_bias, self.skip.relu_(), hidden, out=self.second)
+        return torch.addmm(output_bias, self.second.relu_(), output, out=self.logits)
+
+
+def compiled_loop(model: WaveNet, batch: int) -> TorchLoop:
+    """Return `TorchLoop` with the layers of a step, which do not depend on the place in the ring, as one function."""
+    loop = TorchLoop(model, batch)
+    layers = torch.compile(loop.layers_of_step, dynamic=False)
+    loop.layers_of_step = layers  # type: ignore[method-assign]
+    return loop
 
 
 def vocoder_of(model: WaveNet) -> Any:
