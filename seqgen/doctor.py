@@ -59,9 +59,18 @@ def _machine() -> dict[str, Any]:
             name for name in ("avx2", "avx512f", "avx512bf16", "amx-bf16", "neon") if features.get(name)
         ]
         entries["vectors"] = ", ".join(extensions) or "none known"
+        entries["kernels use"] = _registers()
     except ImportError:
         entries["vectors"] = "unknown without llvmlite"
     return entries
+
+
+def _registers() -> str:
+    """Return the vector registers for which kernels are compiled."""
+    from seqgen.kernels.target import target
+
+    found = target()
+    return str(found) if found.fused else f"{found}: the samples are the same, many times slower"
 
 
 def _processor() -> str:

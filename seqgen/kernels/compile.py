@@ -23,6 +23,7 @@ from numba.core import event
 
 from seqgen.kernels.cache import KernelCache
 from seqgen.kernels.shielded import shielded
+from seqgen.kernels.target import target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,6 +139,8 @@ class _Speaker(event.Listener):
             _announced[name] = True
             with contextlib.suppress(OSError, ValueError, AttributeError):  # a message that nobody can read
                 said = f"seqgen: compiling the {name} kernels, once for this machine …"
+                if not target().fused:
+                    said += "\nseqgen: this CPU has no fused multiply-add; neural networks are sampled slowly on it"
                 print(said, file=sys.stderr, flush=True)
 
     def on_end(self, ended: Any) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from seqgen.checkpoint import from_bfloat16, is_bfloat16, to_bfloat16
 from seqgen.kernels.dots import pack_rows
 from seqgen.kernels.padding import padded
 from seqgen.kernels.vector import pack
 
+_LINE = 64  # bytes
 Pack = Callable[[np.ndarray, str], np.ndarray]
 
 
@@ -77,7 +79,16 @@ class Packer:
     def matrices(self) -> np.ndarray:
         """Return all added matrices, one after another: float32, or uint32 with two bfloat16 in each word."""
         storage = self.storage
-        return np.concatenate([how(matrix, storage) for how, matrix in self._added])
+        parts = [how(matrix, storage) for how, matrix in self._added]
+        whole = aligned(sum(map(len, parts)), parts[0].dtype)
+        return np.concatenate(parts, out=whole)
+
+
+def aligned(count: int, dtype: DTypeLike) -> np.ndarray:
+    """Allocate `count` numbers that begin at a cache line, so that no vector is in two of them."""
+    memory = np.empty(count * np.dtype(dtype).itemsize + _LINE, np.uint8)
+    begin = -memory.ctypes.data % _LINE
+    return memory[begin : len(memory) - _LINE + begin].view(dtype)
 
 
 def padded_vector(vector: np.ndarray) -> np.ndarray:

@@ -5,8 +5,11 @@ from __future__ import annotations
 WIDTH = 16
 """Numbers in a vector."""
 
+PANEL = 32
+"""Outputs whose weights are adjacent in a packed matrix: two vectors, which share words of bfloat16."""
+
 BLOCK = 64
-"""Outputs in a block of a packed matrix."""
+"""Outputs of a packed matrix are rounded up to a multiple of this, two panels."""
 
 
 def padded(outputs: int) -> int:

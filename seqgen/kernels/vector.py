@@ -1,30 +1,24 @@
-"""Vector code that LLVM does not generate by itself: matrix-vector products with the accumulators in registers.
+"""Matrix products in kernels: packing of the weights, and calls of the compiled tiles.
 
-A matrix (inputs, outputs) is packed in blocks of 64 outputs, each block row by row, as float32 or as bfloat16, of which
-two vectors share one of 32-bit words (`bfloat16.in_pairs`). Every output is one chain of fused multiply-adds over the
-inputs in order, whichever tile computes it, so the result of a lane does not depend on how lanes are grouped. On
-narrower machines LLVM splits the 16-lane vectors, which does not change the result either.
+A matrix (inputs, outputs) is packed in panels of 32 outputs, each row by row, as float32 or as bfloat16, of which the
+two vectors of a panel share 32-bit words (`bfloat16.in_pairs`). Outputs are padded to whole blocks of 64.
 """
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
+from functools import cache
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from seqgen.kernels import tiles
 from seqgen.kernels.bfloat16 import in_pairs
-from seqgen.kernels.compile import inline, splice
-from seqgen.kernels.padding import BLOCK, WIDTH, padded
-
-_VECTORS = BLOCK // WIDTH
-
-_FLOAT = ir.FloatType()
-_INT64 = ir.IntType(64)
-_V16F = ir.VectorType(_FLOAT, WIDTH)
-_V16I32 = ir.VectorType(ir.IntType(32), WIDTH)
+from seqgen.kernels.padding import PANEL, padded
+from seqgen.kernels.target import target
 
 
 def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
@@ -40,135 +34,63 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
     inputs, outputs = matrix.shape
     whole = np.zeros((inputs, padded(outputs)), np.float32)
     whole[:, :outputs] = matrix
-    blocks = np.ascontiguousarray(
-        whole.reshape(inputs, padded(outputs) // BLOCK, BLOCK).transpose(1, 0, 2)
+    panels = np.ascontiguousarray(
+        whole.reshape(inputs, padded(outputs) // PANEL, PANEL).transpose(1, 0, 2)
     ).ravel()
-    return in_pairs(blocks) if precision == "bfloat16" else blocks
+    return in_pairs(panels) if precision == "bfloat16" else panels
 
 
-def _tile(lanes: int, blocks: int):
-    """Return an intrinsic that adds x @ W to `lanes` rows of y for `blocks` blocks of outputs."""
-
-    @intrinsic
-    def tile(typingctx, x, x_at, x_stride, w, w_at, y, y_at, y_stride, inputs):
-        signature = types.void(x, x_at, x_stride, w, w_at, y, y_at, y_stride, inputs)
-        narrow = w.dtype == types.uint32
-
-        def generate(context, builder, sig, arguments):
-            kinds = sig.args
-            values = [
-                context.cast(builder, value, kind, types.intp) if isinstance(kind, types.Integer) else value
-                for value, kind in zip(arguments, kinds, strict=True)
-            ]
-            x_a, x_o, x_s, w_a, w_o, y_a, y_o, y_s, n = values
-
-            def pointer(kind, array, offset):
-                return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
-
-            def at(base, offset):
-                return builder.gep(base, [offset])
-
-            def constant(k):
-                return ir.Constant(_INT64, k)
-
-            def vector_load(p, kind, align):
-                load = builder.load(builder.bitcast(p, kind.as_pointer()))
-                load.align = align
-                return load
-
-            fma = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(_V16F, [_V16F] * 3), "llvm.fma.v16f32"
-            )
-            if narrow:
-                w_o = builder.sdiv(w_o, constant(2))
-            x_p, w_p, y_p = (
-                pointer(kinds[0], x_a, x_o),
-                pointer(kinds[3], w_a, w_o),
-                pointer(kinds[5], y_a, y_o),
-            )
-            rows = [at(y_p, builder.mul(y_s, constant(lane))) for lane in range(lanes)]
-            columns = blocks * _VECTORS
-            sums = [[cgutils.alloca_once(builder, _V16F) for _ in range(columns)] for _ in range(lanes)]
-            for lane in range(lanes):
-                for v in range(columns):
-                    builder.store(vector_load(at(rows[lane], constant(WIDTH * v)), _V16F, 4), sums[lane][v])
-            lane_x = [at(x_p, builder.mul(x_s, constant(lane))) for lane in range(lanes)]
-            block_w = [
-                at(w_p, builder.mul(n, constant((BLOCK // 2 if narrow else BLOCK) * b)))
-                for b in range(blocks)
-            ]
-            with cgutils.for_range(builder, n, intp=_INT64) as loop:
-                k = loop.index
-                spread = []
-                for lane in range(lanes):
-                    scalar = builder.load(at(lane_x[lane], k))
-                    one = builder.insert_element(
-                        ir.Constant(_V16F, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0)
-                    )
-                    mask = ir.Constant(_V16I32, [0] * WIDTH)
-                    spread.append(builder.shuffle_vector(one, ir.Constant(_V16F, ir.Undefined), mask))
-                low = None
-                for v in range(columns):
-                    block, within = divmod(v, _VECTORS)
-                    if narrow:
-                        # offsets are in weights, and a word holds two of them
-                        row = builder.add(
-                            builder.mul(k, constant(BLOCK // 2)), constant(WIDTH * (within // 2))
-                        )
-                        if within % 2 == 0:
-                            low = vector_load(at(block_w[block], row), _V16I32, 4)
-                            bits = builder.shl(low, ir.Constant(_V16I32, [16] * WIDTH))
-                        else:
-                            bits = builder.and_(low, ir.Constant(_V16I32, [0xFFFF0000] * WIDTH))
-                        weight = builder.bitcast(bits, _V16F)
-                    else:
-                        row = builder.add(builder.mul(k, constant(BLOCK)), constant(WIDTH * within))
-                        weight = vector_load(at(block_w[block], row), _V16F, 4)
-                    for lane in range(lanes):
-                        total = builder.call(fma, [spread[lane], weight, builder.load(sums[lane][v])])
-                        builder.store(total, sums[lane][v])
-            for lane in range(lanes):
-                for v in range(columns):
-                    where = builder.bitcast(at(rows[lane], constant(WIDTH * v)), _V16F.as_pointer())
-                    store = builder.store(builder.load(sums[lane][v]), where)
-                    store.align = 4
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return tile
+@cache
+def _library(codegen: Any) -> Any:
+    """Return the compiled products, which are linked into every kernel that calls them."""
+    library = codegen.create_library("seqgen.products")
+    module = library.create_ir_module("seqgen.products")
+    tiles.products(module, tiles.shapes(target()))
+    library.add_ir_module(module)
+    library.finalize()
+    return library
 
 
-# 4 lanes x 4 vectors of sums leave room for weights and inputs in the 32 registers of AVX-512 (6 lanes spill). Other
-# targets have 16 registers of half the width, which one lane and one block already fill
-_WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
-_LANES = 4 if _WIDE else 2
-_many = _tile(_LANES, 1)
-_two = _tile(2, 1)
-_one = _tile(1, 1)
-_one_wide = _tile(1, 2 if _WIDE else 1)
-_ONE_WIDE_BLOCKS = 2 if _WIDE else 1
+def _call(context, builder, x, w, y, sizes, *, alone):
+    """Call a product; x, w and y are arrays, each with its Numba type and its position in numbers."""
+    narrow = w[0].dtype == types.uint32
+    if narrow:  # a word holds two weights
+        w = (w[0], w[1], builder.lshr(w[2], ir.Constant(w[2].type, 1)))
+    pointers = [
+        builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+        for kind, array, at in (x, w, y)
+    ]
+    context.active_code_library.add_linking_library(_library(context.codegen()))
+    kind = tiles.product_type(narrow=narrow, alone=alone)
+    name = tiles.product_name(narrow=narrow, alone=alone)
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [*pointers, *sizes])
+    return context.get_dummy_value()
 
 
-@inline
-def matvec(x, x_at, w, w_at, inputs, outputs, y):
-    """Add x @ W to the first `outputs` of y: `matmul` for one row, with less to compile.
-
-    Blocks are computed in pairs where possible, because one has too few chains of sums to keep the core busy.
-    """
-    for begin in range(0, outputs, BLOCK * _ONE_WIDE_BLOCKS):
-        if begin + BLOCK * _ONE_WIDE_BLOCKS <= outputs:
-            _one_wide(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
-        else:
-            _one(x, x_at, 0, w, w_at + begin * inputs, y, begin, 0, inputs)
+def _whole(context, builder, signature, arguments):
+    """Return the arguments, with whole numbers as 64 bits."""
+    return [
+        context.cast(builder, value, kind, types.intp) if isinstance(kind, types.Integer) else value
+        for value, kind in zip(arguments, signature.args, strict=True)
+    ]
 
 
-# for many small products, the time of a call is measurable
-_spliced_matvec = splice(matvec.py_func)  # type: ignore[attr-defined]
+@intrinsic
+def matvec(typingctx, x, x_at, w, w_at, inputs, outputs, y):
+    """Add x @ W to the first `outputs` of y: `matmul` for one row."""
+
+    def generate(context, builder, signature, arguments):
+        kinds = signature.args
+        own_x, x_from, own_w, w_from, count, columns, own_y = _whole(context, builder, signature, arguments)
+        zero = ir.Constant(x_from.type, 0)
+        x_part, w_part, y_part = (kinds[0], own_x, x_from), (kinds[2], own_w, w_from), (kinds[6], own_y, zero)
+        return _call(context, builder, x_part, w_part, y_part, [count, columns], alone=True)
+
+    return types.void(x, x_at, w, w_at, inputs, outputs, y), generate
 
 
-@inline
-def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
+@intrinsic
+def matmul(typingctx, x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
     """Add x @ W to y for `lanes` rows.
 
     Args:
@@ -176,17 +98,16 @@ def matmul(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
         w: packed matrix that begins at flat position w_at; (inputs, outputs), outputs in whole blocks.
         y: float32 array whose row l begins at l * y_stride; holds the bias on entry and the result on exit.
     """
-    if lanes == 1:
-        _spliced_matvec(x, x_at, w, w_at, inputs, outputs, y)
-        return
-    for begin in range(0, outputs, BLOCK):
-        at = w_at + begin * inputs
-        lane = 0
-        while lane + _LANES <= lanes:
-            _many(x, x_at + lane * x_stride, x_stride, w, at, y, begin + lane * y_stride, y_stride, inputs)
-            lane += _LANES
-        while lane + 2 <= lanes:
-            _two(x, x_at + lane * x_stride, x_stride, w, at, y, begin + lane * y_stride, y_stride, inputs)
-            lane += 2
-        if lane < lanes:
-            _one(x, x_at + lane * x_stride, x_stride, w, at, y, begin + lane * y_stride, y_stride, inputs)
+
+    def generate(context, builder, signature, arguments):
+        kinds = signature.args
+        own_x, x_from, x_step, count, own_w, w_from, rows, columns, own_y, y_step = _whole(
+            context, builder, signature, arguments
+        )
+        zero = ir.Constant(x_from.type, 0)
+        x_part, w_part, y_part = (kinds[0], own_x, x_from), (kinds[4], own_w, w_from), (kinds[8], own_y, zero)
+        return _call(
+            context, builder, x_part, w_part, y_part, [rows, columns, count, x_step, y_step], alone=False
+        )
+
+    return types.void(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride), generate

@@ -51,7 +51,7 @@ def test_changed_files_and_states_are_refused_or_stream(run, family):
 # ---- what the fuzzer notices ----------------------------------------------------------------------------
 
 
-def judgement(use: Callable[[], tuple[str, str]]) -> Outcome:
+def judgement(use: Callable[[], tuple[str, tuple[str, ...]]]) -> Outcome:
     trial: Any = SimpleNamespace(prepare=lambda: None, use=use, change="none")
     outcome: Outcome = in_child(lambda: judged(trial, 0x55, {"seconds": 0.0}))
     return outcome
@@ -67,7 +67,7 @@ def raising(error: BaseException) -> Callable[[], Any]:
 @pytest.mark.parametrize("error", [SeqgenError("no"), ValueError("no")])
 def test_a_refusal_is_allowed(error):
     assert judgement(raising(error)).kind == "refused"
-    assert judgement(lambda: ("streamed", "abc")).same == "abc"
+    assert judgement(lambda: ("streamed", ("abc",))).same == ("abc",)
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,12 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: "refused", "streamed", "loaded" or "fault"; `same` is a hash of all chunks."""
+    """What came of a trial: "refused", "streamed", "loaded" or "fault"; `same` holds a hash of every chunk."""
 
     kind: str
     change: str
     said: str = ""
-    same: str = ""
+    same: tuple[str, ...] = ()
     seconds: float = 0.0
     megabytes: float = 0.0
 
@@ -136,8 +136,8 @@ class Trial:
 
     # ---- its use ----------------------------------------------------------------------------------------
 
-    def use(self) -> tuple[str, str]:
-        """Use the file or state; return what was done and a hash of what came out, or raise an error."""
+    def use(self) -> tuple[str, tuple[str, ...]]:
+        """Use the file or state; return what was done and hashes of what came out, or raise an error."""
         if self.state is not None:
             stream = Stream(self.weights, **self.request)
             stream.load_state_dict(self.state)
@@ -145,30 +145,31 @@ class Trial:
         if not self.subject.engines:
             model = AutoEncoder.load(self.path)
             error = model.score(np.zeros((2, *model.codec.shape), np.int64))
-            return "loaded", repr(error >= 0)
+            return "loaded", (repr(error >= 0),)
         weights = pretrained.find(self.path)
         if not self.load:
             return "streamed", self._watch(Stream(weights, **self.request))
         loaded = family(weights.family).model_class().from_weights(weights)
-        return "loaded", repr(log_prob(loaded, [self.recorded.sample], **self._condition()).shape)
+        return "loaded", (repr(log_prob(loaded, [self.recorded.sample], **self._condition()).shape),)
 
     def _condition(self) -> dict[str, Any]:
         value = self.request.get("condition")
         return {} if value is None else {"condition": value(0) if callable(value) else value}
 
-    def _watch(self, stream: Stream) -> str:
-        """Check the shapes of the chunks, and return a hash of them."""
-        sha = hashlib.sha256()
+    def _watch(self, stream: Stream) -> tuple[str, ...]:
+        """Check the shapes of the chunks, and return their hashes, of as many as there were in the time."""
+        found = []
         began = time.process_time()
         with stream:
             for chunk in stream:
                 require_shapes(self.config, self.request, chunk)
                 named = {name: np.asarray(value).tobytes() for name, value in sorted(chunk.extra.items())}
                 data = chunk.data.tobytes() if isinstance(chunk.data, np.ndarray) else repr(chunk.data)
-                sha.update(repr((chunk.index, chunk.offset, data, chunk.last, named)).encode())
+                whole = repr((chunk.index, chunk.offset, data, chunk.last, named))
+                found.append(hashlib.sha256(whole.encode()).hexdigest())
                 if time.process_time() - began > ENOUGH:
                     break
-        return sha.hexdigest()
+        return tuple(found)
 
 
 def require_shapes(config: Any, request: Mapping[str, Any], chunk: Any) -> None:
@@ -235,7 +236,8 @@ def judged(trial: Trial, perturb: int, compiling: dict[str, float]) -> Outcome:
     trial.prepare()
     Path("/proc/self/clear_refs").write_text("5")
     before, began = _peak(), time.process_time() - compiling["seconds"]
-    kind = said = same = ""
+    kind, said = "", ""
+    same: tuple[str, ...] = ()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ import pytest
 
 from seqgen.checkpoint import from_bfloat16, to_bfloat16
 from seqgen.kernels.compile import kernel
-from seqgen.kernels.padding import BLOCK, padded
+from seqgen.kernels.padding import BLOCK, PANEL, padded
 from seqgen.kernels.vector import matmul, pack
 
 
@@ -86,7 +86,7 @@ def test_outputs_are_padded_to_whole_blocks(outputs, wide):
 
 def test_packing_keeps_every_weight_and_fills_with_zeros():
     matrix = np.arange(1, 3 * 70 + 1, dtype=np.float32).reshape(3, 70)
-    blocks = pack(matrix, "float32").reshape(2, 3, BLOCK)
-    np.testing.assert_array_equal(blocks[0], matrix[:, :BLOCK])
-    np.testing.assert_array_equal(blocks[1, :, :6], matrix[:, BLOCK:])
-    assert not blocks[1, :, 6:].any()
+    panels = pack(matrix, "float32").reshape(4, 3, PANEL)
+    np.testing.assert_array_equal(np.concatenate(list(panels), 1)[:, :70], matrix)
+    assert not panels[2, :, 70 - 2 * PANEL :].any()
+    assert not panels[3].any()

@@ -44,22 +44,25 @@ class CharRNNState(NamedTuple):
 @inline
 def _activate(cell, gates, column, hidden, gate, states, at, cells, cell_at):
     """Compute the new hidden state of one lane and layer from its gate sums, in place of the old one at states[at:]."""
+    # with signed indices LLVM does not vectorise these loops, see `kernels.loops`
+    column, gate, at, cell_at = np.uintp(column), np.uintp(gate), np.uintp(at), np.uintp(cell_at)
+    second, third, fourth = column + gate, column + gate + gate, column + gate + gate + gate
     if cell == LSTM:
-        for j in range(hidden):
-            kept = activations.sigmoid(gates[column + gate + j]) * cells[cell_at + j]
-            new = activations.sigmoid(gates[column + j]) * activations.tanh(gates[column + 2 * gate + j])
+        for j in range(np.uintp(hidden)):
+            kept = activations.sigmoid(gates[second + j]) * cells[cell_at + j]
+            new = activations.sigmoid(gates[column + j]) * activations.tanh(gates[third + j])
             cells[cell_at + j] = kept + new
-        for j in range(hidden):
-            opened = activations.sigmoid(gates[column + 3 * gate + j])
+        for j in range(np.uintp(hidden)):
+            opened = activations.sigmoid(gates[fourth + j])
             states[at + j] = opened * activations.tanh(cells[cell_at + j])
     elif cell == GRU:
-        for j in range(hidden):
+        for j in range(np.uintp(hidden)):
             reset = activations.sigmoid(gates[column + j])
-            update = activations.sigmoid(gates[column + gate + j])
-            new = activations.tanh(gates[column + 2 * gate + j] + reset * gates[column + 3 * gate + j])
+            update = activations.sigmoid(gates[second + j])
+            new = activations.tanh(gates[third + j] + reset * gates[fourth + j])
             states[at + j] = new + update * (states[at + j] - new)
     else:
-        for j in range(hidden):
+        for j in range(np.uintp(hidden)):
             states[at + j] = activations.tanh(gates[column + j])
 
 
