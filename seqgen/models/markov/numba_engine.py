@@ -1,4 +1,4 @@
-"""The compiled sampler of Markov chains: sparse draws, and dense ones for forced symbols or smoothing under controls.
+"""The compiled sampler of Markov chains; only under controls, a smoothed chain's draws evaluate all symbols.
 
 Legend: B lanes, N symbols per step.
 """
@@ -13,7 +13,10 @@ from seqgen.checkpoint import Weights
 from seqgen.engine import Request, StepOutput
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.lanes import StepArrays
+from seqgen.models.markov.bridges import Bridges
+from seqgen.models.markov.bridging import FREE
 from seqgen.models.markov.lanes import MarkovLanes
+from seqgen.models.markov.numba_bridge import Bridge
 from seqgen.models.markov.numba_kernel import advance, advance_controlled, advance_forced
 from seqgen.threads import Workers
 
@@ -27,6 +30,7 @@ class MarkovEngine(MarkovLanes):
         super().__init__(weights, request, model=model)
         say_compiling("Markov chain")
         self._model = tuple(self._automaton), tuple(self._chain.tables)
+        self._bridges = Bridges(self._automaton, self._messages)
         self.workers: Workers = Workers(request.threads)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
@@ -34,7 +38,7 @@ class MarkovEngine(MarkovLanes):
         made = StepArrays.of(len(counts), int(counts.max()), np.int32, log_probs=wanted)
         controls, running = self._controls, counts > 0
         reshaped = running & (controls.reshapes if controls is not None else False)
-        forced = running & (self._lanes.forced >= 0).any(1) & ~reshaped
+        forced = self._before_forced(running & ~reshaped)
         seed, lanes, out = np.uint64(self._request.seed), tuple(self._lanes), tuple(made)
 
         def plain(some: np.ndarray) -> None:
@@ -48,7 +52,25 @@ class MarkovEngine(MarkovLanes):
         logs = self._chain.logs if reshaped.any() else None
         self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
         self.workers.run(controlled, np.flatnonzero(reshaped))
-        for lane in np.flatnonzero(forced).tolist():
-            messages = self._messages.of(self._forced_of(lane))
-            advance_forced(self._model, lane, counts[lane], seed, lanes, messages, out)
+        for bridge, group in self._by_condition(np.flatnonzero(forced)):
+
+            def towards(some: np.ndarray, bridge: Bridge = bridge) -> None:
+                advance_forced(self._model, some, counts, seed, lanes, tuple(bridge), out)
+
+            self.workers.run(towards, np.array(group))
         return made.output(log_probs=wanted)
+
+    def _before_forced(self, lanes: np.ndarray) -> np.ndarray:
+        """Return which of `lanes` (B,) bool have a forced position ahead."""
+        own = self._lanes
+        if not own.forced.shape[1]:
+            return np.zeros_like(lanes)
+        ahead = np.arange(own.forced.shape[1], dtype=np.uint64) >= own.position[:, None]
+        return np.asarray(lanes & ((own.forced != FREE) & ahead).any(1))
+
+    def _by_condition(self, lanes: np.ndarray) -> list[tuple[Bridge, list[int]]]:
+        """Return the lanes of each condition with what they share."""
+        groups: dict[bytes, list[int]] = {}
+        for lane in lanes.tolist():
+            groups.setdefault(self._lanes.forced[lane].tobytes(), []).append(lane)
+        return [(self._bridges.of(self._forced_of(group[0])), group) for group in groups.values()]

@@ -1,6 +1,6 @@
 """The loops of the compiled sampler of Markov chains.
 
-Without controls or forced symbols, a draw reads a few successors; with controls, it evaluates all possible symbols.
+Without controls, a draw reads a few successors, also before forced symbols; with them, it evaluates all possible ones.
 The structures `Automaton` and `Tables` (`model`), `MarkovState`, `LaneControlArrays` and `StepArrays` (`out`) are
 passed as plain tuples.
 Legend: B lanes, V vocabulary, F forced positions, S states.
@@ -16,10 +16,11 @@ import numpy as np
 from seqgen.kernels.compile import inline, kernel
 from seqgen.kernels.lanes import LaneControlArrays, StepArrays
 from seqgen.models.markov.automaton import Automaton
+from seqgen.models.markov.numba_bridge import Bridge, draw_towards, draw_towards_among_all
 from seqgen.models.markov.numba_lanes import MarkovState
 from seqgen.models.markov.numba_sparse_draw import draw_possible, possible_symbols
 from seqgen.models.markov.numba_tables import Tables, step, token_uniform
-from seqgen.models.markov.numba_walk import collect, successors, take
+from seqgen.models.markov.numba_walk import collect, take
 
 
 @kernel
@@ -84,51 +85,44 @@ def advance_controlled(model, logs, lanes, counts, seed, state, controls, out):
 
 
 @kernel
-def advance_forced(model, lane, count, seed, state, messages, out):
-    """Advance one lane up to the last forced position, with the messages (F + 1, S) from later positions."""
+def advance_forced(model, lanes, counts, seed, state, bridge, out):
+    """Advance `lanes`, whose condition is that of `bridge`, drawing towards its forced symbols up to the last of them.
+
+    The symbol at a free position is drawn among all symbols if log-probabilities are wanted, which are ratios of sums
+    over all of them.
+    """
     a, tables, s, out = Automaton(*model[0]), Tables(*model[1]), MarkovState(*state), StepArrays(*out)
-    forced, wanted = s.forced[lane], out.log_probs.shape[2] > 0
+    bridge = Bridge(*bridge)
     outcomes = a.symbols + (1 if a.ends else 0)
-    probabilities = np.empty(outcomes, np.float64)
-    states = np.empty(outcomes, np.int32)
-    t = 0
-    while t < count and s.position[lane] < np.uint64(len(messages) - 1):
-        at = np.int64(s.position[lane])
-        symbol, drawn = forced[at], 1.0
-        if symbol >= 0:
-            probability, after = take(a, s.state[lane], symbol)
-        else:
-            successors(a, s.state[lane], probabilities, states)
-            u = token_uniform(seed, s.index[lane], s.position[lane])
-            symbol, drawn = _draw_towards(probabilities[: a.symbols], states, messages[at + 1], u)
-            probability, after = probabilities[symbol], states[symbol]
-        if symbol == a.symbols:
+    probabilities, states = np.empty(outcomes), np.empty(outcomes, np.int32)
+    scratch = np.empty((len(a.lengths) + 1) * outcomes)
+    wanted = out.log_probs.shape[2] > 0
+    for lane in lanes:
+        t, last = 0, np.uint64(len(bridge.messages) - 1)
+        while t < counts[lane] and s.position[lane] < last:
+            at, here = np.int64(s.position[lane]), s.state[lane]
+            symbol, drawn = s.forced[lane, at], 1.0
+            if symbol < 0:
+                u = token_uniform(seed, s.index[lane], s.position[lane])
+                if not wanted:
+                    symbol = draw_towards(a, bridge, here, at, u, scratch)
+                if symbol < 0:
+                    ahead = bridge.messages[at + 1]
+                    symbol, drawn = draw_towards_among_all(a, here, ahead, u, probabilities, states)
+            if symbol == a.symbols:
+                break
+            out.symbols[lane, t] = symbol
+            probability, s.state[lane] = take(a, here, symbol)
+            if wanted:
+                if s.forced[lane, at] < 0:
+                    # multiplied in another order than by `take`
+                    probability = probabilities[symbol]
+                out.log_probs[0, lane, t] = math.log(probability)
+                out.log_probs[1, lane, t] = math.log(drawn)
+            s.position[lane] += np.uint64(1)
+            t += 1
+        if t < counts[lane] and s.position[lane] < last:
             out.counts[lane] = t
             out.ended[lane] = True
-            return
-        out.symbols[lane, t] = symbol
-        if wanted:
-            out.log_probs[0, lane, t] = math.log(probability)
-            out.log_probs[1, lane, t] = math.log(drawn)
-        s.state[lane] = after
-        s.position[lane] += np.uint64(1)
-        t += 1
-    _advance_plain(a, tables, lane, t, count, seed, s, out)
-
-
-@inline
-def _draw_towards(probabilities, states, ahead, uniform):
-    """Draw a symbol with probability proportional to its probability times the message of its next state."""
-    total = 0.0
-    for v in range(len(probabilities)):
-        total += probabilities[v] * ahead[states[v]]
-    threshold = uniform * total
-    running, last = 0.0, 0
-    for v in range(len(probabilities)):
-        weight = probabilities[v] * ahead[states[v]]
-        running += weight
-        if weight > 0.0:
-            last = v
-            if running > threshold:
-                break
-    return last, probabilities[last] * ahead[states[last]] / total
+        else:
+            _advance_plain(a, tables, lane, t, counts[lane], seed, s, out)
