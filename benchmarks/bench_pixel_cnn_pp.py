@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.limits import limits
-from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
+from benchmarks.side_by_side import limited_threads, side_by_side
+from benchmarks.ways import compiling, fastest_way
 from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture
 from seqgen.models.pixel_cnn_pp.model import PixelCNNpp
 from seqgen.models.pixel_cnn_pp.numba_packing import PixelCNNppPacker
@@ -37,8 +38,9 @@ def model_of(shape: tuple[int, int, int], channels: int) -> PixelCNNpp:
 class FullPasses:
     """Draws the first `count` pixels of `batch` images, each with a forward pass over the whole images."""
 
-    def __init__(self, model: PixelCNNpp, batch: int, count: int) -> None:
+    def __init__(self, model: PixelCNNpp, batch: int, count: int, *, compiled: bool = False) -> None:
         self.model, self.batch, self.count = model, batch, count
+        self.network = torch.compile(model.network, dynamic=False) if compiled else model.network
 
     def __call__(self) -> int:
         """Draw; return the total number of pixels."""
@@ -47,7 +49,7 @@ class FullPasses:
         with torch.inference_mode():
             for pixel in range(self.count):
                 row, column = divmod(pixel, shape[2])
-                raw = self.model.network(images)[:, :, row : row + 1, column : column + 1]
+                raw = self.network(images)[:, :, row : row + 1, column : column + 1]
                 images[:, :, row, column] = draw_pixel(self.model.mixture(raw))
         return self.batch * self.count
 
@@ -106,13 +108,18 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
         def ours() -> int:
             return sum(next(stream).data.size // colours for _ in range(images))
 
-        peer = FullPasses(model, batch, count)
+        way = fastest_way(
+            {"eager": FullPasses(model, batch, 1)}, [1, CORES],
+            {"compiled": lambda: FullPasses(model, batch, 1, compiled=True)} if compiling() else None,
+        )  # fmt: skip
+        assert isinstance(way.work, FullPasses)
+        way.work.count = count
         made = side_by_side(
             benchmark, family="pixel-cnn-pp",
             work=f"PixelCNN++ 2 blocks × 3 scales of {channels}, {kind} {rows}×{columns}, {batch} "
             f"image{'s' * (batch > 1)}, bfloat16 weights",
-            unit="pixels", ours=ours, peer=peer, peer_name="a full pass for every pixel",
-            peer_threads=faster_threads(FullPasses(model, batch, 1), sorted({1, CORES})), batch=batch,
+            unit="pixels", ours=ours, peer=way.work, peer_name=f"a full pass for every pixel, {way.name}",
+            peer_threads=way.threads, batch=batch,
             threads=threads, rounds=3,
         )  # fmt: skip
         stream.close()
@@ -122,6 +129,6 @@ def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> 
     benchmark.extra_info.update(
         limit=bound.words(gmacs),
         note=f"{made.rate / pixels:.3g} images/s against {made.peer_rate / pixels:.2g}; the peer timed on {count} of "
-        f"{pixels} passes",
+        f"{pixels} passes; {way.note}",
         gmacs=gmacs, peak_gmacs=bound.gmacs,
     )  # fmt: skip

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from benchmarks.limits import limits
-from benchmarks.side_by_side import faster_threads, limited_threads, side_by_side
+from benchmarks.side_by_side import limited_threads, side_by_side
+from benchmarks.ways import compiling, fastest_way
 from seqgen.models.pixel_rnn.model import PixelRNN
 from seqgen.threads import usable_threads
 
@@ -34,8 +35,9 @@ def model_of(kind: str) -> PixelRNN:
 class FullPasses:
     """Draws in the usual way: all pixels through the network, softmax, multinomial, write the pixel."""
 
-    def __init__(self, model: PixelRNN, batch: int, count: int) -> None:
+    def __init__(self, model: PixelRNN, batch: int, count: int, *, compiled: bool = False) -> None:
         self.model, self.batch, self.count = model, batch, count
+        self.network = torch.compile(model, dynamic=False) if compiled else model
 
     def __call__(self) -> int:
         """Draw the first `count` pixels of `batch` images; return the total number of pixels."""
@@ -43,7 +45,7 @@ class FullPasses:
         with torch.inference_mode():
             for pixel in range(self.count):
                 row, column = divmod(pixel, 28)
-                logits = self.model(images)[:, 0, :, row, column]
+                logits = self.network(images)[:, 0, :, row, column]
                 images[:, 0, row, column] = torch.multinomial(torch.softmax(logits, -1), 1)[:, 0]
         return self.batch * self.count
 
@@ -78,12 +80,15 @@ def bench_pixel_rnn(benchmark: Any, kind: str, batch: int) -> None:
                 next(stream)
             return 64 * PIXELS
 
-        peer = FullPasses(model, batch, count)
+        way = fastest_way(
+            {"eager": FullPasses(model, batch, count)}, [1, CORES],
+            {"compiled": lambda: FullPasses(model, batch, count, compiled=True)} if compiling() else None,
+        )  # fmt: skip
         made = side_by_side(
             benchmark, family="pixel-rnn",
             work=f"{kind} LSTM 2×32, 28×28 binary, {batch} image{'s' * (batch > 1)}, bfloat16 weights",
-            unit="pixels", ours=ours, peer=peer, peer_name="full pass a pixel",
-            peer_threads=faster_threads(peer, sorted({1, CORES})), batch=batch, threads=threads,
+            unit="pixels", ours=ours, peer=way.work, peer_name=f"full pass a pixel, {way.name}",
+            peer_threads=way.threads, batch=batch, threads=threads,
         )  # fmt: skip
         stream.close()
         bound = limits(2 * macs, threads)
@@ -92,7 +97,7 @@ def bench_pixel_rnn(benchmark: Any, kind: str, batch: int) -> None:
     benchmark.extra_info.update(
         limit=bound.words(gmacs),
         note=f"{made.rate / PIXELS:.0f} images/s against {made.peer_rate / PIXELS:.2g}; "
-        f"the peer measured on {count} of 784 pixels",
+        f"the peer measured on {count} of 784 pixels; {way.note}",
         gmacs=gmacs,
         peak_gmacs=bound.gmacs,
     )

@@ -31,6 +31,7 @@ TITLES = {
     "pixel-rnn": "PixelRNN",
     "pixel-cnn-pp": "PixelCNN++",
     "rng": "Random numbers",
+    "gaps": "Gaps between chunks",
     "memory": "Memory",
     "start": "Starting",
     "chunks": "Chunks",
@@ -124,6 +125,8 @@ def _line(cells: Iterable[str]) -> str:
 
 def _figure(row: dict[str, Any], name: str) -> str:
     value = row[name]
+    if row["kind"] == "seconds" and value < 1e-3:
+        return f"{value * 1e6:.0f} µs"
     if row["kind"] == "seconds":
         return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.{0 if value >= 0.01 else 2}f} ms"
     if row["kind"] == "amount":

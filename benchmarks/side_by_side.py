@@ -26,7 +26,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,7 @@ def side_by_side(
         threads: of both sides; set for torch, OpenMP and BLAS, and as $SEQGEN_THREADS. A stream that is created before
             this
             call must be given the same number.
-        peer_threads: if the peer uses another number, because it is faster with it (`faster_threads`).
+        peer_threads: if the peer uses another number, because it is faster with it (`ways.fastest_way`).
         rounds: of each side.
         limit: what bounds us on this machine and how close we are to it, in words.
         note: further information for the reader, in words.
@@ -170,16 +170,6 @@ def rate_of(work: Work) -> float:
     began = time.perf_counter()
     units = work()
     return units / (time.perf_counter() - began)
-
-
-def faster_threads(peer: Work, options: Sequence[int]) -> int:
-    """Return the number of threads with which the peer is fastest: best of three alternating tries each."""
-    rates: dict[int, list[float]] = {threads: [] for threads in options}
-    for _ in range(3):
-        for threads in options:
-            with limited_threads(threads):
-                rates[threads].append(rate_of(peer))
-    return max(options, key=lambda threads: max(rates[threads]))
 
 
 @contextlib.contextmanager

@@ -60,3 +60,12 @@ def test_the_vectors_are_those_of_the_cpu_that_numba_compiles_for(name: str, kin
     code = "from benchmarks.machine import overridden, vectors; print(vectors(), overridden())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [kind, "True"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(46e-6, "46 µs"), (4.44e-3, "4.44 ms"), (0.062, "62 ms"), (2.4, "2.40 s")]
+)
+def test_seconds_are_written_in_a_unit_that_shows_them(seconds: float, words: str) -> None:
+    described = run()
+    described["benchmarks"] = [{"extra_info": {**ROW, "rate": seconds, "kind": "seconds"}}]
+    assert f"| {words} |" in report(described, "make bench")
