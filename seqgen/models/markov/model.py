@@ -253,6 +253,13 @@ class MarkovChain(Generator):
         return logs
 
     @cached_property
+    def descending(self) -> np.ndarray:
+        """The successors of every context in descending order, which compiled samplers use under controls."""
+        from seqgen.models.markov.numba_largest import descending
+
+        return descending(self.automaton)
+
+    @cached_property
     def _whole(self) -> WholeSamples:
         from seqgen.models.markov.numba_whole import WholeSamples
 
@@ -320,5 +327,5 @@ class MarkovChain(Generator):
 
     def _forget(self) -> None:
         """Drop what was derived from earlier counts."""
-        for name in ("automaton", "tables", "logs", "_whole", "_packed"):
+        for name in ("automaton", "tables", "logs", "descending", "_whole", "_packed"):
             self.__dict__.pop(name, None)

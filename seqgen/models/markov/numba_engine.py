@@ -46,10 +46,10 @@ class MarkovEngine(MarkovLanes):
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
-            advance_controlled(self._model, logs, some, counts, seed, lanes, tuple(controls.arrays), out)
+            advance_controlled(self._model, *ranked, some, counts, seed, lanes, tuple(controls.arrays), out)
 
         # read once here, by one thread
-        logs = self._chain.logs if reshaped.any() else None
+        ranked = (self._chain.logs, self._chain.descending) if reshaped.any() else ()
         self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
         self.workers.run(controlled, np.flatnonzero(reshaped))
         for bridge, group in self._by_condition(np.flatnonzero(forced)):

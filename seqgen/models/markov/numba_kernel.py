@@ -18,6 +18,7 @@ from seqgen.kernels.lanes import LaneControlArrays, StepArrays
 from seqgen.models.markov.automaton import Automaton
 from seqgen.models.markov.numba_bridge import Bridge, draw_towards, draw_towards_among_all
 from seqgen.models.markov.numba_lanes import MarkovState
+from seqgen.models.markov.numba_largest import collect_largest
 from seqgen.models.markov.numba_sparse_draw import draw_possible, possible_symbols
 from seqgen.models.markov.numba_tables import Tables, step, token_uniform
 from seqgen.models.markov.numba_walk import collect, take
@@ -53,7 +54,7 @@ def _advance_plain(a, tables, lane, begin, count, seed, s, out):
 
 
 @kernel
-def advance_controlled(model, logs, lanes, counts, seed, state, controls, out):
+def advance_controlled(model, logs, order, lanes, counts, seed, state, controls, out):
     """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw."""
     a, s = Automaton(*model[0]), MarkovState(*state)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
@@ -64,7 +65,11 @@ def advance_controlled(model, logs, lanes, counts, seed, state, controls, out):
     for lane in lanes:
         out.counts[lane] = counts[lane]
         for t in range(counts[lane]):
-            n = collect(a, logs, s.state[lane], possible, probabilities)
+            n = np.int32(-1)
+            if not wanted:
+                n = np.int32(collect_largest(a, logs, order, s.state[lane], possible, controls, lane))
+            if n < 0:
+                n = collect(a, logs, s.state[lane], possible, probabilities)
             u = token_uniform(seed, s.index[lane], s.position[lane])
             k, log_prob, log_prob_drawn = draw_possible(possible, n, controls, lane, u, wanted)
             if k < 0:

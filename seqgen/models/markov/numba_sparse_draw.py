@@ -72,6 +72,7 @@ def draw_possible(s, n, controls, lane, uniform, log_probs):
         return -1, 0.0, 0.0
     if 0 < top_k < m:
         m = _keep_from(s, m, _kth_largest_logit(s, m, top_k))
+    weighed = False
     if 0.0 < top_p < 1.0:
         if top_p * m < 0.5:
             # the most probable symbol alone reaches this fraction of the total
@@ -80,12 +81,14 @@ def draw_possible(s, n, controls, lane, uniform, log_probs):
             for k in range(m):
                 s.rank[k] = -s.logits[k]
             m = _keep_mass(s, m, top_p, False)
+            # the most probable symbol is still there
+            weighed = min_p == 0.0 and not 0.0 < typical_p < 1.0
     if min_p != 0.0:
         m = _keep_from(s, m, _max(s.logits, m) + math.log(min_p))
     if 0.0 < typical_p < 1.0:
         _rank_by_typicality(s, m)
         m = _keep_mass(s, m, typical_p, True)
-    drawn, log_prob_drawn = _inverse_cdf(s, m, uniform, log_probs)
+    drawn, log_prob_drawn = _inverse_cdf(s, m, uniform, weighed, log_probs)
     if drawn < 0 or not log_probs:
         return drawn, 0.0, 0.0
     peak = _max(s.model, n)
@@ -160,10 +163,13 @@ def _rank_by_typicality(s, m):
     """Fill `rank` with the distance of the surprisal from the entropy."""
     peak = _max(s.logits, m)
     normaliser = peak + math.log(_sum_of_exp(s.logits, m, peak))
-    entropy = 0.0
+    entropy, logit, term = 0.0, np.inf, 0.0
     for k in range(m):
-        log_p = s.logits[k] - normaliser
-        entropy -= math.exp(log_p) * log_p
+        if s.logits[k] != logit:
+            logit = s.logits[k]
+            log_p = logit - normaliser
+            term = math.exp(log_p) * log_p
+        entropy -= term
     for k in range(m):
         s.rank[k] = abs(normaliser - s.logits[k] - entropy)
 
@@ -175,9 +181,14 @@ def _keep_mass(s, m, p, ties):
     With `ties`, symbols that rank equal to the last one kept are kept, too.
     """
     peak, total = _max(s.logits, m), 0.0
+    logit, mass = peak, 1.0
     for k in range(m):
-        s.mass[k] = math.exp(s.logits[k] - peak)
-        total += s.mass[k]
+        # many successors of a context were counted once
+        if s.logits[k] != logit:
+            logit = s.logits[k]
+            mass = math.exp(logit - peak)
+        s.mass[k] = mass
+        total += mass
     last = -1
     if m >= _FEWEST_SELECTED:
         last = _last_selected(s, m, p * total, _ROUNDING * (m + 8) * total)
@@ -186,7 +197,7 @@ def _keep_mass(s, m, p, ties):
     last_rank, kept = s.rank[last], 0
     for k in range(m):
         rank = s.rank[k]
-        s.left[kept], s.logits[kept] = s.left[k], s.logits[k]
+        s.left[kept], s.logits[kept], s.mass[kept] = s.left[k], s.logits[k], s.mass[k]
         if rank < last_rank or (rank == last_rank and (ties or k <= last)):
             kept += 1
     return kept
@@ -260,11 +271,21 @@ def _last_within(s, within, before, wanted, margin):
 
 
 @inline
-def _inverse_cdf(s, m, uniform, log_probs):
-    """Draw one of the symbols that are left; return its position, or -1, and its log-probability."""
+def _inverse_cdf(s, m, uniform, weighed, log_probs):
+    """Draw one of the symbols that are left; return its position, or -1, and its log-probability.
+
+    Args:
+        weighed: whether `mass` has the exponentials of the logits, less the largest.
+    """
     top, total = _max(s.logits, m), 0.0
+    logit, mass = top, 1.0
     for k in range(m):
-        total += math.exp(s.logits[k] - top)
+        if weighed:
+            mass = s.mass[k]
+        elif s.logits[k] != logit:
+            logit = s.logits[k]
+            mass = math.exp(logit - top)
+        total += mass
         s.mass[k] = total
     threshold = uniform * total
     for k in range(m):
@@ -293,7 +314,10 @@ def _min(values, n):
 
 @inline
 def _sum_of_exp(values, n, peak):
-    total = 0.0
+    total, value, mass = 0.0, peak, 1.0
     for k in range(n):
-        total += math.exp(values[k] - peak)
+        if values[k] != value:
+            value = values[k]
+            mass = math.exp(value - peak)
+        total += mass
     return total

@@ -1,5 +1,6 @@
 """Draws over the possible symbols against `kernels.draw` over all symbols: the same symbols and bits."""
 
+import itertools
 import math
 from functools import cache
 
@@ -130,7 +131,7 @@ def chain_of(order, smoothing, ends):
     generator = np.random.default_rng(order)
     texts = [
         " ".join(f"w{w}" for w in np.minimum(generator.zipf(1.4, generator.integers(1, 60)), 250))
-        for _ in range(60)
+        for _ in range(150)
     ]
     if not ends:
         # a circle, so that every context has a successor
@@ -145,6 +146,11 @@ def chain_of(order, smoothing, ends):
         Controls(top_k=40),
         Controls(top_p=0.9),
         Controls(min_p=0.02),
+        Controls(top_k=3, typical_p=0.7, repetition_penalty=1.3),
+        Controls(top_k=30, min_p=0.1, temperature=1.4),
+        Controls(top_k=5, repetition_penalty=0.6),
+        Controls(greedy=True),
+        Controls(greedy=True, repetition_penalty=1e300),
         Controls(typical_p=0.6),
         Controls(greedy=True, repetition_penalty=1.5),
         Controls(repetition_penalty=0.8),
@@ -166,10 +172,11 @@ def test_samples_have_the_bits_of_dense_draws(order, smoothing, ends, controls):
     if allowed is not None and ends:
         allowed = np.append(allowed, True)
     prompts = [None, chain.codec.vocabulary[0], " ".join(chain.codec.vocabulary[:2])]
-    for (batch, threads), prompt in zip([(1, 1), (7, 1), (3, 2)], prompts, strict=True):
+    kinds = itertools.product(zip([(1, 1), (7, 1), (3, 2)], prompts, strict=True), [True, False])
+    for ((batch, threads), prompt), log_probs in kinds:
         made = {}
         stream = chain.stream(
-            7, length, prompt=prompt, batch=batch, threads=threads, seed=5, chunk=13, log_probs=True,
+            7, length, prompt=prompt, batch=batch, threads=threads, seed=5, chunk=13, log_probs=log_probs,
             controls={**vars(controls), "stop": None},
         )  # fmt: skip
         dead = []
@@ -191,6 +198,6 @@ def test_samples_have_the_bits_of_dense_draws(order, smoothing, ends, controls):
             if not dead:
                 assert len(found) == count
             np.testing.assert_array_equal(found, symbols[: len(found)])
-            for row, name in enumerate(("log_prob", "log_prob_drawn")):
+            for row, name in enumerate(("log_prob", "log_prob_drawn") if log_probs else ()):
                 values = np.concatenate([chunk.extra[name] for chunk in chunks])
                 np.testing.assert_array_equal(values, scores[row, : len(found)])
