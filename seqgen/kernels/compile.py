@@ -22,6 +22,7 @@ import numba
 from numba.core import event
 
 from seqgen.kernels.cache import KernelCache
+from seqgen.kernels.helpers import HelperCompiler
 from seqgen.kernels.shielded import shielded
 from seqgen.kernels.target import target
 
@@ -101,8 +102,14 @@ def _shielded(compile_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inline(function: F) -> F:
-    """Compile `function` into the kernels that call it."""
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    """Compile `function` into the kernels that call it; it cannot be called from Python."""
+    return numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        pipeline_class=HelperCompiler,
+    )(function)
 
 
 def splice(function: F) -> F:

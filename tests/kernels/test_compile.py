@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from numba.core.dispatcher import Dispatcher
 
 import seqgen
@@ -131,3 +132,17 @@ def test_the_caches_place_can_be_chosen(tmp_path, monkeypatch):
         if name == "XDG_CACHE_HOME":
             monkeypatch.delenv("SEQGEN_CACHE_DIR", raising=False)
         assert compiling.cache_directory(__file__).parent == expected
+
+
+def test_a_helper_is_compiled_into_kernels_and_cannot_be_called():
+    @compiling.inline
+    def half(x):
+        return 0.5 * x
+
+    @compiling.kernel
+    def twice_half(x):
+        return half(x) + half(x)
+
+    assert twice_half(3.0) == 3.0
+    with pytest.raises(TypeError, match="not callable"):
+        half(3.0)
