@@ -18,11 +18,14 @@ import numpy as np
 
 from seqgen.engine import Start, StepOutput
 from seqgen.image.engine import PixelEngine
+from seqgen.threads import Workers
 
 MOST = 16
 """Images drawn together at most."""
 BUDGET = 1 << 23
 """Multiply-adds of images drawn together at most: less than a millisecond."""
+ALONE = 1 << 21
+"""Multiply-adds that are not worth waking another thread for."""
 
 _LANE = np.zeros(1, np.int64)
 
@@ -127,12 +130,14 @@ class ReadAheadEngine(PixelEngine):
             self._ahead, self._taken = Ahead(start, index, wide.image[:count].transpose(0, 2, 1, 3)), (0, 0)
 
     def _widened(self) -> Self:
-        """Return an engine with the same weights and threads, and lanes of its own for the images drawn together."""
+        """Return an engine with the same weights, and lanes of its own for the images drawn together."""
         wide = copy.copy(self)
         wide.request = replace(self.request, lanes=self._most)
         wide._ahead, wide._taken, wide._last, wide._planned, wide._most = None, None, None, 0, 0
         wide._allocate_lanes()
         wide._allocate()
+        if self._most * self._multiply_adds() < ALONE:
+            wide.workers = Workers(1)
         return wide
 
     def _write_lane(self) -> None:

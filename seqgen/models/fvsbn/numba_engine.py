@@ -98,7 +98,8 @@ class FVSBNEngine(RunningSumsEngine):
     rows_kernel = staticmethod(advance)
 
     def _multiply_adds(self) -> int:
-        return int(np.prod(self.codec.shape)) ** 2 // 2
+        # of a digit, one pixel in eight has the level 1
+        return int(np.prod(self.codec.shape)) ** 2 // 16
 
     def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
         size = int(config["dimensions"])
