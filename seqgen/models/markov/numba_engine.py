@@ -34,7 +34,7 @@ class MarkovEngine(MarkovLanes):
         self.workers: Workers = Workers(request.threads)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
-        wanted = self._request.log_probs
+        chain, wanted = self._chain, self._request.log_probs
         made = StepArrays.of(len(counts), int(counts.max()), np.int32, log_probs=wanted)
         controls, running = self._controls, counts > 0
         reshaped = running & (controls.reshapes if controls is not None else False)
@@ -46,10 +46,14 @@ class MarkovEngine(MarkovLanes):
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
-            advance_controlled(self._model, *ranked, some, counts, seed, lanes, tuple(controls.arrays), out)
+            logs, order = chain.logs, chain.descending
+            advance_controlled(
+                self._model, logs, order, some, counts, seed, lanes, tuple(controls.arrays), out
+            )
 
-        # read once here, by one thread
-        ranked = (self._chain.logs, self._chain.descending) if reshaped.any() else ()
+        if reshaped.any():
+            # computed here, by one thread
+            chain.logs, chain.descending  # noqa: B018
         self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
         self.workers.run(controlled, np.flatnonzero(reshaped))
         for bridge, group in self._by_condition(np.flatnonzero(forced)):

@@ -71,7 +71,8 @@ def advance_controlled(model, logs, order, lanes, counts, seed, state, controls,
             if n < 0:
                 n = collect(a, logs, s.state[lane], possible, probabilities)
             u = token_uniform(seed, s.index[lane], s.position[lane])
-            k, log_prob, log_prob_drawn = draw_possible(possible, n, controls, lane, u, wanted)
+            repeats = a.backoff[s.state[lane]] == 0.0
+            k, log_prob, log_prob_drawn = draw_possible(possible, n, repeats, controls, lane, u, wanted)
             if k < 0:
                 out.counts[lane] = t
                 break

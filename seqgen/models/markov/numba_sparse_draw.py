@@ -58,8 +58,11 @@ def possible_symbols(most):
 
 
 @inline
-def draw_possible(s, n, controls, lane, uniform, log_probs):
+def draw_possible(s, n, repeats, controls, lane, uniform, log_probs):
     """Draw one of the n symbols by inverse CDF, after the lane's controls.
+
+    Args:
+        repeats: whether adjacent symbols often have the same probability, because they were counted once.
 
     Returns:
         (position of the symbol in the arrays of `s`, its log-probability under the model, the same after the controls);
@@ -80,15 +83,15 @@ def draw_possible(s, n, controls, lane, uniform, log_probs):
         else:
             for k in range(m):
                 s.rank[k] = -s.logits[k]
-            m = _keep_mass(s, m, top_p, False)
+            m = _keep_mass(s, m, top_p, repeats, False)
             # the most probable symbol is still there
             weighed = min_p == 0.0 and not 0.0 < typical_p < 1.0
     if min_p != 0.0:
         m = _keep_from(s, m, _max(s.logits, m) + math.log(min_p))
     if 0.0 < typical_p < 1.0:
         _rank_by_typicality(s, m)
-        m = _keep_mass(s, m, typical_p, True)
-    drawn, log_prob_drawn = _inverse_cdf(s, m, uniform, weighed, log_probs)
+        m = _keep_mass(s, m, typical_p, repeats, True)
+    drawn, log_prob_drawn = _inverse_cdf(s, m, uniform, weighed, repeats, log_probs)
     if drawn < 0 or not log_probs:
         return drawn, 0.0, 0.0
     peak = _max(s.model, n)
@@ -175,7 +178,7 @@ def _rank_by_typicality(s, m):
 
 
 @inline
-def _keep_mass(s, m, p, ties):
+def _keep_mass(s, m, p, repeats, ties):
     """Keep symbols in ascending order of `rank` while the mass before them is below the fraction p of the total.
 
     With `ties`, symbols that rank equal to the last one kept are kept, too.
@@ -183,8 +186,7 @@ def _keep_mass(s, m, p, ties):
     peak, total = _max(s.logits, m), 0.0
     logit, mass = peak, 1.0
     for k in range(m):
-        # many successors of a context were counted once
-        if s.logits[k] != logit:
+        if not repeats or s.logits[k] != logit:
             logit = s.logits[k]
             mass = math.exp(logit - peak)
         s.mass[k] = mass
@@ -271,7 +273,7 @@ def _last_within(s, within, before, wanted, margin):
 
 
 @inline
-def _inverse_cdf(s, m, uniform, weighed, log_probs):
+def _inverse_cdf(s, m, uniform, weighed, repeats, log_probs):
     """Draw one of the symbols that are left; return its position, or -1, and its log-probability.
 
     Args:
@@ -282,7 +284,7 @@ def _inverse_cdf(s, m, uniform, weighed, log_probs):
     for k in range(m):
         if weighed:
             mass = s.mass[k]
-        elif s.logits[k] != logit:
+        elif not repeats or s.logits[k] != logit:
             logit = s.logits[k]
             mass = math.exp(logit - top)
         total += mass

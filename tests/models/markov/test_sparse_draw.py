@@ -34,7 +34,7 @@ def _dense(logits, controls, uniforms, log_probs):
 
 
 @kernel
-def _sparse(logits, controls, uniforms, log_probs):
+def _sparse(logits, repeats, controls, uniforms, log_probs):
     controls, s = LaneControlArrays(*controls), possible_symbols(len(logits))
     symbols, scores = np.empty(len(uniforms), np.int64), np.empty((len(uniforms), 2))
     for n in range(len(uniforms)):
@@ -44,7 +44,7 @@ def _sparse(logits, controls, uniforms, log_probs):
             if logits[v] > -np.inf or v % 5 == 0:
                 s.symbol[size], s.next[size], s.model[size] = v, 7 * v, logits[v]
                 size += 1
-        k, scores[n, 0], scores[n, 1] = draw_possible(s, size, controls, 0, uniforms[n], log_probs)
+        k, scores[n, 0], scores[n, 1] = draw_possible(s, size, repeats, controls, 0, uniforms[n], log_probs)
         symbols[n] = s.next[k] // 7 if k >= 0 else -1
     return symbols, scores
 
@@ -101,9 +101,10 @@ def test_a_sparse_draw_has_the_bits_of_a_dense_one(distribution, parameters, sha
     lane.seen[0] = generator.random(size) < 0.5
     uniforms = np.append(generator.random(6), [2.0**-53, 1 - 2.0**-53])
     expected = _dense(logits, tuple(lane.arrays), uniforms, log_probs)
-    found = _sparse(logits, tuple(lane.arrays), uniforms, log_probs)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
+    for repeats in (True, False):
+        found = _sparse(logits, repeats, tuple(lane.arrays), uniforms, log_probs)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
 
 
 # ---- whole samples ------------------------------------------------------------------------------------
