@@ -42,7 +42,6 @@ class HelperLibrary(JITCodeLibrary):
                 self._reload_init.update(library._reload_init)
                 linked.add(library)
                 self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._final_module.verify()
         self._finalized = True
 
     @property

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from seqgen.kernels import tiles
 from seqgen.kernels.bfloat16 import in_pairs
+from seqgen.kernels.helpers import HelperLibrary
 from seqgen.kernels.padding import PANEL, padded
 from seqgen.kernels.target import target
 
@@ -43,7 +44,7 @@ def pack(matrix: np.ndarray, precision: str) -> np.ndarray:
 @cache
 def _library(codegen: Any) -> Any:
     """Return the compiled products, which are linked into every kernel that calls them."""
-    library = codegen.create_library("seqgen.products")
+    library = HelperLibrary(codegen, "seqgen.products")
     module = library.create_ir_module("seqgen.products")
     tiles.products(module, tiles.shapes(target()))
     library.add_ir_module(module)
