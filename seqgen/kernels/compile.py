@@ -96,7 +96,7 @@ def _shielded(compile_: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a dispatcher's method that loads or compiles: signal handlers and garbage collection wait for its end."""
 
     def compile_whole(signature: Any) -> Any:
-        # the compiler makes millions of objects that live until its end; collections among them take a sixth of its time
+        # the compiler makes millions of objects that live until its end; collecting them takes a sixth of its time
         collecting = gc.isenabled()
         try:
             with shielded():

@@ -76,7 +76,7 @@ class CharRNNEngine(Engine):
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         wanted = self._request.log_probs
-        out = StepArrays.of(len(counts), int(counts.max()), np.int64, log_probs=wanted)
+        out = StepArrays.of(len(counts), max(counts.tolist()), np.int64, log_probs=wanted)
         out.counts[:] = counts
         failed = []
 

@@ -95,7 +95,7 @@ class HMMEngine(Engine):
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, own = counts.nonzero()[0], self._lanes
-        states = np.zeros((len(counts), int(counts.max())), np.int64)
+        states = np.zeros((len(counts), max(counts.tolist())), np.int64)
         before = own.hidden.copy() if self._wants_log_probs else own.hidden
         drawn = self._observe.room((len(counts), states.shape[1]))
         steps = Steps(self._seed, counts, own.index, own.position, states)

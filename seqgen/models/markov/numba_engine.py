@@ -30,19 +30,26 @@ class MarkovEngine(MarkovLanes):
         super().__init__(weights, request, model=model)
         say_compiling("Markov chain")
         self._model = tuple(self._automaton), tuple(self._chain.tables)
+        self._seed = np.uint64(request.seed)
         self._bridges = Bridges(self._automaton, self._messages)
         self.workers: Workers = Workers(request.threads)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         chain, wanted = self._chain, self._request.log_probs
-        made = StepArrays.of(len(counts), int(counts.max()), np.int32, log_probs=wanted)
-        controls, running = self._controls, counts > 0
-        reshaped = running & (controls.reshapes if controls is not None else False)
-        forced = self._before_forced(running & ~reshaped)
-        seed, lanes, out = np.uint64(self._request.seed), tuple(self._lanes), tuple(made)
+        made = StepArrays.of(len(counts), max(counts.tolist()), np.int32, log_probs=wanted)
+        controls = self._controls
+        seed, lanes, out = self._seed, tuple(self._lanes), tuple(made)
 
         def plain(some: np.ndarray) -> None:
             advance(self._model, some, counts, seed, lanes, out)
+
+        if controls is None and not self._lanes.forced.shape[1]:
+            # no lane has ever had controls or a condition
+            self.workers.run(plain, counts.nonzero()[0])
+            return made.output(log_probs=wanted)
+        running = counts > 0
+        reshaped = running & (controls.reshapes if controls is not None else False)
+        forced = self._before_forced(running & ~reshaped)
 
         def controlled(some: np.ndarray) -> None:
             assert controls is not None
