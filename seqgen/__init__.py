@@ -45,6 +45,7 @@ _LOCATIONS = {
     "pretrained_models": "seqgen.opening",
     "stream": "seqgen.opening",
     "train": "seqgen.opening",
+    "warm": "seqgen.warming",
     "Categorical": "seqgen.models.hmm",
     "Poisson": "seqgen.models.hmm",
     "Gaussian": "seqgen.models.hmm",
@@ -109,3 +110,4 @@ if TYPE_CHECKING:
     from seqgen.stats import StreamStats as StreamStats
     from seqgen.streaming import Chunk as Chunk
     from seqgen.streaming import Stream as Stream
+    from seqgen.warming import warm as warm

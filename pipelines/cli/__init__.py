@@ -22,6 +22,7 @@ COMMANDS = {
     "models": ("pipelines.cli.models", "List the built-in models."),
     "train": ("pipelines.cli.train", "Train a model on your own files."),
     "eval": ("pipelines.cli.evaluate", "Score a model on held-out data."),
+    "warm": ("pipelines.cli.warm", "Compile the kernels of models ahead of their use."),
     "doctor": (
         "pipelines.cli.doctor",
         "Report this machine's hardware and libraries, and which engines work.",

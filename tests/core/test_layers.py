@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("seqgen.conditions",),
     ("seqgen.image", "seqgen.audio"),
     ("seqgen.models",),
-    ("seqgen.opening", "seqgen.doctor"),
+    ("seqgen.compiled", "seqgen.usual_requests", "seqgen.warming", "seqgen.opening", "seqgen.doctor"),
     ("seqgen",),
     ("pipelines.stage",),
     ("pipelines",),

@@ -15,7 +15,7 @@ import pytest
 def test_help_teaches(seqgen_command):
     done = seqgen_command("--help")
     assert done.returncode == 0
-    for word in ("stream", "models", "train", "eval", "doctor", "shakespeare"):
+    for word in ("stream", "models", "train", "eval", "warm", "doctor", "shakespeare"):
         assert word in done.stdout
 
 
