@@ -59,7 +59,7 @@ class KernelCache(_Cache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function, or None if its file is missing or damaged."""
         target_context.refresh()
-        if not self._enabled or not self._folder.is_dir():
+        if not self._enabled or not os.path.isdir(self._folder):  # False also where it cannot be looked for
             return None
         if (reason := untrusted(self._folder)) is not None:
             _say(f"the kernel cache is not used: {reason}; kernels are compiled in every run")

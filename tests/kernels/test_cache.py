@@ -75,7 +75,7 @@ def test_a_damaged_file_is_compiled_again(said, tmp_path, damage):
         assert said(tmp_path / "kept") == []
 
 
-@pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "/dev/null/below"])
+@pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "/dev/null/below", "/" + "x" * 300])
 def test_what_cannot_be_written_is_said_in_one_line(said, place):
     first, second = said(place)
     assert first == COMPILED

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
@@ -146,3 +148,28 @@ def test_a_helper_is_compiled_into_kernels_and_cannot_be_called():
     assert twice_half(3.0) == 3.0
     with pytest.raises(TypeError, match="not callable"):
         half(3.0)
+
+
+def test_only_helpers_that_make_arrays_count_references():
+    @compiling.inline
+    def first(pair, at):
+        one, other = pair
+        part = one[at:]
+        return part[0] + other[at]
+
+    @compiling.inline
+    def made(pair):
+        return pair[0] + pair[1]
+
+    @compiling.kernel
+    def both(pair):
+        return first(pair, 1), made(pair).sum()
+
+    one, other = np.arange(4.0), np.ones(4)
+    counts = sys.getrefcount(one), sys.getrefcount(other)
+    for _ in range(100):
+        assert both((one, other)) == (2.0, 10.0)
+    assert (sys.getrefcount(one), sys.getrefcount(other)) == counts
+    calls = re.compile("call void @NRT_(incref|decref)")
+    assert not calls.search(first.inspect_llvm(first.signatures[0]))
+    assert calls.search(made.inspect_llvm(made.signatures[0]))

@@ -16,7 +16,7 @@ from numba.extending import overload
 from seqgen.kernels import activations
 from seqgen.kernels.compile import inline
 from seqgen.kernels.noinline import noinline
-from seqgen.kernels.padding import BLOCK, padded
+from seqgen.kernels.padding import PANEL, padded
 from seqgen.kernels.vector import matmul
 
 pad = inline(padded)
@@ -47,11 +47,11 @@ def _matmul_of(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
 
     def double(x, x_at, x_stride, lanes, w, w_at, inputs, outputs, y, y_stride):
         for m in range(lanes):
-            for begin in range(0, outputs, BLOCK):
-                to, block = m * y_stride + begin, w_at + begin * inputs
+            for begin in range(0, outputs, PANEL):
+                to, panel = m * y_stride + begin, w_at + begin * inputs
                 for k in range(inputs):
-                    value, row = x[x_at + m * x_stride + k], block + k * BLOCK
-                    for j in range(BLOCK):
+                    value, row = x[x_at + m * x_stride + k], panel + k * PANEL
+                    for j in range(PANEL):
                         y[to + j] += value * w[row + j]
 
     return double

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgen.kernels.compile import inline
-from seqgen.kernels.loops import copy
+from seqgen.kernels.loops import add, copy
 
 _ZERO = np.float32(0.0)
 
@@ -72,15 +72,12 @@ def keep_input(s, packed, rings, at, clock, layer, source, source_at):
 @inline
 def read_inputs(s, packed, inputs, target, target_at):
     """Compute the causal convolution over the last inputs (k,), the newest first."""
-    for i in range(s.channels):
-        target[target_at + i] = packed.input_bias[i]
+    copy(packed.input_bias, 0, target, target_at, s.channels)
     for j in range(s.taps):
         value = inputs[j]
         if s.kind == 0:
             if value >= 0:
-                row = packed.input[j, int(value)]
-                for i in range(s.channels):
-                    target[np.uintp(target_at + i)] += row[i]
+                add(packed.input[j, int(value)], 0, target, target_at, s.channels)
         else:
             scale, row = np.float32(value), packed.input[j, 0]
             for i in range(s.channels):

@@ -14,7 +14,7 @@ from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.kernels.compile import inline, kernel
 from seqgen.kernels.draw import draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays, StepArrays
-from seqgen.kernels.loops import copy, gate, relu
+from seqgen.kernels.loops import add, copy, gate, relu
 from seqgen.kernels.vector import matmul
 from seqgen.models.wavenet.numba_draw import draw_next
 from seqgen.models.wavenet.numba_inputs import Cache, begin_gates, keep_input, read_inputs, read_past
@@ -90,8 +90,7 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
             logits, s.outputs_padded,
         )  # fmt: skip
         for m in range(running):
-            for v in range(s.outputs):
-                scratch.logits[v] = logits[m * s.outputs_padded + v]
+            copy(logits, m * s.outputs_padded, scratch.logits, 0, s.outputs)
             code = draw_next(s, scratch, seed, lanes[m], t, sound, controls, out)
             if code != 0:
                 return code
@@ -111,8 +110,7 @@ def add_residual(s, matrices, at, residual, layer, rows, gated, h):
     """Replace the inputs of a layer by those of the next."""
     width = s.channels_padded
     for m in range(rows):
-        for i in range(s.channels):
-            h[m * width + i] += residual[layer, i]
+        add(residual[layer], 0, h, m * width, s.channels)
     matmul(gated, 0, s.half, rows, matrices, at[layer, RESIDUAL], s.half, width, h, width)
 
 
