@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from seqgen.kernels import activations
+from seqgen.kernels import activations, loops
 from seqgen.kernels.compile import inline
 from seqgen.kernels.noinline import noinline
 from seqgen.kernels.padding import PANEL, padded
@@ -85,18 +85,18 @@ def _sigmoid_of(x):
 def elu(x, at, out, to, count):
     """Write elu(x) of `count` values."""
     for j in range(count):
-        value = x[at + j]
-        out[to + j] = value if value > _ZERO else _exp(value) - _ONE
+        value = x[np.uintp(at + j)]
+        out[np.uintp(to + j)] = value if value > _ZERO else _exp(value) - _ONE
 
 
 @inline
 def concat_elu(x, at, out, to, count):
     """Write elu(x), followed by elu(-x), of `count` values."""
     for j in range(count):
-        value = x[at + j]
+        value = x[np.uintp(at + j)]
         bent = _exp(-abs(value)) - _ONE
-        out[to + j] = value if value > _ZERO else bent
-        out[to + count + j] = bent if value > _ZERO else -value
+        out[np.uintp(to + j)] = value if value > _ZERO else bent
+        out[np.uintp(to + count + j)] = bent if value > _ZERO else -value
 
 
 @inline
@@ -109,7 +109,8 @@ def concat_elu_row(x, at, stride, out, to, rows, count):
 def gate(sums, at, x, x_at, out, to, count):
     """Write x + value · sigmoid(gate), where sums holds `count` values, followed by their gates."""
     for j in range(count):
-        out[to + j] = x[x_at + j] + sums[at + j] * _sigmoid(sums[at + count + j])
+        value, opened = sums[np.uintp(at + j)], _sigmoid(sums[np.uintp(at + count + j)])
+        out[np.uintp(to + j)] = x[np.uintp(x_at + j)] + value * opened
 
 
 @inline
@@ -121,8 +122,7 @@ def quarter(row, place, width):
 @inline
 def fill(out, to, rows, count, biases, at):
     for m in range(rows):
-        for j in range(count):
-            out[to + m * count + j] = biases[at + j]
+        loops.copy(biases, at, out, to + m * count, count)
 
 
 @inline
@@ -130,12 +130,10 @@ def fill_conditioned(out, to, rows, count, biases, at, condition, condition_at, 
     """Fill as `fill` does, with the first `conditioned` values shifted by the condition."""
     fill(out, to, rows, count, biases, at)
     for m in range(rows):
-        for j in range(conditioned):
-            out[to + m * count + j] += condition[condition_at + j]
+        loops.add(condition, condition_at, out, to + m * count, conditioned)
 
 
 @inline
 def copy(x, at, stride, out, to, out_stride, rows, count):
     for m in range(rows):
-        for j in range(count):
-            out[to + m * out_stride + j] = x[at + m * stride + j]
+        loops.copy(x, at + m * stride, out, to + m * out_stride, count)
