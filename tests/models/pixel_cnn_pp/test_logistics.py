@@ -9,10 +9,23 @@ import numpy as np
 import pytest
 import torch
 
+from seqgen.kernels.compile import kernel
 from seqgen.models.pixel_cnn_pp import numba_logistics as compiled
 from seqgen.models.pixel_cnn_pp.logistics import LogisticMixture, groups, interval_log_prob
 
 MIXTURES = 4
+# helpers are compiled within kernels only
+begin_pixel, begin_colour, level_log_probs, level_below, log_prob_of, learn = (
+    kernel(helper.py_func)
+    for helper in (
+        compiled.begin_pixel,
+        compiled.begin_colour,
+        compiled.level_log_probs,
+        compiled.level_below,
+        compiled.log_prob_of,
+        compiled.learn,
+    )
+)
 
 
 def random_raw(colours: int, seed: int, *, extreme: float = 1.0, count: int = 5) -> torch.Tensor:
@@ -133,15 +146,15 @@ def test_compiled_draws_agree_with_the_specification():
         ]
         for pixel in range(8):
             flat = raw[pixel].flatten().numpy()
-            compiled.begin_pixel(memory, flat, 0)
+            begin_pixel(memory, flat, 0)
             for colour in range(colours):
-                compiled.begin_colour(memory, flat, 0, colour, x[pixel])
-                compiled.level_log_probs(memory, logits)
+                begin_colour(memory, flat, 0, colour, x[pixel])
+                level_log_probs(memory, logits)
                 np.testing.assert_allclose(logits, expected[colour][pixel].numpy(), rtol=1e-11, atol=1e-11)
                 cumulative = np.cumsum(np.exp(logits))
                 for uniform in (1e-9, 0.123, 0.5, 0.77, 1 - 1e-9):
-                    level = compiled.level_below(memory, uniform)
+                    level = level_below(memory, uniform)
                     assert level == int(np.sum(cumulative <= uniform))
-                    exact = compiled.log_prob_of(memory, level)
+                    exact = log_prob_of(memory, level)
                     assert exact == pytest.approx(logits[level], rel=1e-11, abs=1e-11)
-                compiled.learn(memory, x[pixel, colour])
+                learn(memory, x[pixel, colour])
