@@ -152,7 +152,13 @@ def test_an_interrupt_ends_it_and_its_processes(tmp_path):
     cache = tmp_path / "cold"
     command = [sys.executable, "-m", "seqgen", "warm", "speech", "digits-pixelcnn"]
     process = subprocess.Popen(
-        command, env=environment(cache), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=environment(cache),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # shells start background jobs, and so these tests, with SIGINT ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     end = time.monotonic() + 60
     while not (kept := list(cache.rglob("*.nbc"))) and process.poll() is None and time.monotonic() < end:
