@@ -5,23 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from functools import cache
 from pathlib import Path
+
+from seqgen.kernels.target import target
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _TYPICAL = {"L1": "32K", "L2": "512K", "L3": "8192K"}
 
 VECTORS = {"avx512": "AVX-512", "avx2": "AVX2", "sse": "SSE", "neon": "NEON"}  # name in a path: in words
-
-_ADDITION = """
-define void @add(<16 x float>* %x) {
-  %a = load <16 x float>, <16 x float>* %x
-  %b = fadd <16 x float> %a, %a
-  store <16 x float> %b, <16 x float>* %x
-  ret void
-}
-"""
 
 
 def cpu_model() -> str:
@@ -36,22 +28,15 @@ def cpu_model() -> str:
     return ", ".join(part for part in (model, numbers) if part)
 
 
-@cache
 def vectors() -> str:
     """Return the widest vectors of Numba's code, a key of `VECTORS`: those of this CPU, or of the one that is set.
 
-    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES set another CPU. The registers are read from compiled code.
+    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES set another CPU. AVX without fused multiply-add counts as SSE.
     """
-    import llvmlite.binding as llvm
-    from numba.core.registry import cpu_target
-
-    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
-    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features, opt=3)
-    text = machine.emit_assembly(llvm.parse_assembly(_ADDITION))
-    x86 = triple.startswith(("x86_64", "amd64"))
-    if not x86:
-        return "neon"
-    return "avx512" if "%zmm" in text else "avx2" if "%ymm" in text else "sse"
+    found = target()
+    if found.floats == 4:
+        return "neon" if found.fused else "sse"
+    return {8: "avx2", 16: "avx512"}[found.floats]
 
 
 def overridden() -> bool:

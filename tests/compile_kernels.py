@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.conftest import pytest_xdist_auto_num_workers  # also configures the libraries as in the tests
-from tests.kernel_cache import ROOT
+from tests.kernel_cache import ROOT, trusted_place
 from tests.spending import cpu_seconds
 
 DAYS = 14
@@ -101,9 +101,9 @@ def tasks() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def forget_what_is_old(cache: Path) -> None:
-    """Remove the kernels of old sources: directories in which no file has changed for some time."""
+    """Remove the kernels of old sources, for all CPUs: directories in which no file has changed for some time."""
     limit = time.time() - DAYS * 24 * 3600
-    for kept in cache.glob("kernels-*"):
+    for kept in {*cache.glob("kernels-*"), *trusted_place().glob("*/kernels-*")}:
         if all(path.stat().st_mtime < limit for path in kept.rglob("*")):
             shutil.rmtree(kept, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -26,8 +27,8 @@ def trusted_place() -> Path:
     return Path(tempfile.gettempdir()) / f"seqgen-tests-{os.getuid()}-{own}"
 
 
-def kernel_cache() -> Path:
+def kernel_cache(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the directory for the CPU that Numba compiles for, which NUMBA_CPU_NAME and NUMBA_CPU_FEATURES may set."""
-    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
-    features = os.environ.get("NUMBA_CPU_FEATURES") or llvm.get_host_cpu_features().flatten()
+    name = environment.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = environment.get("NUMBA_CPU_FEATURES") or llvm.get_host_cpu_features().flatten()
     return trusted_place() / f"{hashlib.sha256(f'{name} {features}'.encode()).hexdigest()[:16]}"
