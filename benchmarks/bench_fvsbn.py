@@ -17,11 +17,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.bench_nade import CORES, SIDE, SIZE, strokes
 from benchmarks.limits import limits
+from benchmarks.nade_peers import SIDE, SIZE, strokes
 from benchmarks.side_by_side import limited_threads, side_by_side
 from benchmarks.ways import fastest_way
 from seqgen.models.fvsbn.model import FVSBN
+from seqgen.threads import usable_threads
+
+CORES = usable_threads()
 
 
 @cache
