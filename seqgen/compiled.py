@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from seqgen.kernels import compile as compiling
+from numba.core.registry import cpu_target
+
+from seqgen.kernels.compile import KERNELS
 
 
 class KernelCounts:
@@ -25,16 +26,20 @@ class KernelCounts:
 
     @staticmethod
     def lost() -> tuple[str, ...]:
-        """Return the kernels of which fewer variants are in the cache than in this process."""
-        return tuple(
-            sorted(_name(kernel) for kernel in compiling._kernels if _kept(kernel) < len(kernel.overloads))
+        """Return the kernels of which a variant in this process is not in the cache."""
+        codegen = cpu_target.target_context.codegen()
+        missing = (
+            kernel
+            for kernel in KERNELS
+            if not all(kernel._cache.holds(signature, codegen) for signature in kernel.overloads)
         )
+        return tuple(sorted(map(_name, missing)))
 
     @staticmethod
     def _counts() -> tuple[Counter[str], Counter[str]]:
         hits: Counter[str] = Counter()
         misses: Counter[str] = Counter()
-        for kernel in compiling._kernels:
+        for kernel in KERNELS:
             hits[_name(kernel)] += kernel.stats.cache_hits.total()
             misses[_name(kernel)] += kernel.stats.cache_misses.total()
         return hits, misses
@@ -42,10 +47,3 @@ class KernelCounts:
 
 def _name(kernel: Any) -> str:
     return f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}"
-
-
-def _kept(kernel: Any) -> int:
-    """Return the number of a kernel's files in the cache."""
-    function = kernel.py_func
-    stem = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
-    return sum(1 for _ in Path(kernel.stats.cache_path).glob(f"{stem}-*.nbc"))

@@ -56,6 +56,10 @@ class KernelCache(_Cache):
         for path in self._folder.glob(f"{self._stem}-*.nbc"):
             path.unlink(missing_ok=True)
 
+    def holds(self, signature: Any, codegen: Any) -> bool:
+        """Return whether the kernel is kept for the types of its arguments, and for the CPU of a code generator."""
+        return self._path(signature, codegen).is_file()
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function, or None if its file is missing or damaged."""
         target_context.refresh()

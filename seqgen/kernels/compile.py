@@ -36,6 +36,10 @@ _COMPILED = re.compile(
 )
 
 
+KERNELS: set[Any] = set()
+"""All kernels, as Numba's dispatchers, of the modules that are imported."""
+
+
 def cache_directory(source: str) -> Path:
     """Return the directory of a file's compiled kernels, below $SEQGEN_CACHE_DIR or the user's cache directory."""
     base = os.environ.get("SEQGEN_CACHE_DIR")
@@ -88,7 +92,7 @@ def kernel(function: F) -> F:
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     compiled._cache = KernelCache(function, cache_directory(function.__code__.co_filename))
     compiled.compile = _shielded(compiled.compile)
-    _kernels.add(compiled)
+    KERNELS.add(compiled)
     return compiled
 
 
@@ -131,7 +135,6 @@ def splice(function: F) -> F:
 
 # ---- messages to the user -------------------------------------------------------------------------------
 
-_kernels: set[Any] = set()
 _announced: dict[str, bool] = {}
 
 
@@ -147,7 +150,7 @@ class _Speaker(event.Listener):
     """Prints the message when a kernel is compiled because it is not in the cache."""
 
     def on_start(self, started: Any) -> None:
-        if started.data["dispatcher"] not in _kernels or not _announced:
+        if started.data["dispatcher"] not in KERNELS or not _announced:
             return
         name = next(reversed(_announced))
         if not _announced[name]:

@@ -143,7 +143,7 @@ def test_a_missing_package_is_a_note(monkeypatch):
 
 
 def test_kernels_that_are_lost_are_an_error(monkeypatch):
-    monkeypatch.setattr("seqgen.compiled._kept", lambda kernel: 0)
+    monkeypatch.setattr("seqgen.kernels.cache.KernelCache.holds", lambda *kernel: False)
     assert "could not be kept" in str(warming._warmed("weather").failed)
 
 

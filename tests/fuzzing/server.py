@@ -118,7 +118,7 @@ class Server:
         self._records, signatures = answer
         for module, _ in signatures:
             importlib.import_module(module)
-        for kernel in compiling._kernels:
+        for kernel in compiling.KERNELS:
             for signature in signatures.get(_name(kernel), ()):
                 kernel.compile(signature)
         # a collection in a child would touch, and so copy, the memory of all objects
@@ -133,7 +133,7 @@ class Server:
                 ({**given, **_numbered(subject, given)}, state) for given, state in records[subject.id].states
             )
             records[subject.id] = Recorded(states, records[subject.id].sample)
-        return records, {_name(kernel): list(kernel.overloads) for kernel in compiling._kernels}
+        return records, {_name(kernel): list(kernel.overloads) for kernel in compiling.KERNELS}
 
     def trial(self, subject: str, number: int, seed: int) -> tuple[Outcome, Trial]:
         """Carry out a trial, twice if it streams, in heaps with different contents."""
