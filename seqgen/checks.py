@@ -49,9 +49,8 @@ def probabilities(name: str, value: Any, *shapes: tuple[int | str, ...]) -> np.n
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """Make an array read-only, and return it."""
-    array.setflags(write=False)
-    return array
+    """Return a copy that is read-only for good: its memory is that of an immutable object."""
+    return np.ndarray(array.shape, array.dtype, np.ascontiguousarray(array).tobytes())
 
 
 def renormalised(array: np.ndarray) -> np.ndarray:

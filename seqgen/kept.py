@@ -84,11 +84,21 @@ def kept_weights(model: Any) -> KeptWeights:
     if weights is not None and codec is model.codec and _is_unchanged(model, weights):
         return weights
     made = model.weights()
-    present = model.present_arrays()
+    present = _present(model)
     arrays = {name: _own(array, present.get(name)) for name, array in made.arrays.items()}
     weights = KeptWeights.of(replace(made, arrays=arrays))
     _kept[model] = (model.codec, weights)
     return weights
+
+
+def _present(model: Any) -> Mapping[str, np.ndarray]:
+    """Return the parameters, by `arrays` if a class overrides this below the one that defines `present_arrays`."""
+    kinds = type(model).__mro__
+    whole, present = (
+        next(k for k, kind in enumerate(kinds) if name in vars(kind)) for name in ("arrays", "present_arrays")
+    )
+    found: Mapping[str, np.ndarray] = model.arrays() if whole < present else model.present_arrays()
+    return found
 
 
 def _own(array: np.ndarray, present: np.ndarray | None) -> np.ndarray:
@@ -99,9 +109,7 @@ def _own(array: np.ndarray, present: np.ndarray | None) -> np.ndarray:
 
 def _is_unchanged(model: Any, weights: KeptWeights) -> bool:
     return bool(
-        model.config() == weights.config
-        and model.own_card() == weights.card
-        and weights.has(model.present_arrays())
+        model.config() == weights.config and model.own_card() == weights.card and weights.has(_present(model))
     )
 
 

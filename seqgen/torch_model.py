@@ -17,9 +17,8 @@ class NamedArrays(nn.Module):
         return {name: array.copy() for name, array in self.present_arrays().items()}
 
     def present_arrays(self) -> dict[str, np.ndarray]:
-        """Return the parameters as `arrays` does, sharing the memory of those on the CPU."""
-        state = self.state_dict()
-        return {name: value.numpy() if value.is_cpu else value.cpu().numpy() for name, value in state.items()}
+        """Return the parameters as `arrays` does, sharing the memory of those on the CPU that numpy can read."""
+        return {name: _as_array(value) for name, value in self.state_dict().items()}
 
     def take_arrays(self, weights: Weights) -> None:
         """Load the parameters of `weights`; float64 parameters convert the model to float64."""
@@ -27,3 +26,9 @@ class NamedArrays(nn.Module):
         if any(tensor.dtype == torch.float64 for tensor in tensors.values()):
             self.double()
         self.load_state_dict(tensors)
+
+
+def _as_array(value: torch.Tensor) -> np.ndarray:
+    if value.dtype == torch.bfloat16:  # numpy has no such numbers
+        value = value.float()
+    return value.numpy() if value.is_cpu else value.cpu().numpy()

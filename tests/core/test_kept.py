@@ -85,21 +85,46 @@ def test_a_parameter_that_is_not_contiguous_is_compared(model):
     assert kept_weights(model) is not first
 
 
-def test_arrays_that_a_model_does_not_copy_are_compared_too():
-    chain = seqgen.MarkovChain(order=2).fit(["abcab", "cab"])
-    first = kept_weights(chain)
-    assert kept_weights(chain) is first
-    chain.arrays()["counts"][0] += 1
-    assert kept_weights(chain) is not first
-    assert kept_weights(chain).hash == chain.weights().hash != first.hash
-
-
-def test_read_only_arrays_are_shared_with_the_model():
-    hmm = seqgen.HMM([1, 0], [[0.9, 0.1], [0.1, 0.9]], seqgen.Categorical([[1, 0], [0, 1]]))
-    shared = kept_weights(hmm).arrays
-    for name, array in hmm.arrays().items():
+@pytest.mark.parametrize(
+    "model",
+    [
+        seqgen.HMM([1, 0], [[0.9, 0.1], [0.1, 0.9]], seqgen.Categorical([[1, 0], [0, 1]])),
+        seqgen.MarkovChain(order=2).fit(["abcab", "cab"]),
+        seqgen.MarkovChain.from_table(["a", "b"], [[0.9, 0.1], [0.5, 0.5]]),
+    ],
+    ids=["hmm", "markov", "table"],
+)
+def test_read_only_arrays_are_shared_with_the_model(model):
+    shared = kept_weights(model).arrays
+    assert kept_weights(model).arrays is shared
+    for name, array in model.arrays().items():
         assert shared[name] is array
-        assert not array.flags.writeable
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.flags.writeable = True
+
+
+def test_a_class_that_defines_other_arrays_is_compared_by_them():
+    class Scaled(seqgen.CharRNN):
+        scale = 1.0
+
+        def arrays(self) -> dict[str, np.ndarray]:
+            return {name: array * np.float32(self.scale) for name, array in super().arrays().items()}
+
+    model = Scaled("abc", hidden_size=4, layers=1, seed=5)
+    before = kept_weights(model)
+    assert kept_weights(model) is before
+    model.scale = 4.0
+    assert kept_weights(model) is not before
+    assert kept_weights(model).hash == model.weights().hash
+
+
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_parameters_in_bfloat16_are_read_exactly(model, engine, tmp_path):
+    model.to(torch.bfloat16)
+    wide = copy.deepcopy(model).float()
+    assert model.sample(2, 20, seed=1, engine=engine) == wide.sample(2, 20, seed=1, engine=engine)
+    model.save(tmp_path / "narrow.safetensors")
+    assert seqgen.load(tmp_path / "narrow.safetensors").sample(2, 20, seed=1) == wide.sample(2, 20, seed=1)
 
 
 def test_weights_of_the_caller_are_packed_and_hashed_anew_for_every_stream(model):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.checks import probabilities, renormalised
+from seqgen.checks import frozen, probabilities, renormalised
 from seqgen.codecs import Characters, Codec, Symbols, Tokens, Words, codec_from_config
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.generator import Generator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CODECS: dict[str, Callable[[Any], Codec]] = {
     "characters": Characters, "words": Words, "tokens": Tokens, "symbols": Symbols,
 }  # fmt: skip
+_DERIVED = ("automaton", "tables", "logs", "descending", "_whole", "_packed")
 
 
 class MarkovChain(Generator):
@@ -67,12 +68,36 @@ class MarkovChain(Generator):
         unit: str = "auto",
         boundaries: bool | None = None,
     ) -> None:
-        self.order = CONFIGURATION["order"].check("order", order)
-        self.smoothing = CONFIGURATION["smoothing"].check("smoothing", smoothing)
-        self.unit = choice("unit", unit, ("auto", *UNITS))
-        self.boundaries = None if boundaries is None else bool(boundaries)
+        self._order = CONFIGURATION["order"].check("order", order)
+        self._smoothing = CONFIGURATION["smoothing"].check("smoothing", smoothing)
+        self._unit = choice("unit", unit, ("auto", *UNITS))
+        self._boundaries = None if boundaries is None else bool(boundaries)
         self._ngrams: NGrams | None = None
         self._table: tuple[np.ndarray, np.ndarray] | None = None
+
+    # ---- the settings, which cannot be set, because what was counted depends on them ---------------------
+
+    @property
+    def order(self) -> int:
+        """The number of symbols on which the next one depends."""
+        order: int = self._order
+        return order
+
+    @property
+    def smoothing(self) -> str | None:
+        """None or "kneser-ney"."""
+        smoothing: str | None = self._smoothing
+        return smoothing
+
+    @property
+    def unit(self) -> str:
+        """The symbols of a string; "auto" is decided by `fit`."""
+        return self._unit
+
+    @property
+    def boundaries(self) -> bool | None:
+        """Whether the model includes the start and end of sequences; None is decided by `fit`."""
+        return self._boundaries
 
     # ---- fitting --------------------------------------------------------------------------------------
 
@@ -106,7 +131,7 @@ class MarkovChain(Generator):
             )
         codec = CODECS[units.unit](units.checked(counter.vocabulary))
         self.codec, self._ngrams, self._table = codec, counter.finish(ends), None
-        self.unit, self.boundaries = units.unit, ends
+        self._unit, self._boundaries = units.unit, ends
         self._forget()
         return self
 
@@ -282,14 +307,14 @@ class MarkovChain(Generator):
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the n-gram counts as a prefix tree, or the table."""
+        """Return the n-gram counts as a prefix tree, or the table; read-only, because what is drawn depends on them."""
         return self._packed
 
     @cached_property
     def _packed(self) -> dict[str, np.ndarray]:
         if self._table is not None:
-            return {"start": self._table[0], "transition": self._table[1]}
-        return self._fitted().arrays()
+            return {"start": frozen(self._table[0]), "transition": frozen(self._table[1])}
+        return {name: frozen(array) for name, array in self._fitted().arrays().items()}
 
     def save(
         self, path: str | os.PathLike[str], *, precision: str = "auto", card: dict[str, Any] | None = None
@@ -309,8 +334,8 @@ class MarkovChain(Generator):
         codec = codec_from_config(config["codec"])
         if not codec.vocabulary:
             raise ValueError(f"a Markov chain cannot have the codec {codec.name!r}")
-        chain.codec, chain.unit = codec, codec.name
-        arrays = dict(weights.arrays)
+        chain.codec, chain._unit = codec, codec.name
+        arrays = {name: frozen(array) for name, array in weights.arrays.items()}
         if "transition" in arrays:
             chain._table = arrays["start"], arrays["transition"]
         else:
@@ -327,5 +352,9 @@ class MarkovChain(Generator):
 
     def _forget(self) -> None:
         """Drop what was derived from earlier counts."""
-        for name in ("automaton", "tables", "logs", "descending", "_whole", "_packed"):
+        for name in _DERIVED:
             self.__dict__.pop(name, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled; the copy derives the rest again."""
+        return {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
