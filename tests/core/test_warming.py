@@ -170,3 +170,18 @@ def test_an_interrupt_ends_it_and_its_processes(tmp_path):
     assert errors.strip() == ""
     assert kept
     assert set(kept) <= set(cache.rglob("*.nbc"))
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_its_processes_end_when_it_is_killed(tmp_path):
+    command = [sys.executable, "-m", "seqgen", "warm", "weather", "digits-nade", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, env=environment(tmp_path / "cold"), stdout=subprocess.PIPE, start_new_session=True
+    )
+    end = time.monotonic() + 60
+    while not list((tmp_path / "cold").rglob("*.nbc")) and time.monotonic() < end:
+        time.sleep(0.02)
+    process.kill()
+    # the processes have this pipe, too: it ends with the last of them
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
