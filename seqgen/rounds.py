@@ -67,6 +67,11 @@ class Plan:
     condition: str
     controls: str
 
+    @property
+    def end(self) -> int:
+        """The first index that has no sample; an endless stream ends with the last index that there is."""
+        return 2**63 if self.n is None else self.start + self.n
+
 
 class Saved(NamedTuple):
     """A point to which `Rounds` can return: the number of rounds before it, and the pieces decoded of the last one."""
@@ -136,8 +141,7 @@ class Rounds:
     def refill(self) -> bool:
         """Give idle lanes the next indices; return whether any lane has a sample."""
         idle, plan = self._idle, self._plan
-        if plan.n is not None:
-            idle = idle[: max(0, plan.start + plan.n - self.next_index)]
+        idle = idle[: max(0, plan.end - self.next_index)]
         self.begun = bool(idle)
         if not idle:
             return len(self._idle) < plan.batch

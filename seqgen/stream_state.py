@@ -134,8 +134,7 @@ class StateFormat:
 
     def _place(self, state: Mapping[str, Any], schema: Schema, sizes: Sizes) -> Place:
         plan, lanes = self.plan, self.plan.batch
-        end = 2**63 - 1 if plan.n is None else plan.start + plan.n
-        next_index = integer("next_index", state["next_index"], low=plan.start, high=end)
+        next_index = integer("next_index", state["next_index"], low=plan.start, high=plan.end)
         index = _lane_integers("index", state["index"], lanes, low=-1, high=next_index - 1)
         longest = MOST_SYMBOLS if plan.length is None else plan.length
         waiting = [_unpacked(piece, lanes, plan.chunk) for piece in state["waiting"]]

@@ -41,6 +41,19 @@ def test_indices_may_be_as_large_as_63_bits(case, engine, start):
 
 
 @pytest.mark.common
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_endless_stream_ends_with_the_last_index(case, engine, batch):
+    start = 2**63 - 2
+    with case.stream(engine, None, 5, start=start, batch=batch) as stream:
+        found = samples(stream)
+        assert found == samples(case.stream(engine, 2, 5, start=start))
+        state = stream.state_dict()
+    with case.stream(engine, None, 5, start=start, batch=batch) as ended:
+        ended.load_state_dict(state)
+        assert list(ended) == []
+
+
+@pytest.mark.common
 def test_all_bits_of_the_seed_count(case, engine):
     seeds = (0, 1, 2**32, 2**64 - 1)
     drawn = [samples(case.stream(engine, 2, case.length, seed=seed)) for seed in seeds]
