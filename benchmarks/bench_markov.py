@@ -138,7 +138,8 @@ def bench_controls(benchmark: Any, controls: Controls, order: int, batch: int) -
 
     side_by_side(
         benchmark, family="markov", work=f"{ours.codec.size:,} words, order {order}, {controls}", unit="words",
-        ours=sample, batch=batch, target_rate=100_000, limit="an exp per successor, thrice with top-p",
+        ours=sample, batch=batch, target_rate=100_000,
+        limit="an exp per successor, with top-p three, where a context is new or a penalty acts",
     )  # fmt: skip
     stream.close()
 

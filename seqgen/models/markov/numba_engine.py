@@ -1,16 +1,20 @@
-"""The compiled sampler of Markov chains; only under controls, a smoothed chain's draws evaluate all symbols.
+"""The compiled sampler of Markov chains.
+
+Only under controls, draws evaluate all successors, of a smoothed chain all symbols. What controls leave after a state
+is remembered where it does not depend on the symbols before (`rows`).
 
 Legend: B lanes, N symbols per step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.engine import Request, StepOutput
+from seqgen.engine import Request, Start, StepOutput
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.lanes import StepArrays
 from seqgen.models.markov.bridges import Bridges
@@ -18,6 +22,7 @@ from seqgen.models.markov.bridging import FREE
 from seqgen.models.markov.lanes import MarkovLanes
 from seqgen.models.markov.numba_bridge import Bridge
 from seqgen.models.markov.numba_kernel import advance, advance_controlled, advance_forced
+from seqgen.models.markov.rows import RememberedRows
 from seqgen.threads import Workers
 
 
@@ -33,6 +38,17 @@ class MarkovEngine(MarkovLanes):
         self._seed = np.uint64(request.seed)
         self._bridges = Bridges(self._automaton, self._messages)
         self.workers: Workers = Workers(request.threads)
+        self._rows = RememberedRows(
+            self._automaton, request.lanes, request.threads, log_probs=request.log_probs
+        )
+
+    def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
+        self._rows.changes(lanes)
+        super().begin(lanes, indices, start)
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._rows.changes(slice(None))
+        super().restore(arrays)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
         chain, wanted = self._chain, self._request.log_probs
@@ -51,18 +67,22 @@ class MarkovEngine(MarkovLanes):
         reshaped = running & (controls.reshapes if controls is not None else False)
         forced = self._before_forced(running & ~reshaped)
 
-        def controlled(some: np.ndarray) -> None:
-            assert controls is not None
-            logs, order = chain.logs, chain.descending
-            advance_controlled(
-                self._model, logs, order, some, counts, seed, lanes, tuple(controls.arrays), out
-            )
-
-        if reshaped.any():
-            # computed here, by one thread
-            chain.logs, chain.descending  # noqa: B018
         self.workers.run(plain, np.flatnonzero(running & ~reshaped & ~forced))
-        self.workers.run(controlled, np.flatnonzero(reshaped))
+        if controls is not None and reshaped.any():
+            under_controls = np.flatnonzero(reshaped)
+            # computed here, by one thread
+            logs, order = chain.logs, chain.descending
+            from_rows, idle = self._rows.usable_by(under_controls, controls.arrays)
+            arrays = tuple(controls.arrays)
+
+            def controlled(some: np.ndarray) -> None:
+                rows = self._rows.borrow(idle)
+                advance_controlled(
+                    self._model, logs, order, some, counts, seed, lanes, arrays, tuple(rows), from_rows, out
+                )
+                self._rows.give_back(rows, idle)
+
+            self.workers.run(controlled, under_controls)
         for bridge, group in self._by_condition(np.flatnonzero(forced)):
 
             def towards(some: np.ndarray, bridge: Bridge = bridge) -> None:

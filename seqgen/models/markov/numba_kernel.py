@@ -1,6 +1,7 @@
 """The loops of the compiled sampler of Markov chains.
 
-Without controls, a draw reads a few successors, also before forced symbols; with them, it evaluates all possible ones.
+Without controls, a draw reads a few successors, also before forced symbols; with them, it evaluates all possible ones,
+once per state if the controls do not depend on the symbols before.
 The structures `Automaton` and `Tables` (`model`), `MarkovState`, `LaneControlArrays` and `StepArrays` (`out`) are
 passed as plain tuples.
 Legend: B lanes, V vocabulary, F forced positions, S states.
@@ -19,7 +20,15 @@ from seqgen.models.markov.automaton import Automaton
 from seqgen.models.markov.numba_bridge import Bridge, draw_towards, draw_towards_among_all
 from seqgen.models.markov.numba_lanes import MarkovState
 from seqgen.models.markov.numba_largest import collect_largest
-from seqgen.models.markov.numba_sparse_draw import draw_possible, possible_symbols
+from seqgen.models.markov.numba_rows import Rows, draw_from_row, keep_row
+from seqgen.models.markov.numba_sparse_draw import (
+    draw_weighed,
+    log_normaliser,
+    log_prob_drawn,
+    log_prob_under_model,
+    possible_symbols,
+    weigh_possible,
+)
 from seqgen.models.markov.numba_tables import Tables, step, token_uniform
 from seqgen.models.markov.numba_walk import collect, take
 
@@ -54,9 +63,13 @@ def _advance_plain(a, tables, lane, begin, count, seed, s, out):
 
 
 @kernel
-def advance_controlled(model, logs, order, lanes, counts, seed, state, controls, out):
-    """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw."""
-    a, s = Automaton(*model[0]), MarkovState(*state)
+def advance_controlled(model, logs, order, lanes, counts, seed, state, controls, rows, from_rows, out):
+    """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw.
+
+    Args:
+        rows: `Rows`, which are extended. from_rows: (B,) bool, lanes that have the controls of the rows.
+    """
+    a, s, rows = Automaton(*model[0]), MarkovState(*state), Rows(*rows)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
     outcomes = controls.allowed.shape[1]
     wanted = out.log_probs.shape[2] > 0
@@ -65,29 +78,49 @@ def advance_controlled(model, logs, order, lanes, counts, seed, state, controls,
     for lane in lanes:
         out.counts[lane] = counts[lane]
         for t in range(counts[lane]):
-            n = np.int32(-1)
-            if not wanted:
-                n = np.int32(collect_largest(a, logs, order, s.state[lane], possible, controls, lane))
-            if n < 0:
-                n = collect(a, logs, s.state[lane], possible, probabilities)
+            here, n, m = s.state[lane], 0, 0
+            place = np.int64(rows.place[here]) if from_rows[lane] else 0
+            if place == 0:
+                n, m = _weigh(a, logs, order, here, possible, probabilities, controls, lane, wanted)
+                if from_rows[lane]:
+                    place = keep_row(rows, here, possible, n, m)
             u = token_uniform(seed, s.index[lane], s.position[lane])
-            repeats = a.backoff[s.state[lane]] == 0.0
-            k, log_prob, log_prob_drawn = draw_possible(possible, n, repeats, controls, lane, u, wanted)
-            if k < 0:
+            symbol, after, log_prob, drawn = np.int32(-1), np.int32(0), 0.0, 0.0
+            if place > 0:
+                k = draw_from_row(rows, place, u)
+                if k >= 0:
+                    symbol, after = rows.entries[k].symbol, rows.entries[k].next
+                    if wanted:
+                        log_prob, drawn = rows.scores[k]
+            else:
+                k = draw_weighed(possible, m, u)
+                if k >= 0:
+                    symbol, after = possible.symbol[possible.left[k]], possible.next[possible.left[k]]
+                    if wanted:
+                        log_prob = log_prob_under_model(possible, k, log_normaliser(possible.model, n))
+                        drawn = log_prob_drawn(possible, k, log_normaliser(possible.logits, m))
+            if symbol < 0 or symbol == a.symbols:
                 out.counts[lane] = t
-                break
-            symbol = possible.symbol[k]
-            if symbol == a.symbols:
-                out.counts[lane] = t
-                out.ended[lane] = True
+                out.ended[lane] = symbol >= 0
                 break
             out.symbols[lane, t] = symbol
             if wanted:
                 out.log_probs[0, lane, t] = log_prob
-                out.log_probs[1, lane, t] = log_prob_drawn
+                out.log_probs[1, lane, t] = drawn
             controls.seen[lane, symbol] = True
-            s.state[lane] = possible.next[k]
+            s.state[lane] = after
             s.position[lane] += np.uint64(1)
+
+
+@inline
+def _weigh(a, logs, order, here, possible, probabilities, controls, lane, wanted):
+    """Weigh the possible symbols after a state; return how many there are, and how many the controls leave."""
+    n = np.int64(-1)
+    if not wanted:
+        n = np.int64(collect_largest(a, logs, order, here, possible, controls, lane))
+    if n < 0:
+        n = np.int64(collect(a, logs, here, possible, probabilities))
+    return n, weigh_possible(possible, n, a.backoff[here] == 0.0, controls, lane)
 
 
 @kernel

@@ -58,21 +58,17 @@ def possible_symbols(most):
 
 
 @inline
-def draw_possible(s, n, repeats, controls, lane, uniform, log_probs):
-    """Draw one of the n symbols by inverse CDF, after the lane's controls.
+def weigh_possible(s, n, repeats, controls, lane):
+    """Fill `mass` with cumulative masses of the symbols that the lane's controls leave of the n; return their number.
 
     Args:
         repeats: whether adjacent symbols often have the same probability, because they were counted once.
-
-    Returns:
-        (position of the symbol in the arrays of `s`, its log-probability under the model, the same after the controls);
-        the position is -1 if no symbol is left.
     """
     parameters = controls.parameters[lane]
     top_k, top_p, min_p, typical_p = int(parameters[2]), parameters[3], parameters[4], parameters[5]
     m = _begin(s, n, parameters[0], parameters[1], controls.allowed[lane], controls.seen[lane])
     if m == 0:
-        return -1, 0.0, 0.0
+        return 0
     if 0 < top_k < m:
         m = _keep_from(s, m, _kth_largest_logit(s, m, top_k))
     weighed = False
@@ -91,12 +87,41 @@ def draw_possible(s, n, repeats, controls, lane, uniform, log_probs):
     if 0.0 < typical_p < 1.0:
         _rank_by_typicality(s, m)
         m = _keep_mass(s, m, typical_p, repeats, True)
-    drawn, log_prob_drawn = _inverse_cdf(s, m, uniform, weighed, repeats, log_probs)
-    if drawn < 0 or not log_probs:
-        return drawn, 0.0, 0.0
-    peak = _max(s.model, n)
-    log_prob = s.model[drawn] - peak - math.log(_sum_of_exp(s.model, n, peak))
-    return drawn, log_prob, log_prob_drawn
+    _accumulate(s, m, weighed, repeats)
+    return m
+
+
+@inline
+def draw_weighed(s, m, uniform):
+    """Draw one of the m weighed symbols by inverse CDF; return its position in `left`, or -1 if there is none."""
+    threshold = uniform * s.mass[m - 1] if m > 0 else 0.0
+    low, high = 0, m
+    while low < high:
+        middle = (low + high) >> 1
+        if s.mass[middle] > threshold:
+            high = middle
+        else:
+            low = middle + 1
+    return low if low < m else -1
+
+
+@inline
+def log_prob_under_model(s, k, normaliser):
+    """Return the log-probability of the k-th symbol left, given `log_normaliser` of all in `model`."""
+    return s.model[s.left[k]] - normaliser[0] - normaliser[1]
+
+
+@inline
+def log_prob_drawn(s, k, normaliser):
+    """Return the log-probability of the k-th symbol left after the controls, given that of those in `logits`."""
+    return s.logits[k] - normaliser[0] - normaliser[1]
+
+
+@inline
+def log_normaliser(values, n):
+    """Return the two terms, to be subtracted one after the other, that normalise the first n logarithms."""
+    peak = _max(values, n)
+    return peak, math.log(_sum_of_exp(values, n, peak))
 
 
 @inline
@@ -273,11 +298,11 @@ def _last_within(s, within, before, wanted, margin):
 
 
 @inline
-def _inverse_cdf(s, m, uniform, weighed, repeats, log_probs):
-    """Draw one of the symbols that are left; return its position, or -1, and its log-probability.
+def _accumulate(s, m, weighed, repeats):
+    """Fill `mass` with the cumulative sums of the exponentials of the logits, less the largest.
 
     Args:
-        weighed: whether `mass` has the exponentials of the logits, less the largest.
+        weighed: whether `mass` has these exponentials.
     """
     top, total = _max(s.logits, m), 0.0
     logit, mass = top, 1.0
@@ -289,11 +314,6 @@ def _inverse_cdf(s, m, uniform, weighed, repeats, log_probs):
             mass = math.exp(logit - top)
         total += mass
         s.mass[k] = total
-    threshold = uniform * total
-    for k in range(m):
-        if s.mass[k] > threshold:
-            return s.left[k], s.logits[k] - top - math.log(total) if log_probs else 0.0
-    return np.int32(-1), 0.0
 
 
 @inline

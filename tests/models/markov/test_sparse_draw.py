@@ -18,7 +18,14 @@ from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
 from seqgen.models.markov.automaton import Automaton
-from seqgen.models.markov.numba_sparse_draw import draw_possible, possible_symbols
+from seqgen.models.markov.numba_sparse_draw import (
+    draw_weighed,
+    log_normaliser,
+    log_prob_drawn,
+    log_prob_under_model,
+    possible_symbols,
+    weigh_possible,
+)
 from seqgen.models.markov.numba_walk import successors
 from seqgen.rng import Purpose, to_uniform53, words
 
@@ -44,8 +51,13 @@ def _sparse(logits, repeats, controls, uniforms, log_probs):
             if logits[v] > -np.inf or v % 5 == 0:
                 s.symbol[size], s.next[size], s.model[size] = v, 7 * v, logits[v]
                 size += 1
-        k, scores[n, 0], scores[n, 1] = draw_possible(s, size, repeats, controls, 0, uniforms[n], log_probs)
-        symbols[n] = s.next[k] // 7 if k >= 0 else -1
+        m = weigh_possible(s, size, repeats, controls, 0)
+        k = draw_weighed(s, m, uniforms[n])
+        symbols[n] = s.next[s.left[k]] // 7 if k >= 0 else -1
+        scores[n] = 0.0
+        if log_probs and k >= 0:
+            scores[n, 0] = log_prob_under_model(s, k, log_normaliser(s.model, size))
+            scores[n, 1] = log_prob_drawn(s, k, log_normaliser(s.logits, m))
     return symbols, scores
 
 
