@@ -17,7 +17,7 @@ from seqgen.checkpoint import Weights, is_bfloat16, save_weights
 from seqgen.codecs import Codec
 from seqgen.controls import as_controls
 from seqgen.errors import integer
-from seqgen.kept import kept_weights
+from seqgen.kept import Memory, kept_weights
 from seqgen.registry import family
 from seqgen.streaming import Stream
 
@@ -49,9 +49,13 @@ class Generator(ABC):
         """Return what `arrays` does, to be read at once; not copied where that can be avoided.
 
         Whenever a stream is opened, these are compared with those of the last one, byte by byte, except for read-only
-        arrays, which are recognized by identity.
+        arrays, which are recognized by identity, and those of which `present_memory` tells where they are.
         """
         return self.arrays()
+
+    def present_memory(self) -> Memory | None:
+        """Return where `present_arrays` are, faster than these; None if they are not in memory as they are stored."""
+        return None
 
     def own_card(self) -> dict[str, Any]:
         """Return the entries of the card that belong to the model and that engines read."""

@@ -1,28 +1,44 @@
 """The weights that the streams of one model share, with what engines have made of them, until the model changes.
 
 A further stream of an unchanged model neither copies, checks, hashes nor packs its parameters. Whenever a stream is
-opened, they are compared with a copy, byte by byte, so that every change is noticed, however it was made: by an
-optimizer, in place, through `.data`, through a numpy array that shares the memory, by `load_state_dict`, by another
-parameter, dtype or device. (The version counters of PyTorch's tensors miss the writes through `.data` and numpy.) Only
-arrays that cannot be written to, such as those of HMMs, are recognized by identity. Kept are one copy of the
-parameters, and the packed weights of the last two precisions; they are freed with the model.
+opened, all their bytes are read, so that every change is noticed, however it was made: by an optimizer, in place,
+through `.data`, through a numpy array that shares the memory, by `load_state_dict`, by another parameter, dtype or
+device. (The version counters of PyTorch's tensors miss the writes through `.data` and numpy.) The parameters of a model
+that tells where they are (`Generator.present_memory`) are recognized by a keyed fingerprint, which misses a change with
+probability 2^-128 (`kernels/fingerprint.py`); others are compared with a copy, byte by byte. Only arrays that cannot be
+written to, such as those of HMMs, are recognized by identity. Kept are one copy of the parameters, and the packed
+weights of the last two precisions; they are freed with the model.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from seqgen.checkpoint import Weights
+from seqgen.registry import resolve
 
 T = TypeVar("T")
 
 _PRECISIONS = 2
+
+
+class Memory(NamedTuple):
+    """Where the parameters of a model are: C-contiguous arrays, in the order of `Generator.present_arrays`.
+
+    Attributes:
+        described: equal for two models, or for a model at two times, if all names, dtypes and shapes are.
+        addresses: of the arrays.
+    """
+
+    described: Any
+    addresses: list[int]
 
 
 class KeptWeights(Weights):
@@ -62,6 +78,34 @@ class KeptWeights(Weights):
                 return False
         return True
 
+    def is_in(self, memory: Memory | None) -> bool:
+        """Return whether parameters in memory are those of a model of which `remember` was called with these weights.
+
+        False if that is not known.
+        """
+        described, fingerprint = vars(self).get("remembered", (None, None))
+        if memory is None or fingerprint is None:
+            return False
+        return bool(described == memory.described and fingerprint.matches(memory.addresses))
+
+    def remember(self, memory: Memory | None, arrays: Mapping[str, np.ndarray]) -> None:
+        """Let `is_in` recognize parameters in memory, if `arrays`, which have these weights' bytes, are just that.
+
+        Loads a kernel, but not Numba, which takes longer than comparing byte by byte.
+        """
+        if memory is None or "remembered" in vars(self) or "seqgen.kernels.compile" not in sys.modules:
+            return
+        found = list(arrays.values())
+        kept = [self.arrays[name] for name in arrays]
+        if not all(array.flags.c_contiguous for array in (*found, *kept)):
+            return
+        if [array.ctypes.data for array in found] == memory.addresses:
+            # of the copies, which nobody writes to in the meantime
+            taken = resolve("seqgen.kernels.fingerprint:Fingerprint")(
+                [array.ctypes.data for array in kept], [array.nbytes for array in kept]
+            )
+            vars(self)["remembered"] = memory.described, taken
+
     def packed(self, precision: str, make: Callable[[], T], *, what: str = "weights") -> T:
         kept: dict[str, dict[str, Any]] = vars(self).setdefault("by_precision", {})
         own = kept.setdefault(precision, {})
@@ -81,8 +125,14 @@ _kept: WeakKeyDictionary[Any, tuple[Any, KeptWeights]] = WeakKeyDictionary()
 def kept_weights(model: Any) -> KeptWeights:
     """Return the present weights of a `Generator`, the same object as before if it has not changed since."""
     codec, weights = _kept.get(model, (None, None))
-    if weights is not None and codec is model.codec and _is_unchanged(model, weights):
-        return weights
+    memory = _memory(model)
+    if weights is not None and codec is model.codec and _is_described(model, weights):
+        if weights.is_in(memory):
+            return weights
+        present = _present(model)
+        if weights.has(present):
+            weights.remember(memory, present)
+            return weights
     made = model.weights()
     present = _present(model)
     arrays = {name: _own(array, present.get(name)) for name, array in made.arrays.items()}
@@ -93,12 +143,23 @@ def kept_weights(model: Any) -> KeptWeights:
 
 def _present(model: Any) -> Mapping[str, np.ndarray]:
     """Return the parameters, by `arrays` if a class overrides this below the one that defines `present_arrays`."""
-    kinds = type(model).__mro__
-    whole, present = (
-        next(k for k, kind in enumerate(kinds) if name in vars(kind)) for name in ("arrays", "present_arrays")
-    )
+    whole, present = (_place(model, name) for name in ("arrays", "present_arrays"))
     found: Mapping[str, np.ndarray] = model.arrays() if whole < present else model.present_arrays()
     return found
+
+
+def _memory(model: Any) -> Memory | None:
+    """Return where the parameters are, unless a class overrides what they are."""
+    place = _place(model, "present_memory")
+    if any(_place(model, name) < place for name in ("arrays", "present_arrays")):
+        return None
+    found: Memory | None = model.present_memory()
+    return found
+
+
+def _place(model: Any, name: str) -> int:
+    """Return the place of the class that defines a method, in the order in which classes are searched."""
+    return next(place for place, kind in enumerate(type(model).__mro__) if name in vars(kind))
 
 
 def _own(array: np.ndarray, present: np.ndarray | None) -> np.ndarray:
@@ -107,10 +168,9 @@ def _own(array: np.ndarray, present: np.ndarray | None) -> np.ndarray:
     return array.copy() if shared else array
 
 
-def _is_unchanged(model: Any, weights: KeptWeights) -> bool:
-    return bool(
-        model.config() == weights.config and model.own_card() == weights.card and weights.has(_present(model))
-    )
+def _is_described(model: Any, weights: KeptWeights) -> bool:
+    """Return whether the configuration and the card of a model are those of weights."""
+    return bool(model.config() == weights.config and model.own_card() == weights.card)
 
 
 def _memcmp_of_numpy(one: int, other: int, size: int) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
 from seqgen.checkpoint import Weights
+from seqgen.kept import Memory
+
+_WHOLE, _OWN = nn.Module.state_dict, nn.Module._save_to_state_dict
 
 
 class NamedArrays(nn.Module):
@@ -19,6 +24,37 @@ class NamedArrays(nn.Module):
     def present_arrays(self) -> dict[str, np.ndarray]:
         """Return the parameters as `arrays` does, sharing the memory of those on the CPU that numpy can read."""
         return {name: _as_array(value) for name, value in self.state_dict().items()}
+
+    def present_memory(self) -> Memory | None:
+        """Return where `present_arrays` are; None if any is copied, or a module stores anything else than parameters.
+
+        Visits the modules as `state_dict` does, in a fraction of the time.
+        """
+        described: list[Any] = []
+        addresses: list[int] = []
+        waiting: list[Any] = [self]
+        while waiting:
+            module = waiting.pop()
+            kind, own = type(module), module.__dict__
+            if kind.state_dict is not _WHOLE or kind._save_to_state_dict is not _OWN:
+                return None
+            if own["_state_dict_hooks"] or own["_state_dict_pre_hooks"]:
+                return None
+            stored, children = own["_parameters"], own["_modules"]
+            if own["_buffers"]:
+                skipped = own["_non_persistent_buffers_set"]
+                stored = stored | {name: b for name, b in own["_buffers"].items() if name not in skipped}
+            for name, tensor in stored.items():
+                if tensor is not None:
+                    if not tensor.is_cpu or not tensor.is_contiguous():
+                        return None
+                    described += name, tensor.dtype, tensor.shape
+                    addresses.append(tensor.data_ptr())
+            if children:
+                described += children
+                waiting += reversed(children.values())
+            described.append(len(children))
+        return Memory(described, addresses)
 
     def take_arrays(self, weights: Weights) -> None:
         """Load the parameters of `weights`; float64 parameters convert the model to float64."""

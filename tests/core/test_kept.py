@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -175,3 +176,149 @@ def test_parameters_of_another_dtype_are_noticed(model):
     assert next(iter(second.arrays.values())).dtype == np.float64
     model.to(torch.float32)
     assert kept_weights(model).hash == first.hash
+
+
+class Remembered:
+    """A model whose parameters are recognized by their fingerprint."""
+
+    def __init__(self, model: seqgen.CharRNN) -> None:
+        import seqgen.kernels.fingerprint  # noqa: F401  # from now on, fingerprints are taken
+
+        self.model = model
+        self.weights = kept_weights(model)
+        assert kept_weights(model) is self.weights
+        assert self.recognizes()
+
+    def recognizes(self) -> bool:
+        return self.weights.is_in(kept._memory(self.model))
+
+
+@pytest.fixture
+def remembered(model) -> Remembered:
+    return Remembered(model)
+
+
+def test_a_recognized_model_is_not_read_again(remembered, monkeypatch):
+    monkeypatch.setattr(KeptWeights, "has", None)
+    assert kept_weights(remembered.model) is remembered.weights
+
+
+def last_bit(model):
+    model.head.weight.detach().view(torch.int32)[-1, -1] ^= 1
+
+
+def through_data(model):
+    model.head.bias.data[0] += 1.0
+
+
+def through_numpy(model):
+    model.head.bias.detach().numpy()[0] += 1.0
+
+
+def another_parameter(model):
+    model.head.bias = torch.nn.Parameter(model.head.bias.detach() + 1.0)
+
+
+def another_shape(model):
+    model.head.weight.data = model.head.weight.data.reshape(model.head.weight.shape[::-1])
+
+
+def another_dtype(model):
+    model.head.bias.data = model.head.bias.data.view(torch.int32).float()
+
+
+def another_name(model):
+    model.head.register_parameter("offset", model.head._parameters.pop("bias"))
+
+
+def another_order(model):
+    model.head._parameters = dict(reversed(model.head._parameters.items()))
+    model.head.weight.data += 1.0
+
+
+def a_module_within(model):
+    model.head = torch.nn.Sequential(model.head)
+
+
+def a_buffer(model):
+    model.register_buffer("scale", torch.ones(1))
+
+
+def a_view_at_no_multiple_of_8(model):
+    bias = model.head.bias
+    room = torch.zeros(len(bias) + 1)
+    room[1:] = bias.detach() + 1.0
+    bias.data = room[1:]
+
+
+def a_hook(model):
+    model.head.register_state_dict_post_hook(
+        lambda module, state, prefix, _: state.update(more=torch.ones(2))
+    )
+
+
+CHANGES = (
+    last_bit, through_data, through_numpy, another_parameter, another_shape, another_dtype, another_name,
+    another_order, a_module_within, a_buffer, a_view_at_no_multiple_of_8, a_hook,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_of_a_recognized_model_is_noticed(remembered, change):
+    change(remembered.model)
+    assert not remembered.recognizes()
+    present = remembered.model.present_arrays()
+    own = remembered.weights.arrays
+    # as by the comparison of bytes
+    assert list(present) != list(own) or not remembered.weights.has(present)
+
+
+def test_equal_parameters_elsewhere_are_recognized(remembered):
+    model = remembered.model
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+    assert remembered.recognizes()
+    model.head.bias.data = torch.zeros(len(model.head.bias) + 1)[1:] + model.head.bias.data
+    model.register_buffer("scale", torch.ones(1), persistent=False)
+    assert remembered.recognizes()
+    assert kept_weights(copy.deepcopy(model)) is not remembered.weights
+    assert remembered.weights.is_in(kept._memory(copy.deepcopy(model)))
+
+
+def test_models_whose_arrays_are_not_their_parameters_are_compared_byte_by_byte(model):
+    class Scaled(seqgen.CharRNN):
+        scale = 1.0
+
+        def state_dict(self, *arguments, **options):
+            whole = super().state_dict(*arguments, **options)
+            return whole if self.scale == 1.0 else {name: self.scale * value for name, value in whole.items()}
+
+    class Chosen(seqgen.CharRNN):
+        scale = 1.0
+
+        def present_arrays(self) -> dict[str, np.ndarray]:
+            found = super().present_arrays()
+            return found if self.scale == 1.0 else {name: self.scale * array for name, array in found.items()}
+
+    Remembered(model)
+    for kind in (Scaled, Chosen):
+        other = kind("abc", hidden_size=4, layers=1, seed=5)
+        before = kept_weights(other)
+        assert kept_weights(other) is before
+        other.scale = np.float32(4.0) if kind is Chosen else 4.0
+        assert kept_weights(other) is not before
+    wide = copy.deepcopy(model).to(torch.bfloat16)
+    before = kept_weights(wide)
+    assert kept_weights(wide) is before
+    assert not before.is_in(kept._memory(wide))
+    wide.head.bias.data[0] += 1.0
+    assert kept_weights(wide) is not before
+
+
+def test_without_numba_nothing_is_loaded_to_recognize_a_model(model, monkeypatch):
+    monkeypatch.delitem(sys.modules, "seqgen.kernels.compile", raising=False)
+    before = kept_weights(model)
+    assert kept_weights(model) is before
+    assert not before.is_in(kept._memory(model))
+    model.head.bias.data[0] += 1.0
+    assert kept_weights(model) is not before
