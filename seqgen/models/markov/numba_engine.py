@@ -72,15 +72,26 @@ class MarkovEngine(MarkovLanes):
             under_controls = np.flatnonzero(reshaped)
             # computed here, by one thread
             logs, order = chain.logs, chain.descending
-            from_rows, idle = self._rows.usable_by(under_controls, controls.arrays)
+            from_rows, kept = self._rows.usable_by(under_controls, controls.arrays, logs)
             arrays = tuple(controls.arrays)
 
             def controlled(some: np.ndarray) -> None:
-                rows = self._rows.borrow(idle)
+                rows = self._rows.borrow(kept)
                 advance_controlled(
-                    self._model, logs, order, some, counts, seed, lanes, arrays, tuple(rows), from_rows, out
+                    self._model,
+                    logs,
+                    order,
+                    some,
+                    counts,
+                    seed,
+                    lanes,
+                    arrays,
+                    tuple(rows),
+                    from_rows,
+                    kept.shared,
+                    out,
                 )
-                self._rows.give_back(rows, idle)
+                self._rows.give_back(rows, kept)
 
             self.workers.run(controlled, under_controls)
         for bridge, group in self._by_condition(np.flatnonzero(forced)):

@@ -20,6 +20,7 @@ from seqgen.models.markov.automaton import Automaton
 from seqgen.models.markov.numba_bridge import Bridge, draw_towards, draw_towards_among_all
 from seqgen.models.markov.numba_lanes import MarkovState
 from seqgen.models.markov.numba_largest import collect_largest
+from seqgen.models.markov.numba_mixture import draw_from_mixture, keep_mixture
 from seqgen.models.markov.numba_rows import Rows, draw_from_row, keep_row
 from seqgen.models.markov.numba_sparse_draw import (
     draw_weighed,
@@ -63,11 +64,14 @@ def _advance_plain(a, tables, lane, begin, count, seed, s, out):
 
 
 @kernel
-def advance_controlled(model, logs, order, lanes, counts, seed, state, controls, rows, from_rows, out):
+def advance_controlled(
+    model, logs, order, lanes, counts, seed, state, controls, rows, from_rows, shared, out
+):
     """Advance as `advance`, under controls; a lane stops where they leave no symbol to draw.
 
     Args:
         rows: `Rows`, which are extended. from_rows: (B,) bool, lanes that have the controls of the rows.
+        shared: from `numba_mixture.share`, or (0,) if the controls need all symbols.
     """
     a, s, rows = Automaton(*model[0]), MarkovState(*state), Rows(*rows)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
@@ -78,21 +82,29 @@ def advance_controlled(model, logs, order, lanes, counts, seed, state, controls,
     for lane in lanes:
         out.counts[lane] = counts[lane]
         for t in range(counts[lane]):
-            here, n, m = s.state[lane], 0, 0
-            place = np.int64(rows.place[here]) if from_rows[lane] else 0
-            if place == 0:
-                n, m = _weigh(a, logs, order, here, possible, probabilities, controls, lane, wanted)
-                if from_rows[lane]:
-                    place = keep_row(rows, here, possible, n, m)
+            here = s.state[lane]
             u = token_uniform(seed, s.index[lane], s.position[lane])
             symbol, after, log_prob, drawn = np.int32(-1), np.int32(0), 0.0, 0.0
+            place = np.int64(rows.place[here]) if from_rows[lane] else 0
+            mixes = from_rows[lane] and len(shared) > 0 and a.backoff[here] > 0.0
+            if mixes:
+                if place == 0:
+                    place = keep_mixture(a, logs, rows, shared, here, possible, controls, lane)
+                if place > 0:
+                    symbol, after = draw_from_mixture(a, rows, place, shared, u)
+                place = 0
+            n, m = 0, 0
+            if symbol < 0 and place == 0:
+                n, m = _weigh(a, logs, order, here, possible, probabilities, controls, lane, wanted)
+                if from_rows[lane] and not mixes:
+                    place = keep_row(rows, here, possible, n, m)
             if place > 0:
                 k = draw_from_row(rows, place, u)
                 if k >= 0:
                     symbol, after = rows.entries[k].symbol, rows.entries[k].next
                     if wanted:
                         log_prob, drawn = rows.scores[k]
-            else:
+            elif symbol < 0:
                 k = draw_weighed(possible, m, u)
                 if k >= 0:
                     symbol, after = possible.symbol[possible.left[k]], possible.next[possible.left[k]]

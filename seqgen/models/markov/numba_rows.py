@@ -36,9 +36,8 @@ class Rows(NamedTuple):
 @inline
 def keep_row(rows, state, s, n, m):
     """Keep the m weighed symbols of the n possible ones `s` if there is room; return the place of the row, or 0."""
-    first, end = rows.used[0] + 1, rows.used[0] + 1 + m
-    if end > len(rows.entries):
-        rows.used[1] += m + 1
+    first = room_for(rows, m + 1) + 1
+    if first == 0:
         return 0
     rows.entries[first - 1].symbol = m
     for k in range(m):
@@ -51,9 +50,22 @@ def keep_row(rows, state, s, n, m):
         for k in range(m):
             rows.scores[first + k, 0] = log_prob_under_model(s, k, of_model)
             rows.scores[first + k, 1] = log_prob_drawn(s, k, of_drawn)
-    rows.used[0] = end
     rows.place[state] = first
     return first
+
+
+@inline
+def room_for(rows, entries):
+    """Return where a row of so many entries has room, or -1; if all room is taken, all rows are forgotten."""
+    if rows.used[0] + entries > len(rows.entries):
+        rows.used[1] += entries
+        if entries > len(rows.entries):
+            return -1
+        rows.used[0] = 0
+        rows.place[:] = 0
+    begin = rows.used[0]
+    rows.used[0] += entries
+    return begin
 
 
 @inline

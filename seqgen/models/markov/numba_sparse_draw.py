@@ -21,7 +21,7 @@ from seqgen.kernels.compile import inline
 from seqgen.kernels.draw import _after, _kth_largest, _sort
 
 _FEWEST_SELECTED = 32
-_BUCKETS = 64
+BUCKETS = 64
 _STEEPEST = 1e300
 _ROUNDING = 2.0**-50
 
@@ -53,7 +53,7 @@ def possible_symbols(most):
     """Allocate `Possible` for at most `most` symbols."""
     return Possible(
         np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most), np.empty(most, np.int32),
-        np.empty(most), np.empty(most), np.empty(most), np.empty(most, np.int64), np.empty(_BUCKETS),
+        np.empty(most), np.empty(most), np.empty(most), np.empty(most, np.int64), np.empty(BUCKETS),
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def _keep_first_largest(s, m):
 def _kth_largest_logit(s, m, which):
     """Return the `which`-th largest logit; `rank` is overwritten."""
     high, low = _max(s.logits, m), _min(s.logits, m)
-    scale = (_BUCKETS - 1) / (high - low)
+    scale = (BUCKETS - 1) / (high - low)
     if m < _FEWEST_SELECTED or not scale < _STEEPEST:
         for k in range(m):
             s.rank[k] = s.logits[k]
@@ -248,14 +248,14 @@ def _last_sorted(s, m, p):
 def _last_selected(s, m, wanted, margin):
     """Return the last symbol before which the mass is below `wanted`; -1 if a sum is within `margin` of it."""
     low, high = _min(s.rank, m), _max(s.rank, m)
-    scale = (_BUCKETS - 1) / (high - low)
+    scale = (BUCKETS - 1) / (high - low)
     if not scale < _STEEPEST:
         return -1
     s.buckets[:] = 0.0
     for k in range(m):
         s.buckets[int((s.rank[k] - low) * scale)] += s.mass[k]
     bucket, before = 0, 0.0
-    while bucket < _BUCKETS - 1 and before + s.buckets[bucket] <= wanted - margin:
+    while bucket < BUCKETS - 1 and before + s.buckets[bucket] <= wanted - margin:
         before += s.buckets[bucket]
         bucket += 1
     if before + s.buckets[bucket] <= wanted + margin:

@@ -6,12 +6,13 @@ Legend: B lanes, S states.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.models.markov.automaton import Automaton
+from seqgen.models.markov.numba_mixture import COLDEST, DEEPEST, share
 from seqgen.models.markov.numba_rows import ENTRY, Rows
 
 MOST_BYTES = 1 << 26
@@ -22,12 +23,19 @@ _SCORES = 16  # bytes per entry
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
-    """Rows under one setting of controls: parameters (6,), allowed (V,), and the rows that no thread works with."""
+class Kept:
+    """Rows under one setting of controls.
+
+    Attributes:
+        parameters: (6,). allowed: (V,), with the end.
+        shared: from `numba_mixture.share` (V + 2,), or (0,).
+        idle: the rows that no thread works with.
+    """
 
     parameters: np.ndarray
     allowed: np.ndarray
-    idle: deque[Rows]
+    shared: np.ndarray
+    idle: deque[Rows] = field(default_factory=deque)
 
 
 class RememberedRows:
@@ -40,11 +48,19 @@ class RememberedRows:
         self._states = len(automaton.parent)
         outcomes = automaton.symbols + automaton.ends
         backs_off = bool((automaton.backoff > 0.0).any())
+        self._mixes = (
+            backs_off
+            and not log_probs
+            and automaton.first[1] == outcomes
+            and len(automaton.lengths) < DEEPEST
+        )
         of_all = self._states * outcomes if backs_off else len(automaton.symbol)
         self._scores = log_probs
         bytes_each = ENTRY.itemsize + log_probs * _SCORES
-        self._most = min(MOST_BYTES // threads // bytes_each, of_all + self._states)
-        self._kept: _Kept | None = None
+        self._most = min(MOST_BYTES // threads // bytes_each, of_all + 2 * self._states)
+        # any row has room
+        self._fewest = min(self._most, max(_FEWEST, outcomes + 2))
+        self._kept: Kept | None = None
         self._equal = np.zeros(lanes, bool)
         self._checked = np.zeros(lanes, bool)
 
@@ -52,22 +68,37 @@ class RememberedRows:
         """Note that the controls of `lanes` are going to change."""
         self._checked[lanes] = False
 
-    def usable_by(self, lanes: np.ndarray, controls: LaneControlArrays) -> tuple[np.ndarray, deque[Rows]]:
-        """Return which of all lanes (B,) bool, of which `lanes` run, may use rows, and the rows for `borrow`."""
+    def usable_by(
+        self, lanes: np.ndarray, controls: LaneControlArrays, logs: np.ndarray
+    ) -> tuple[np.ndarray, Kept]:
+        """Return which of all lanes (B,) bool, of which `lanes` run, may use rows, and the rows.
+
+        Args:
+            logs: (E,), the logarithms of `Automaton.full`.
+        """
         if self._kept is not None:
             self._check(self._kept, lanes, controls)
         if self._kept is None or not self._equal[lanes].any():
             # a penalty depends on the symbols before
             steady = lanes[controls.parameters[lanes, 0] == 0.0]
             if not len(steady):
-                return np.zeros_like(self._equal), deque([_no_rows()])
+                return np.zeros_like(self._equal), _nothing_kept()
+            parameters, allowed = controls.parameters[steady[0]].copy(), controls.allowed[steady[0]].copy()
             self._checked[:] = False
-            first = steady[0]
-            self._kept = _Kept(controls.parameters[first].copy(), controls.allowed[first].copy(), deque())
+            self._kept = Kept(parameters, allowed, self._shared(parameters, allowed, logs))
             self._check(self._kept, lanes, controls)
-        return self._equal, self._kept.idle
+        return self._equal, self._kept
 
-    def _check(self, kept: _Kept, lanes: np.ndarray, controls: LaneControlArrays) -> None:
+    def _shared(self, parameters: np.ndarray, allowed: np.ndarray, logs: np.ndarray) -> np.ndarray:
+        """Return the masses of the empty context if rows can share them."""
+        temperature = parameters[1] or 1.0
+        if not self._mixes or temperature < COLDEST or parameters[2:].any():
+            return np.empty(0)
+        shared = np.empty(len(allowed) + 2)
+        share(logs, temperature, allowed, shared)
+        return shared if shared[0] > -np.inf else np.empty(0)
+
+    def _check(self, kept: Kept, lanes: np.ndarray, controls: LaneControlArrays) -> None:
         """Compare the controls of those of `lanes` whose controls have changed."""
         for lane in lanes[~self._checked[lanes]].tolist():
             self._equal[lane] = np.array_equal(controls.parameters[lane], kept.parameters) and np.array_equal(
@@ -75,15 +106,14 @@ class RememberedRows:
             )
             self._checked[lane] = True
 
-    def borrow(self, idle: deque[Rows]) -> Rows:
+    def borrow(self, kept: Kept) -> Rows:
         """Return rows for a thread alone; if it does not give them back, they are forgotten."""
         try:
-            return idle.pop()
+            return kept.idle.pop()
         except IndexError:
-            entries = min(self._most, _FEWEST)
-            return Rows(np.zeros(self._states, np.int32), *self._room(entries), np.zeros(2, np.int64))
+            return Rows(np.zeros(self._states, np.int32), *self._room(self._fewest), np.zeros(2, np.int64))
 
-    def give_back(self, rows: Rows, idle: deque[Rows]) -> None:
+    def give_back(self, rows: Rows, kept: Kept) -> None:
         """Keep rows for further steps, with more room if some did not fit."""
         used, refused = rows.used.tolist()
         if refused and len(rows.entries) < self._most:
@@ -92,11 +122,12 @@ class RememberedRows:
             scores[:used] = rows.scores[:used]
             rows = rows._replace(entries=entries, scores=scores)
         rows.used[1] = 0
-        idle.append(rows)
+        kept.idle.append(rows)
 
     def _room(self, entries: int) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(entries, ENTRY), np.empty((entries if self._scores else 0, 2))
 
 
-def _no_rows() -> Rows:
-    return Rows(np.zeros(0, np.int32), np.empty(0, ENTRY), np.empty((0, 2)), np.zeros(2, np.int64))
+def _nothing_kept() -> Kept:
+    rows = Rows(np.zeros(0, np.int32), np.empty(0, ENTRY), np.empty((0, 2)), np.zeros(2, np.int64))
+    return Kept(np.empty(0), np.empty(0), np.empty(0), deque([rows]))
