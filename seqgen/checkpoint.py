@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from seqgen.codecs import Codec, codec_from_config
 from seqgen.errors import SeqgenError, choice, integer
 from seqgen.files import replace_whole
 
@@ -68,6 +69,11 @@ class Weights:
             digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
             digest.update(array.data if array.size else b"")
         return digest.hexdigest()
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that the configuration describes."""
+        return self.once("codec", lambda: codec_from_config(self.config["codec"]))
 
     def once(self, what: str, make: Callable[[], T]) -> T:
         """Return `make()`, which must depend on nothing but these weights; those of a live model keep it by name."""

@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.codecs import Codec, codec_from_config
+from seqgen.codecs import Codec
 from seqgen.engine import Engine, Request
 from seqgen.errors import SeqgenError, choice, integer, optional_integer
 from seqgen.per_index import PerIndex
@@ -76,7 +76,7 @@ class Stream:
         if model is None:
             checked = validated(weights)
             weights.hash  # noqa: B018 (now, because the owner of these weights may write to their arrays later)
-        self.codec: Codec = _codec(weights) if checked is None else checked.codec
+        self.codec: Codec = weights.codec if checked is None else checked.codec
         self._weights, self._checked = weights, checked
         choice("engine", engine, ENGINES)
         choice("precision", precision, ("auto", *kind.precisions))
@@ -360,10 +360,6 @@ def _resumed(weights: Weights, arguments: dict[str, Any], state: dict[str, Any])
     stream = Stream(weights, **arguments)
     stream.load_state_dict(state)
     return stream
-
-
-def _codec(weights: Weights) -> Codec:
-    return weights.once("codec", lambda: codec_from_config(weights.config["codec"]))
 
 
 def _chunk(chunk: int | None, default: int, length: int | None) -> int:

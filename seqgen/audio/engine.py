@@ -16,7 +16,6 @@ import numpy as np
 from seqgen.audio.frames import FrameWindow
 from seqgen.audio.numba_lanes import Local, SoundState
 from seqgen.checkpoint import Weights
-from seqgen.codecs import codec_from_config
 from seqgen.conditions.audio import AudioConditions
 from seqgen.conditions.feature_range import feature_range
 from seqgen.engine import Checkpoint, Engine, Request, Start, StepOutput
@@ -40,7 +39,7 @@ class SoundEngine(Engine):
         require_finite(weights)
         config = weights.config
         self.request = request
-        self.codec = codec_from_config(config["codec"])
+        self.codec = weights.codec
         self.output = str(config["output"])
         self.hop = int(config["hop"] or 0)
         self._conditions = AudioConditions.from_config(config)

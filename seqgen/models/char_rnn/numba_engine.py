@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from seqgen.checkpoint import Weights
-from seqgen.codecs import codec_from_config
 from seqgen.engine import Engine, Request, Start, StepOutput
 from seqgen.engines.lane_controls import LaneControls
 from seqgen.engines.requirements import require_finite, require_no_condition
@@ -29,7 +28,7 @@ class CharRNNEngine(Engine):
     def __init__(self, weights: Weights, request: Request, *, model: Any = None) -> None:
         require_finite(weights)
         config, lanes = weights.config, request.lanes
-        symbols = codec_from_config(config["codec"]).size
+        symbols = weights.codec.size
         packed = weights.packed(
             request.precision, lambda: pack_char_rnn(weights.arrays, config, symbols, request.precision)
         )
