@@ -141,6 +141,9 @@ class Rounds:
     def refill(self) -> bool:
         """Give idle lanes the next indices; return whether any lane has a sample."""
         idle, plan = self._idle, self._plan
+        if not idle:
+            self.begun = False
+            return True
         idle = idle[: max(0, plan.end - self.next_index)]
         self.begun = bool(idle)
         if not idle:
@@ -178,17 +181,18 @@ class Rounds:
         """
         made = self.output
         assert made is not None
-        if piece.reason == "stuck":
-            controlled = self._per_index.controls_of(piece.index).reshapes
-            where = f"at position {piece.offset + piece.count} of sample {piece.index}"
-            raise nothing_to_draw(controlled=controlled, where=where)
         lane, index, offset, count, reason = piece
+        if reason == "stuck":
+            controlled = self._per_index.controls_of(index).reshapes
+            where = f"at position {offset + count} of sample {index}"
+            raise nothing_to_draw(controlled=controlled, where=where)
         last = reason is not None
         symbols = made.symbols[lane, :count]
         data = self.decoders[lane](symbols, last)
         extra: dict[str, Any] = {}
-        for name, array in made.extra.items():
-            extra[name] = array[lane, :count].copy()
+        if made.extra:
+            for name, array in made.extra.items():
+                extra[name] = array[lane, :count].copy()
         if self._plan.log_probs:
             _require_numbers(piece, extra["log_prob"])
             if not self._codec.exact:

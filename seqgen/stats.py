@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
+from math import floor, log2
 
 _BUCKETS_PER_OCTAVE = 8
+_SHORTEST = 1e-9  # seconds
 
 
 @dataclass
@@ -101,7 +102,7 @@ class StreamStats:
         if self.time_to_first is None and symbols and self._began is not None:
             self.time_to_first = now - self._began
         if self._delivered is not None:
-            gap = max(now - self._delivered, 1e-9)
-            bucket = math.floor(math.log2(gap) * _BUCKETS_PER_OCTAVE)
-            self._gaps[bucket] = self._gaps.get(bucket, 0) + 1
+            gap, gaps = now - self._delivered, self._gaps
+            bucket = floor(log2(gap if gap > _SHORTEST else _SHORTEST) * _BUCKETS_PER_OCTAVE)
+            gaps[bucket] = gaps.get(bucket, 0) + 1
         self._delivered = now

@@ -11,6 +11,8 @@ import numpy as np
 from seqgen.codecs.base import Codec, Decoder
 from seqgen.errors import SeqgenError
 
+_FEW = 16  # as many are looked up faster one by one
+
 
 class Symbols(Codec):
     """Any hashable symbols; data are Python lists. Only strings, numbers and booleans can be saved.
@@ -61,7 +63,13 @@ class Symbols(Codec):
         return isinstance(item, (list, np.ndarray))
 
     def decode(self, symbols: np.ndarray) -> Any:
-        return self._table[symbols].tolist()
+        return self._named(symbols)
+
+    def _named(self, symbols: np.ndarray) -> list[Any]:
+        if len(symbols) < _FEW:
+            return [self.vocabulary[symbol] for symbol in symbols.tolist()]
+        named: list[Any] = self._table[symbols].tolist()
+        return named
 
     def join(self, parts: list[Any]) -> Any:
         return [symbol for part in parts for symbol in part]
@@ -96,7 +104,7 @@ class Words(Symbols):
         return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:
-        return self.separator.join(self._table[symbols].tolist())
+        return self.separator.join(self._named(symbols))
 
     def decoder(self) -> Decoder:
         return _WordDecoder(self)
@@ -172,7 +180,7 @@ class Tokens(Symbols):
         return Codec.encode_batch(self, data)
 
     def decode(self, symbols: np.ndarray) -> str:
-        return "".join(self._table[symbols].tolist())
+        return "".join(self._named(symbols))
 
     def join(self, parts: list[Any]) -> str:
         return "".join(parts)

@@ -7,6 +7,7 @@ Legend: B lanes, N symbols per step, V symbols.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -52,7 +53,7 @@ class StepArrays(NamedTuple):
         """Return zeros for `lanes` times `steps` symbols of a dtype, with or without space for log-probabilities."""
         return cls(
             np.zeros((lanes, steps), dtype),
-            np.zeros((2, lanes, steps if log_probs else 0)),
+            np.zeros((2, lanes, steps)) if log_probs else _no_log_probs(lanes),
             np.zeros(lanes, np.int64),
             np.zeros(lanes, np.bool_),
         )
@@ -60,6 +61,11 @@ class StepArrays(NamedTuple):
     def output(self, *, log_probs: bool) -> StepOutput:
         """Return the output of an engine, with log-probabilities if requested."""
         return StepOutput(self.symbols, self.counts, self.ended, by_name(self.log_probs) if log_probs else {})
+
+
+@lru_cache(maxsize=16)
+def _no_log_probs(lanes: int) -> np.ndarray:
+    return np.zeros((2, lanes, 0))
 
 
 def by_name(log_probs: np.ndarray) -> dict[str, np.ndarray]:

@@ -96,8 +96,10 @@ class HMMEngine(Engine):
     def advance(self, counts: np.ndarray) -> StepOutput:
         lanes, own = counts.nonzero()[0], self._lanes
         states = np.zeros((len(counts), max(counts.tolist())), np.int64)
+        if not self._wants_log_probs and (table := self._observe.table()) is not None:
+            return self._integers(lanes, counts, states, table)
         before = own.hidden.copy() if self._wants_log_probs else own.hidden
-        drawn = self._observe.room((len(counts), states.shape[1]))
+        drawn = self._observe.room(states.shape)
         steps = Steps(self._seed, counts, own.index, own.position, states)
 
         def work(some: np.ndarray) -> None:
@@ -112,8 +114,27 @@ class HMMEngine(Engine):
         if self._wants_log_probs:
             extra |= self._log_probs(lanes, counts, before, states, drawn)
         own.position[:] += counts
-        symbols = drawn["symbols"] if self._emission.dimensions else drawn["symbols"][:, :, 0]
-        return StepOutput(symbols, counts.copy(), self._ended, extra)
+        return self._output(drawn["symbols"], counts, extra)
+
+    def _integers(
+        self, lanes: np.ndarray, counts: np.ndarray, states: np.ndarray, table: GuideTable
+    ) -> StepOutput:
+        """Advance without log-probabilities, where all lanes draw integers from one table."""
+        own, walk = self._lanes, tuple(self._walk)
+        symbols = np.empty((*states.shape, max(1, self._emission.dimensions)), np.int64)
+        state, drawn_from = (own.index, own.position, own.hidden), tuple(table)
+
+        def work(some: np.ndarray) -> None:
+            loops.sample_integers(some, self._seed, counts, state, walk, drawn_from, states, symbols)
+
+        self.workers.run(work, lanes)
+        return self._output(symbols, counts, {} if self._plain else {"states": states})
+
+    def _output(self, symbols: np.ndarray, counts: np.ndarray, extra: dict[str, np.ndarray]) -> StepOutput:
+        """Return symbols (B, N, D), as (B, N) if they have no dimensions."""
+        return StepOutput(
+            symbols if self._emission.dimensions else symbols[:, :, 0], counts.copy(), self._ended, extra
+        )
 
     def _log_probs(
         self,

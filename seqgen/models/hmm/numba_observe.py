@@ -44,6 +44,10 @@ class Observer:
         """Return the log-probability of each observation of a lane after the controls; None if they change nothing."""
         return None
 
+    def table(self) -> GuideTable | None:
+        """Return the table with a row for each state and dimension from which all lanes draw integers, if there is."""
+        return None
+
 
 class Counts(Observer):
     """Poisson counts."""
@@ -57,6 +61,9 @@ class Counts(Observer):
 
     def draw(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> None:
         draw_integers(self._table, lanes, steps, drawn)
+
+    def table(self) -> GuideTable:
+        return self._table
 
 
 class Vectors(Observer):
@@ -144,6 +151,9 @@ class Symbols(Observer):
         for key, some in groups.items():
             table = self._tables[key][1] if key else self._plain
             draw_integers(table, np.array(some), steps, drawn)
+
+    def table(self) -> GuideTable | None:
+        return None if self._penalised or self._tables else self._plain
 
     def _draw_penalised(self, lanes: np.ndarray, steps: Steps, drawn: Arrays) -> np.ndarray:
         """Draw for the lanes with a repetition penalty; return the others."""

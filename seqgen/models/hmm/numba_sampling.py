@@ -66,9 +66,37 @@ def sample_states(lanes, steps, hidden, table):
         steps, table: `Steps`, and the `GuideTable` of the transition rows, as plain tuples.
         hidden: (B,) the previous state, replaced by the last one; before position 0 it is the first state itself.
     """
+    _walk(lanes, steps, hidden, table, np.empty(BLOCK + 8, np.uint32), planes())
+
+
+@kernel
+def sample_discrete(lanes, steps, table, symbols):
+    """Draw integers given the states: `symbols` (B, N, D) from a table of K D rows."""
+    words = np.empty(BLOCK * symbols.shape[2] + 8, np.uint32)
+    _draw_integers(lanes, steps, table, symbols, words, planes())
+
+
+@kernel
+def sample_integers(lanes, seed, counts, state, walk, table, states, symbols):
+    """Advance `lanes` by states and integers, as `sample_states` and `sample_discrete` do, and their positions.
+
+    `state` has the index, position and hidden state of every lane, `walk` and `table` are as there. One call instead of
+    two, with an array less for each that both read, saves an eighth of the time of a chunk of one symbol.
+    """
+    index, position, hidden = state
+    steps = seed, counts, index, position, states
+    words, scratch = np.empty(BLOCK * symbols.shape[2] + 8, np.uint32), planes()
+    if len(walk[2]) > 1:
+        _walk(lanes, steps, hidden, walk, words, scratch)
+    _draw_integers(lanes, steps, table, symbols, words, scratch)
+    for b in lanes:
+        position[b] += counts[b]
+
+
+@inline
+def _walk(lanes, steps, hidden, table, words, scratch):
     seed, counts, index, position, states = steps
     thresholds, guide, _, bits = table
-    words, scratch = np.empty(BLOCK + 8, np.uint32), planes()
     bits = np.uint64(bits)
     size = np.uint64(len(guide) >> bits)
     width = np.uint64(len(thresholds)) // size
@@ -89,13 +117,11 @@ def sample_states(lanes, steps, hidden, table):
         hidden[b] = state
 
 
-@kernel
-def sample_discrete(lanes, steps, table, symbols):
-    """Draw integers given the states: `symbols` (B, N, D) from a table of K D rows."""
+@inline
+def _draw_integers(lanes, steps, table, symbols, words, scratch):
     seed, counts, index, position, states = steps
     thresholds, guide, offset, bits = table
     dims = symbols.shape[2]
-    words, scratch = np.empty(BLOCK * dims + 8, np.uint32), planes()
     bits = np.uint64(bits)
     for b in lanes:
         for done in range(0, counts[b], BLOCK):

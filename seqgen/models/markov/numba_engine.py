@@ -21,7 +21,7 @@ from seqgen.models.markov.bridges import Bridges
 from seqgen.models.markov.bridging import FREE
 from seqgen.models.markov.lanes import MarkovLanes
 from seqgen.models.markov.numba_bridge import Bridge
-from seqgen.models.markov.numba_kernel import advance, advance_controlled, advance_forced
+from seqgen.models.markov.numba_kernel import advance, advance_controlled, advance_forced, advance_unscored
 from seqgen.models.markov.rows import RememberedRows
 from seqgen.threads import Workers
 
@@ -53,16 +53,20 @@ class MarkovEngine(MarkovLanes):
     def advance(self, counts: np.ndarray) -> StepOutput:
         chain, wanted = self._chain, self._request.log_probs
         made = StepArrays.of(len(counts), max(counts.tolist()), np.int32, log_probs=wanted)
-        controls = self._controls
-        seed, lanes, out = self._seed, tuple(self._lanes), tuple(made)
+        controls, own = self._controls, self._lanes
+        if controls is None and not wanted and not own.forced.shape[1]:
+            # no lane has ever had controls or a condition
+            few = self._seed, (own.index, own.position, own.state), (made.symbols, made.counts, made.ended)
+            self.workers.run(
+                lambda some: advance_unscored(self._model[1], self._automaton.symbols, some, counts, *few),
+                counts.nonzero()[0],
+            )
+            return made.output(log_probs=False)
+        seed, lanes, out = self._seed, tuple(own), tuple(made)
 
         def plain(some: np.ndarray) -> None:
             advance(self._model, some, counts, seed, lanes, out)
 
-        if controls is None and not self._lanes.forced.shape[1]:
-            # no lane has ever had controls or a condition
-            self.workers.run(plain, counts.nonzero()[0])
-            return made.output(log_probs=wanted)
         running = counts > 0
         reshaped = running & (controls.reshapes if controls is not None else False)
         forced = self._before_forced(running & ~reshaped)

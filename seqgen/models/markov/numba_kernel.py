@@ -42,25 +42,57 @@ def advance(model, lanes, counts, seed, state, out):
         _advance_plain(a, tables, lane, 0, counts[lane], seed, s, out)
 
 
+@kernel
+def advance_unscored(tables, end, lanes, counts, seed, state, out):
+    """Advance as `advance`, without log-probabilities.
+
+    A chunk of one symbol takes most of its time for passing arrays, so that this kernel has few of them: of `Tables`,
+    the first three fields of `MarkovState`, and `StepArrays` without log-probabilities. `end` is the symbol that ends
+    a sample, V.
+    """
+    tables = Tables(*tables)
+    index, position, states = state
+    symbols, made, ended = out
+    for lane in lanes:
+        count = counts[lane]
+        made[lane] = count
+        t, here = _walk(tables, end, lane, 0, count, seed, index, position, states[lane], symbols)
+        states[lane] = here
+        position[lane] += np.uint64(t)
+        if t < count:
+            made[lane] = t
+            ended[lane] = True
+
+
+@inline
+def _walk(tables, end, lane, begin, count, seed, index, position, here, symbols):
+    """Write symbols of a lane from place `begin` on; return the place of the end or `count`, and the state there."""
+    own, first = index[lane], position[lane] - np.uint64(begin)
+    t = begin
+    while t < count:
+        symbol, after = step(tables, here, seed, own, first + np.uint64(t))
+        if symbol == end:
+            break
+        symbols[lane, t] = symbol
+        here = after
+        t += 1
+    return t, here
+
+
 @inline
 def _advance_plain(a, tables, lane, begin, count, seed, s, out):
-    here, at, index = s.state[lane], s.position[lane], s.index[lane]
-    wanted = out.log_probs.shape[2] > 0
-    out.counts[lane] = count
-    for t in range(begin, count):
-        symbol, after = step(tables, here, seed, index, at)
-        if symbol == a.symbols:
-            out.counts[lane] = t
-            out.ended[lane] = True
-            break
-        out.symbols[lane, t] = symbol
-        if wanted:
-            log_prob = math.log(take(a, here, symbol)[0])
-            out.log_probs[0, lane, t] = log_prob
-            out.log_probs[1, lane, t] = log_prob
-        here = after
-        at += np.uint64(1)
-    s.state[lane], s.position[lane] = here, at
+    before = s.state[lane]
+    t, here = _walk(tables, a.symbols, lane, begin, count, seed, s.index, s.position, before, out.symbols)
+    if out.log_probs.shape[2] > 0:
+        for k in range(begin, t):
+            probability, before = take(a, before, out.symbols[lane, k])
+            log_prob = math.log(probability)
+            out.log_probs[0, lane, k] = log_prob
+            out.log_probs[1, lane, k] = log_prob
+    out.counts[lane] = t
+    out.ended[lane] = t < count
+    s.state[lane] = here
+    s.position[lane] += np.uint64(t - begin)
 
 
 @kernel
