@@ -15,7 +15,7 @@ class LaneControls:
     """Parameters, allowed symbols and symbols seen so far, of B lanes over V symbols.
 
     Attributes:
-        arrays: the arrays for kernels, with the fields reshapes, parameters, allowed and seen.
+        arrays: the arrays for kernels; the fields reshapes, parameters, allowed and seen are attributes, too.
     """
 
     def __init__(self, lanes: int, symbols: int) -> None:
@@ -24,8 +24,10 @@ class LaneControls:
             parameters=np.zeros((lanes, len(Parameters._fields))),
             allowed=np.ones((lanes, symbols), np.bool_),
             seen=np.zeros((lanes, symbols), np.bool_),
+            chain=np.zeros(1, np.int64),
         )
-        self.reshapes, self.parameters, self.allowed, self.seen = self.arrays
+        self.reshapes, self.parameters, self.allowed, self.seen, self._chain = self.arrays
+        self._plain = tuple(self.arrays)
 
     def begin(self, lanes: np.ndarray, controls: BoundControls, prompt: np.ndarray | None) -> None:
         """Set the controls of `lanes`, and mark the prompt's symbols as seen."""
@@ -38,6 +40,14 @@ class LaneControls:
         if prompt is not None:
             self.seen[lanes[:, None], prompt[None, :]] = True
 
+    def for_kernels(self) -> tuple[np.ndarray, ...]:
+        """Return `arrays` as a plain tuple; load or compile the chain of controls when a lane first has any."""
+        if not self._chain[0] and np.count_nonzero(self.reshapes):
+            from seqgen.kernels.chain_kernel import chain_address
+
+            self._chain[0] = chain_address()
+        return self._plain
+
     def of(self, lane: int) -> BoundControls:
         """Return the controls of one lane, for engines that apply them in numpy."""
         if not self.reshapes[lane]:
@@ -48,7 +58,9 @@ class LaneControls:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
-        return {f"control_{name}": array for name, array in self.arrays._asdict().items()}
+        arrays = self.arrays._asdict()
+        del arrays["chain"]
+        return {f"control_{name}": array for name, array in arrays.items()}
 
 
 def rows_of(lanes: np.ndarray) -> np.ndarray | slice:

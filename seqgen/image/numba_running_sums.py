@@ -50,7 +50,7 @@ class RunningSumsEngine(ReadAheadEngine):
     def _allocate(self) -> None:
         self.sums = np.zeros((self.request.lanes, len(self._start)), np.float32)
         # the arrays of the lanes stay the same objects: they are put together once, as an image takes microseconds
-        self._state = tuple(self.pixels.flat()), self.sums, tuple(self.controls.arrays)
+        self._state = tuple(self.pixels.flat()), self.sums
 
     @abstractmethod
     def _pack(self, packer: Packer, config: Mapping[str, Any]) -> tuple[tuple[Any, ...], np.ndarray]:
@@ -65,7 +65,8 @@ class RunningSumsEngine(ReadAheadEngine):
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         made = np.zeros(len(rows), np.int64)
-        pixels, sums, controls = self._state
+        pixels, sums = self._state
+        controls = self.controls.for_kernels()
         kernel, packed, seed, out = self.rows_kernel, self._packed, self._seed, (log_probs, made)
 
         def work(some: np.ndarray) -> None:

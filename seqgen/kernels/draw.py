@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgen.kernels.chain import call_chain
 from seqgen.kernels.compile import inline
 from seqgen.kernels.loops import put
 
@@ -57,7 +58,7 @@ def draw(scratch, controls, lane, uniform, log_probs):
         # keep the model's values, which the controls overwrite
         put(logits, work[1])
     parameters, allowed, seen = controls.parameters[lane], controls.allowed[lane], controls.seen[lane]
-    if not apply_controls(logits, parameters, allowed, seen, scratch.order, work[0]):
+    if not call_chain(controls.chain[0], logits, parameters, allowed, seen, scratch.order, work[0]):
         return -1, 0.0, 0.0
     symbol = _inverse_cdf(logits, work[0], uniform)
     if symbol < 0 or not log_probs:

@@ -24,12 +24,14 @@ class LaneControlArrays(NamedTuple):
         parameters: (B, 6) float64, `controls.Parameters`.
         allowed: (B, V) bool.
         seen: (B, V) bool, symbols that occur in the prompt or in the sample so far.
+        chain: (1,) int64, the address of the compiled chain of controls; 0 before a lane has any.
     """
 
     reshapes: np.ndarray
     parameters: np.ndarray
     allowed: np.ndarray
     seen: np.ndarray
+    chain: np.ndarray
 
 
 class StepArrays(NamedTuple):

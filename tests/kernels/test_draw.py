@@ -43,7 +43,7 @@ def compiled(logits, uniforms, parameters=NOTHING, allowed=None, seen=None, *, l
     lane = LaneControls(1, logits.shape[-1])
     lane.begin(np.array([0]), BoundControls(parameters, allowed), None)
     lane.seen[0] = False if seen is None else seen
-    return _draw_many(logits, tuple(lane.arrays), uniforms, log_probs)
+    return _draw_many(logits, lane.for_kernels(), uniforms, log_probs)
 
 
 @st.composite
@@ -139,3 +139,24 @@ def test_large_and_small_logits_neither_overflow_nor_vanish():
     symbols, scores = compiled(logits, np.array([0.5, 0.9]))
     assert symbols.tolist() == [0, 1]
     np.testing.assert_allclose(scores[:, 0], [-np.log1p(np.exp(-1)), -1 - np.log1p(np.exp(-1))])
+
+
+def test_the_chain_is_compiled_when_a_lane_first_has_controls():
+    """Without, its address stays 0; a restored state may have controls, too."""
+    lanes = LaneControls(2, 3)
+    lanes.begin(np.arange(2), BoundControls(), None)
+    assert LaneControlArrays(*lanes.for_kernels()).chain[0] == 0
+    lanes.begin(np.array([1]), BoundControls(NOTHING._replace(top_k=1.0)), None)
+    address = LaneControlArrays(*lanes.for_kernels()).chain[0]
+    assert address != 0
+    restored = LaneControls(2, 3)
+    for name, array in restored.state().items():
+        array[...] = lanes.state()[name]
+    assert LaneControlArrays(*restored.for_kernels()).chain[0] == address
+
+
+def test_without_the_chain_nothing_is_drawn_under_controls():
+    lane = LaneControls(1, 3)
+    lane.reshapes[0] = True
+    symbols, _ = _draw_many(np.zeros((1, 3)), tuple(lane.arrays), np.array([0.5]), False)
+    assert symbols.tolist() == [-1]

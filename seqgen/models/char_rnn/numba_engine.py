@@ -89,9 +89,7 @@ class CharRNNEngine(Engine):
         return out.output(log_probs=wanted)
 
     def _run(self, lanes: np.ndarray, counts: np.ndarray, forced: np.ndarray, out: StepArrays) -> bool:
-        seed, controls = np.uint64(self._request.seed), self._controls.arrays
+        seed, controls = np.uint64(self._request.seed), self._controls.for_kernels()
         return bool(
-            advance(
-                self._packed, lanes, counts, forced, seed, tuple(self._lanes), tuple(controls), tuple(out)
-            )
+            advance(self._packed, lanes, counts, forced, seed, tuple(self._lanes), controls, tuple(out))
         )

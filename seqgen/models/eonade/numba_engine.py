@@ -107,7 +107,7 @@ class EoNADEEngine(ReadAheadEngine):
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         made, order = rows.copy(), self._ordered.order
         seed, pixels = np.uint64(self.request.seed), tuple(self.pixels.flat())
-        controls = tuple(self.controls.arrays)
+        controls = self.controls.for_kernels()
         kept = self._ordered.log_probs.reshape(len(rows), 2, -1)
         self.workers.run(
             lambda some: draw_images(self._packed, some, seed, pixels, order, controls, kept, made),

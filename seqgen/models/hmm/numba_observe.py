@@ -163,7 +163,7 @@ class Symbols(Observer):
             lanes[penalised],
             tuple(steps),
             self._log_p,
-            tuple(controls.arrays),
+            controls.for_kernels(),
             drawn["symbols"],
             drawn["log_drawn"],
         )

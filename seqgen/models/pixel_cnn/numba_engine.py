@@ -74,7 +74,7 @@ class PixelCNNEngine(PixelEngine):
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         out = RowArrays(log_probs, np.zeros(len(rows), np.int64))
         noise = np.uint64(self.request.seed), np.uint64(self.noise_offset)
-        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
+        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), self.controls.for_kernels()
 
         def work(lanes: np.ndarray) -> None:
             try:

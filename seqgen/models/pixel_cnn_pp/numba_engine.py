@@ -145,10 +145,10 @@ class PixelCNNppEngine(PixelEngine):
         return out.made
 
     def _run(self, lanes: np.ndarray, count: int, out: RowArrays) -> None:
-        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
+        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), self.controls.for_kernels()
         advance(self._packed, lanes, count, np.uint64(self.request.seed), pixels, cache, controls, tuple(out))
         if self.scores is not None:
-            self.scores.run(lanes, count, self.pixels, self.controls.arrays.reshapes, out)
+            self.scores.run(lanes, count, self.pixels, self.controls.reshapes, out)
 
 
 @kernel

@@ -93,7 +93,7 @@ class PixelCNNppEngine(PixelEngine):
         # known pixels have none
         drawn = np.where(self.known[lane, :, rows], 0.0, scores[0, :, rows].cpu().numpy()).transpose(1, 0, 2)
         log_probs[0, lane, :count] = drawn
-        if not self.controls.arrays.reshapes[lane]:
+        if not self.controls.reshapes[lane]:
             log_probs[1, lane, :count] = drawn
 
     def _draw_row(

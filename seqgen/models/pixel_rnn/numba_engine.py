@@ -57,7 +57,7 @@ class PixelRNNEngine(PixelEngine):
 
     def _draw(self, rows: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
         out, seed = RowArrays(log_probs, rows.copy()), np.uint64(self.request.seed)
-        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), tuple(self.controls.arrays)
+        pixels, cache, controls = tuple(self.pixels), tuple(self.cache), self.controls.for_kernels()
         self.workers.run_longest_first(
             lambda part: draw_rows(self._model, part, rows[part], seed, pixels, cache, controls, tuple(out)),
             rows,

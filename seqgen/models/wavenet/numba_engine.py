@@ -88,7 +88,7 @@ class WaveNetEngine(SoundEngine):
         running, codes = np.flatnonzero(counts), []
         lanes = (
             np.uint64(self.request.seed), tuple(self.sound), tuple(self.cache), tuple(local or self._none),
-            tuple(self.controls.arrays), tuple(out),
+            self.controls.for_kernels(), tuple(out),
         )  # fmt: skip
 
         def work(part: np.ndarray) -> None:

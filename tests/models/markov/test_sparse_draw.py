@@ -112,7 +112,7 @@ def test_a_sparse_draw_has_the_bits_of_a_dense_one(distribution, parameters, sha
     lane.reshapes[0] = True
     lane.seen[0] = generator.random(size) < 0.5
     uniforms = np.append(generator.random(6), [2.0**-53, 1 - 2.0**-53])
-    expected = _dense(logits, tuple(lane.arrays), uniforms, log_probs)
+    expected = _dense(logits, lane.for_kernels(), uniforms, log_probs)
     for repeats in (True, False):
         found = _sparse(logits, repeats, tuple(lane.arrays), uniforms, log_probs)
         np.testing.assert_array_equal(found[0], expected[0])
@@ -205,7 +205,7 @@ def test_samples_have_the_bits_of_dense_draws(order, smoothing, ends, controls):
             uniforms = np.array([to_uniform53(*words(5, index, t, Purpose.TOKEN)[:2]) for t in range(length)])
             symbols, scores = np.empty(length, np.int64), np.empty((2, length))
             count = _walk_dense(
-                tuple(a), a.follow(a.start, encoded), tuple(lane.arrays), uniforms, symbols, scores
+                tuple(a), a.follow(a.start, encoded), lane.for_kernels(), uniforms, symbols, scores
             )
             found = chain.codec.encode(chain.codec.join([chunk.data for chunk in chunks]))
             if not dead:

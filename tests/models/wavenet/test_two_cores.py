@@ -81,7 +81,7 @@ class Led:
         own, out = self.engine, StepArrays.of(1, self.count, np.float64, log_probs=False)
         code = lead(
             own._model, 0, self.count, np.uint64(6), tuple(own.sound), tuple(own.cache), tuple(own._none),
-            tuple(own.controls.arrays), tuple(out), tuple(self.shared),
+            own.controls.for_kernels(), tuple(out), tuple(self.shared),
         )  # fmt: skip
         assert code == 0
         return out.symbols[0]
