@@ -111,35 +111,49 @@ def bench_kneser_ney(benchmark: Any) -> None:
 
 
 @cache
-def wide_chain(order: int) -> MarkovChain:
+def wide_chain(order: int, smoothing: str | None = None) -> MarkovChain:
     """Return a chain over 15,000 words, endless; with order 1 a visited word has about 900 successors."""
     text = " ".join(zipf_sentences(300_000, 15_000))
-    return MarkovChain(order, unit="words", boundaries=False).fit([text])
+    return MarkovChain(order, smoothing, unit="words", boundaries=False).fit([text])
+
+
+CONTROLS = [
+    Controls(temperature=0.8),
+    Controls(top_p=0.9),
+    Controls(repetition_penalty=1.2, temperature=0.8, top_k=40, top_p=0.9),
+]
 
 
 @pytest.mark.parametrize("batch", [1, 64])
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "controls",
-    [
-        Controls(temperature=0.8),
-        Controls(top_p=0.9),
-        Controls(repetition_penalty=1.2, temperature=0.8, top_k=40, top_p=0.9),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("controls", CONTROLS, ids=str)
 def bench_controls(benchmark: Any, controls: Controls, order: int, batch: int) -> None:
     """Sample words under controls, which peers do not have."""
-    ours = wide_chain(order)
+    limit = "an exp per successor, with top-p three, where a context is new or a penalty acts"
+    measure_controls(benchmark, wide_chain(order), f"order {order}, {controls}", controls, batch, limit)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("controls", CONTROLS, ids=str)
+def bench_controls_of_smoothed_chains(benchmark: Any, controls: Controls, order: int) -> None:
+    """Sample words under controls when every word can follow."""
+    limit = "new contexts: the successors of those to which they back off, with top-p in several passes"
+    ours = wide_chain(order, "kneser-ney")
+    measure_controls(benchmark, ours, f"Kneser-Ney, order {order}, {controls}", controls, 64, limit)
+
+
+def measure_controls(
+    benchmark: Any, ours: MarkovChain, named: str, controls: Controls, batch: int, limit: str
+) -> None:
+    """Measure an endless stream under controls, after its first chunks."""
     stream = ours.stream(controls=controls, batch=batch, chunk=64, seed=1, threads=1)
 
     def sample() -> int:
         return sum(piece.data.count(" ") + 1 for piece in itertools.islice(stream, 320))
 
     side_by_side(
-        benchmark, family="markov", work=f"{ours.codec.size:,} words, order {order}, {controls}", unit="words",
-        ours=sample, batch=batch, target_rate=100_000,
-        limit="an exp per successor, with top-p three, where a context is new or a penalty acts",
+        benchmark, family="markov", work=f"{ours.codec.size:,} words, {named}", unit="words",
+        ours=sample, batch=batch, target_rate=100_000, limit=limit,
     )  # fmt: skip
     stream.close()
 

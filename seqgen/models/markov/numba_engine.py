@@ -1,7 +1,8 @@
 """The compiled sampler of Markov chains.
 
-Only under controls, draws evaluate all successors, of a smoothed chain all symbols. What controls leave after a state
-is remembered where it does not depend on the symbols before (`rows`).
+Only under controls, draws evaluate all successors, and those of a smoothed chain under typical sampling or for
+log-probabilities all symbols. What controls leave after a state is remembered where it does not depend on the symbols
+before (`rows`).
 
 Legend: B lanes, N symbols per step.
 """
@@ -92,7 +93,7 @@ class MarkovEngine(MarkovLanes):
                     arrays,
                     tuple(rows),
                     from_rows,
-                    kept.shared,
+                    tuple(kept.shared),
                     out,
                 )
                 self._rows.give_back(rows, kept)

@@ -22,6 +22,7 @@ from seqgen.models.markov.numba_lanes import MarkovState
 from seqgen.models.markov.numba_largest import collect_largest
 from seqgen.models.markov.numba_mixture import draw_from_mixture, keep_mixture
 from seqgen.models.markov.numba_rows import Rows, draw_from_row, keep_row
+from seqgen.models.markov.numba_shared import Shared
 from seqgen.models.markov.numba_sparse_draw import (
     draw_weighed,
     log_normaliser,
@@ -103,9 +104,10 @@ def advance_controlled(
 
     Args:
         rows: `Rows`, which are extended. from_rows: (B,) bool, lanes that have the controls of the rows.
-        shared: from `numba_mixture.share`, or (0,) if the controls need all symbols.
+        shared: `Shared`, or empty arrays if the controls need all symbols.
     """
     a, s, rows = Automaton(*model[0]), MarkovState(*state), Rows(*rows)
+    shared = Shared(*shared)
     controls, out = LaneControlArrays(*controls), StepArrays(*out)
     outcomes = controls.allowed.shape[1]
     wanted = out.log_probs.shape[2] > 0
@@ -118,7 +120,7 @@ def advance_controlled(
             u = token_uniform(seed, s.index[lane], s.position[lane])
             symbol, after, log_prob, drawn = np.int32(-1), np.int32(0), 0.0, 0.0
             place = np.int64(rows.place[here]) if from_rows[lane] else 0
-            mixes = from_rows[lane] and len(shared) > 0 and a.backoff[here] > 0.0
+            mixes = from_rows[lane] and len(shared.masses) > 0 and a.backoff[here] > 0.0
             if mixes:
                 if place == 0:
                     place = keep_mixture(a, logs, rows, shared, here, possible, controls, lane)

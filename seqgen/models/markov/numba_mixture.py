@@ -1,8 +1,9 @@
-"""Rows of smoothed chains under a temperature and allowed symbols, which share the masses of the empty context.
+"""Rows of smoothed chains under a temperature, allowed symbols and top-p, which share the empty context.
 
 The masses after a state are those of the empty context times a factor, but for the successors of the state and of the
 contexts to which it backs off. So a cumulative mass is a product plus a sum over these successors. It is rounded
 differently than the sum over all symbols by which a draw is defined; where that may matter, the caller draws from all.
+Top-p keeps some successors and, of the other symbols, the first ones by descending mass in the empty context.
 Legend: V symbols, with the end; m successors.
 """
 
@@ -13,76 +14,72 @@ import math
 
 import numpy as np
 
-from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.compile import inline
 from seqgen.models.markov.numba_rows import room_for
+from seqgen.models.markov.numba_shared import cumulative
 from seqgen.models.markov.numba_sparse_draw import BUCKETS
+from seqgen.models.markov.numba_top_p import first_left_out
 
 ROOT = 0
-# a lower temperature magnifies the rounding of probabilities
-COLDEST = 0.01
 # `Possible.buckets` has to hold a number per context length
 DEEPEST = BUCKETS
-_ROUNDING = 2.0**-49
-
-
-@kernel
-def share(logs, temperature, allowed, shared):
-    """Fill in the logit of the most probable symbol allowed (V,) in the empty context, and masses relative to its.
-
-    Args:
-        logs: (E,), the logarithms of `full`; the first are those of the empty context, which has all symbols.
-        shared: (V + 2,) float64, the logit, which is -inf if no symbol is allowed, and the masses of the first 0 to V
-            symbols.
-    """
-    top, total = -np.inf, 0.0
-    for v in range(len(allowed)):
-        if allowed[v]:
-            top = max(top, logs[v] / temperature)
-    shared[0], shared[1] = top, 0.0
-    for v in range(len(allowed)):
-        if allowed[v]:
-            total += math.exp(logs[v] / temperature - top)
-        shared[v + 2] = total
+_ROUNDING = 2.0**-48
 
 
 @inline
 def keep_mixture(a, logs, rows, shared, state, s, controls, lane):
-    """Keep the row of a state that backs off, if there is room; return its place, or 0.
+    """Keep the row of a state that backs off, if there is room and rounding does not matter; return its place, or 0.
 
-    Its two entries before those of the m successors are the factor, and m with the bound of the rounding in any sum.
+    The two entries before those of the successors have the factor, with the number of symbols of the empty context, by
+    descending mass, that top-p keeps, and the bound of the rounding in any sum, with the number of successors.
 
     Args:
-        shared: from `share`.
+        shared: `numba_shared.Shared`.
         s: `numba_sparse_draw.Possible`, scratch memory.
     """
-    temperature = controls.parameters[lane, 1]
+    temperature, top_p = controls.parameters[lane, 1], controls.parameters[lane, 3]
     if temperature == 0.0:
         temperature = 1.0
     m, depth, log_factor = _collect_successors(a, logs, state, s)
+    size = len(shared.masses)
+    log_factor /= temperature
+    top = shared.top[0] + log_factor
+    for k in range(m):
+        s.logits[k] = s.model[k] / temperature if controls.allowed[lane, s.symbol[k]] else -np.inf
+        top = max(top, s.logits[k])
+    factor = math.exp(shared.top[0] + log_factor - top)
+    total = factor * shared.cumulative[size]
+    for k in range(m):
+        s.mass[k] = math.exp(s.logits[k] - top)
+        total += s.mass[k] - factor * shared.masses[s.symbol[k]]
+    terms = size + abs(log_factor) + abs(shared.top[0]) + abs(top) + (depth + 3) / temperature + 16
+    margin = _ROUNDING * terms * total
+    first_out = size
+    if 0.0 < top_p < 1.0:
+        first_out = first_left_out(
+            shared, s, m, factor, log_factor, (depth + 3) / temperature, top_p * total, margin
+        )
+        if first_out < 0:
+            return 0
     begin = room_for(rows, m + 2)
     if begin < 0:
         return 0
-    log_factor /= temperature
-    top = shared[0] + log_factor
-    for k in range(m):
-        s.logits[k] = s.model[k] / temperature
-        if controls.allowed[lane, s.symbol[k]]:
-            top = max(top, s.logits[k])
-    factor = math.exp(shared[0] + log_factor - top)
-    total = 0.0
+    kept, running = 0, 0.0
     for k in range(m):
         v = s.symbol[k]
-        if controls.allowed[lane, v]:
-            total += math.exp(s.logits[k] - top) - factor * (shared[v + 2] - shared[v + 1])
-        rows.entries[begin + 2 + k].mass = total
-        rows.entries[begin + 2 + k].symbol = v
-        rows.entries[begin + 2 + k].next = s.next[k]
-    size = len(shared) - 2
-    total += factor * shared[size + 1]
-    terms = size + abs(log_factor) + abs(shared[0]) + abs(top) + (depth + 3) / temperature + 16
-    rows.entries[begin].mass = factor
-    rows.entries[begin + 1].mass = _ROUNDING * terms * total
-    rows.entries[begin + 1].symbol = m
+        shares = first_out == size or shared.rank[v] < first_out
+        if shares or s.mass[k] > 0.0:
+            running += s.mass[k] - (factor * shared.masses[v] if shares else 0.0)
+            entry = begin + 2 + kept
+            rows.entries[entry].mass, rows.entries[entry].symbol, rows.entries[entry].next = (
+                running,
+                v,
+                s.next[k],
+            )
+            kept += 1
+    rows.used[0] -= m - kept
+    rows.entries[begin].mass, rows.entries[begin].symbol = factor, first_out
+    rows.entries[begin + 1].mass, rows.entries[begin + 1].symbol = margin, kept
     rows.place[state] = begin + 2
     return begin + 2
 
@@ -144,8 +141,8 @@ def draw_from_mixture(a, rows, place, shared, uniform):
         rows.entries[place - 2].mass,
         rows.entries[place - 1].mass,
     )
-    size = len(shared) - 2
-    total = factor * shared[size + 1]
+    size, first_out = len(shared.masses), rows.entries[place - 2].symbol
+    total = factor * cumulative(shared, first_out, size)
     if m > 0:
         total += rows.entries[place + m - 1].mass
     threshold = uniform * total
@@ -153,7 +150,7 @@ def draw_from_mixture(a, rows, place, shared, uniform):
     while low < high:
         middle = (low + high) >> 1
         entry = rows.entries[place + middle]
-        if factor * shared[entry.symbol + 2] + entry.mass > threshold:
+        if factor * cumulative(shared, first_out, entry.symbol + 1) + entry.mass > threshold:
             high = middle
         else:
             low = middle + 1
@@ -162,21 +159,22 @@ def draw_from_mixture(a, rows, place, shared, uniform):
         own, begin = rows.entries[place + found - 1].mass, rows.entries[place + found - 1].symbol + 1
     if found < m:
         end = rows.entries[place + found].symbol
-    below = factor * shared[end + 1] + own
+    below = factor * cumulative(shared, first_out, end) + own
     if begin < end and below > threshold:
         # among the symbols between two successors
         low, high = begin, end
         while low < high:
             middle = (low + high) >> 1
-            if factor * shared[middle + 2] + own > threshold:
+            if factor * cumulative(shared, first_out, middle + 1) + own > threshold:
                 high = middle
             else:
                 low = middle + 1
         symbol, after = low, a.next[low]
-        below, above = factor * shared[low + 1] + own, factor * shared[low + 2] + own
+        below = factor * cumulative(shared, first_out, low) + own
+        above = factor * cumulative(shared, first_out, low + 1) + own
     elif found < m:
         symbol, after = rows.entries[place + found].symbol, rows.entries[place + found].next
-        above = factor * shared[symbol + 2] + rows.entries[place + found].mass
+        above = factor * cumulative(shared, first_out, symbol + 1) + rows.entries[place + found].mass
     else:
         return np.int32(-1), np.int32(0)
     if not (threshold - below > margin and above - threshold > margin):

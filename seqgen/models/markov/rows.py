@@ -12,8 +12,9 @@ import numpy as np
 
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.models.markov.automaton import Automaton
-from seqgen.models.markov.numba_mixture import COLDEST, DEEPEST, share
+from seqgen.models.markov.numba_mixture import DEEPEST
 from seqgen.models.markov.numba_rows import ENTRY, Rows
+from seqgen.models.markov.numba_shared import COLDEST, Shared, share
 
 MOST_BYTES = 1 << 26
 """The memory of all rows of an engine."""
@@ -28,13 +29,13 @@ class Kept:
 
     Attributes:
         parameters: (6,). allowed: (V,), with the end.
-        shared: from `numba_mixture.share` (V + 2,), or (0,).
+        shared: what the states of a smoothed chain share, or empty arrays.
         idle: the rows that no thread works with.
     """
 
     parameters: np.ndarray
     allowed: np.ndarray
-    shared: np.ndarray
+    shared: Shared
     idle: deque[Rows] = field(default_factory=deque)
 
 
@@ -89,14 +90,14 @@ class RememberedRows:
             self._check(self._kept, lanes, controls)
         return self._equal, self._kept
 
-    def _shared(self, parameters: np.ndarray, allowed: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    def _shared(self, parameters: np.ndarray, allowed: np.ndarray, logs: np.ndarray) -> Shared:
         """Return the masses of the empty context if rows can share them."""
-        temperature = parameters[1] or 1.0
-        if not self._mixes or temperature < COLDEST or parameters[2:].any():
-            return np.empty(0)
-        shared = np.empty(len(allowed) + 2)
-        share(logs, temperature, allowed, shared)
-        return shared if shared[0] > -np.inf else np.empty(0)
+        _, temperature, top_k, top_p, min_p, typical_p = parameters.tolist()
+        among_all = not (top_k or min_p or 0.0 < typical_p < 1.0 or 0.0 < top_p * len(allowed) < 0.5)
+        possible = allowed & (logs[: len(allowed)] > -np.inf)
+        if not (self._mixes and among_all and possible.any()) or 0.0 < temperature < COLDEST:
+            return _nothing_shared()
+        return share(logs[: len(allowed)], temperature or 1.0, allowed, top_p=0.0 < top_p < 1.0)
 
     def _check(self, kept: Kept, lanes: np.ndarray, controls: LaneControlArrays) -> None:
         """Compare the controls of those of `lanes` whose controls have changed."""
@@ -130,4 +131,9 @@ class RememberedRows:
 
 def _nothing_kept() -> Kept:
     rows = Rows(np.zeros(0, np.int32), np.empty(0, ENTRY), np.empty((0, 2)), np.zeros(2, np.int64))
-    return Kept(np.empty(0), np.empty(0), np.empty(0), deque([rows]))
+    return Kept(np.empty(0), np.empty(0), _nothing_shared(), deque([rows]))
+
+
+def _nothing_shared() -> Shared:
+    none, places = np.empty(0), np.empty(0, np.int32)
+    return Shared(none, none, none, places, places, none, none, np.empty(0, np.int64), np.empty((0, 0)))

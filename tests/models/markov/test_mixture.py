@@ -12,8 +12,9 @@ from seqgen.controls import Parameters
 from seqgen.kernels.compile import kernel
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.models.markov.automaton import Automaton
-from seqgen.models.markov.numba_mixture import COLDEST, draw_from_mixture, keep_mixture, share
+from seqgen.models.markov.numba_mixture import draw_from_mixture, keep_mixture
 from seqgen.models.markov.numba_rows import ENTRY, Rows
+from seqgen.models.markov.numba_shared import COLDEST, Shared, share
 from seqgen.models.markov.numba_sparse_draw import possible_symbols, weigh_possible
 from seqgen.models.markov.numba_walk import collect
 from tests.models.markov.test_largest import lane_of
@@ -34,10 +35,11 @@ def _masses(a, logs, state, controls):
 @kernel
 def _drawn(a, logs, rows, shared, state, controls, uniforms):
     a, controls, rows = Automaton(*a), LaneControlArrays(*controls), Rows(*rows)
+    shared = Shared(*shared)
     s = possible_symbols(controls.allowed.shape[1])
     place = keep_mixture(a, logs, rows, shared, state, s, controls, 0)
     drawn = np.empty((len(uniforms), 2), np.int64)
-    for k in range(len(uniforms)):
+    for k in range(len(uniforms) if place > 0 else 0):
         drawn[k, 0], drawn[k, 1] = draw_from_mixture(a, rows, place, shared, uniforms[k])
     return place, drawn
 
@@ -55,15 +57,15 @@ def empty_rows(chain, room):
     st.integers(0, 2**32),
     st.sampled_from([1.0, 0.6, 0.05]),
     st.sampled_from([0.0, 0.8, 1.0, 3.0, 0.1, COLDEST, 1e6]),
+    st.sampled_from([0.0, 0.9, 0.5, 1.0]) | st.floats(0.01, 0.999),
 )
-def test_draws_have_the_symbols_of_dense_ones(order, ends, seed, allow, temperature):
+def test_draws_have_the_symbols_of_dense_ones(order, ends, seed, allow, temperature, top_p):
     chain, generator = chain_of(order, "kneser-ney", ends), np.random.default_rng(seed)
     a = chain.automaton
     allowed = generator.random(a.symbols + a.ends) < allow
     allowed[generator.integers(len(allowed))] = True
-    arrays = lane_of(chain, Parameters(temperature=temperature), allowed, False)
-    shared = np.empty(len(allowed) + 2)
-    share(chain.logs, temperature or 1.0, allowed, shared)
+    arrays = lane_of(chain, Parameters(temperature=temperature, top_p=top_p), allowed, False)
+    shared = share(chain.logs[: len(allowed)], temperature or 1.0, allowed, top_p=0.0 < top_p < 1.0)
     rows = empty_rows(chain, 10_000)
     backing_off = np.flatnonzero(a.backoff > 0.0)
     for state in generator.choice(backing_off, 5).tolist():
@@ -71,13 +73,34 @@ def test_draws_have_the_symbols_of_dense_ones(order, ends, seed, allow, temperat
         bounds = (masses / masses[-1])[:-1]
         bounds = np.concatenate([bounds, bounds * (1 + 2e-16), bounds * (1 - 2e-16), bounds * (1 + 1e-13)])
         uniforms = np.concatenate([generator.random(200), bounds[bounds < 1.0], [2.0**-53, 1 - 2.0**-53]])
-        _, drawn = _drawn(tuple(a), chain.logs, tuple(rows), shared, state, arrays, uniforms)
+        place, drawn = _drawn(tuple(a), chain.logs, tuple(rows), tuple(shared), state, arrays, uniforms)
+        if place == 0:
+            # the last symbol that top-p keeps is not certain
+            assert 0.0 < top_p < 1.0
+            continue
         places = np.array([np.argmax(masses > uniform * masses[-1]) for uniform in uniforms])
         certain = drawn[:, 0] >= 0
         np.testing.assert_array_equal(drawn[certain, 0], symbols[places][certain])
         np.testing.assert_array_equal(drawn[certain, 1], after[places][certain])
         # a random uniform is hardly ever within the rounding
         assert certain[:200].mean() > 0.95
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_what_top_p_keeps_is_nearly_always_certain(order, top_p):
+    chain = chain_of(order, "kneser-ney", True)
+    a = chain.automaton
+    outcomes = a.symbols + a.ends
+    arrays = lane_of(chain, Parameters(top_p=top_p), None, False)
+    shared = share(chain.logs[:outcomes], 1.0, np.ones(outcomes, bool), top_p=True)
+    rows = empty_rows(chain, 100_000)
+    states = np.flatnonzero(a.backoff > 0.0)[::7].tolist()
+    places = [
+        _drawn(tuple(a), chain.logs, tuple(rows), tuple(shared), state, arrays, np.empty(0))[0]
+        for state in states
+    ]
+    assert np.mean(np.array(places) > 0) > 0.98
 
 
 def test_the_row_of_a_state_holds_only_successors():
@@ -100,11 +123,12 @@ def test_rows_without_room_are_forgotten(room):
     chain = chain_of(2, "kneser-ney", False)
     a = chain.automaton
     arrays = lane_of(chain, Parameters(temperature=0.7), None, False)
-    shared = np.empty(a.symbols + 2)
-    share(chain.logs, 0.7, np.ones(a.symbols, bool), shared)
+    shared = share(chain.logs[: a.symbols], 0.7, np.ones(a.symbols, bool), top_p=False)
     rows, places = empty_rows(chain, room), {}
     for state in np.flatnonzero(a.backoff > 0.0)[:200].tolist():
-        places[state], _ = _drawn(tuple(a), chain.logs, tuple(rows), shared, state, arrays, np.empty(0))
+        places[state], _ = _drawn(
+            tuple(a), chain.logs, tuple(rows), tuple(shared), state, arrays, np.empty(0)
+        )
         assert rows.place[state] == places[state]
         assert rows.used[0] <= room
     kept = np.flatnonzero(rows.place).tolist()
