@@ -17,6 +17,7 @@ from seqgen.conditions.audio import AudioConditions
 from seqgen.conditions.image import Conditions
 from seqgen.errors import SeqgenError
 from seqgen.kernels.fingerprint import Fingerprint
+from seqgen.kernels.postponed import nothing_postponed
 from seqgen.registry import family
 from seqgen.streaming import Stream
 
@@ -46,7 +47,7 @@ def request_all(weights: Weights) -> None:
     kind, codec = family(weights.family), codec_from_config(weights.config["codec"])
     length = _LENGTH if codec.longest is None else None
     usual = {"chunk": min(kind.chunk, _CHUNK), "condition": condition(weights, codec)}
-    with warnings.catch_warnings():
+    with nothing_postponed(), warnings.catch_warnings():
         # the conditions are no data of the kind that the model was trained on
         warnings.simplefilter("ignore")
         data = _drawn(weights, 1, length, threads=2, **usual)

@@ -58,9 +58,11 @@ def compile_cases(name: str) -> None:
 
 def compile_built_in() -> None:
     """Stream from the built-in models."""
+    from seqgen.kernels.postponed import nothing_postponed
     from tests.core.pinned_samples import made
 
-    made()
+    with nothing_postponed():
+        made()
 
 
 def compile_training() -> None:

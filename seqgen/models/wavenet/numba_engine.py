@@ -17,6 +17,7 @@ from seqgen.engine import Request
 from seqgen.errors import nothing_to_draw
 from seqgen.kernels.compile import say_compiling
 from seqgen.kernels.lanes import StepArrays
+from seqgen.kernels.postponed import Postponed
 from seqgen.kernels.trial import Trial
 from seqgen.models.wavenet.numba_draw import NOTHING_TO_DRAW
 from seqgen.models.wavenet.numba_inputs import Cache
@@ -27,6 +28,8 @@ from seqgen.threads import Workers
 
 _WORTH_TWO = 64
 """The least number of samples for which a second thread is used."""
+_ALONE = 16_000
+"""Samples that are drawn before the kernel of a second thread is compiled, about a second of sound."""
 
 
 class WaveNetEngine(SoundEngine):
@@ -53,7 +56,7 @@ class WaveNetEngine(SoundEngine):
         self._none = Local(np.zeros((0, 0, 0), np.float32), np.zeros(request.lanes, np.int64))
         self.workers: Workers = Workers(request.threads)
         self._pair: Shared | None = None
-        self._two_cores = Trial()
+        self._two_cores, self._assistant = Trial(), Postponed(assist, _ALONE)
         say_compiling("WaveNet")
 
     def state(self) -> dict[str, np.ndarray]:
@@ -99,17 +102,19 @@ class WaveNetEngine(SoundEngine):
                 codes.append(advance(self._model, part, counts[part], *lanes))
 
         if len(running) == 1 and self.request.threads > 1 and counts[running[0]] >= _WORTH_TWO:
-            shared, lane = self._shared(), int(running[0])
+            shared, lane, begin = self._shared(), int(running[0]), self.workers.begin_beside
             self._pair = shared
+            ready = self._assistant.ready(begin, self._model, tuple(shared))
             try:
-                two = self._two_cores.choose() and self.workers.begin_beside(
-                    lambda: assist(self._model, tuple(shared))
-                )
+                two = ready and self._two_cores.choose() and begin(lambda: assist(self._model, tuple(shared)))
                 began = time.perf_counter()
                 codes.append(lead(self._model, lane, counts[lane], *lanes, tuple(shared)))
             finally:
                 dismiss(shared.numbers)
-            self._two_cores.took(two, (time.perf_counter() - began) / counts[lane])
+            if ready:
+                self._two_cores.took(two, (time.perf_counter() - began) / counts[lane])
+            else:
+                self._assistant.did(int(counts[lane]))
         else:
             self.workers.run_longest_first(work, counts)
         if max(codes, default=0):

@@ -11,6 +11,7 @@ import pytest
 from seqgen.engine import Request, Start
 from seqgen.errors import SeqgenError
 from seqgen.kernels.lanes import StepArrays
+from seqgen.kernels.postponed import Postponed
 from seqgen.kernels.signals import read, write
 from seqgen.kernels.trial import Trial
 from seqgen.models.wavenet import numba_engine as engine_module
@@ -32,6 +33,7 @@ def always(monkeypatch):
         rounds.append(Shared(*arguments[-1]).numbers)
         return lead(*arguments)
 
+    monkeypatch.setattr(Postponed, "ready", lambda *_: True)
     monkeypatch.setattr(Trial, "choose", lambda self: True)
     monkeypatch.setattr(engine_module, "lead", watched)
     return rounds
