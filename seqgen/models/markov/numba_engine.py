@@ -10,6 +10,7 @@ Legend: B lanes, N symbols per step.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,23 @@ class MarkovEngine(MarkovLanes):
         self._seed = np.uint64(request.seed)
         self._bridges = Bridges(self._automaton, self._messages)
         self.workers: Workers = Workers(request.threads)
-        self._rows = RememberedRows(
-            self._automaton, request.lanes, request.threads, log_probs=request.log_probs
-        )
+
+    @cached_property
+    def _rows(self) -> RememberedRows:
+        """The rows, made when a lane first has controls, since all states are looked at for that."""
+        wanted = self._request
+        return RememberedRows(self._automaton, wanted.lanes, wanted.threads, log_probs=wanted.log_probs)
+
+    def _controls_change(self, lanes: np.ndarray | slice) -> None:
+        if "_rows" in vars(self):
+            self._rows.changes(lanes)
 
     def begin(self, lanes: np.ndarray, indices: np.ndarray, start: Start) -> None:
-        self._rows.changes(lanes)
+        self._controls_change(lanes)
         super().begin(lanes, indices, start)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._rows.changes(slice(None))
+        self._controls_change(slice(None))
         super().restore(arrays)
 
     def advance(self, counts: np.ndarray) -> StepOutput:
