@@ -1,8 +1,7 @@
 """The compiled sampler of Markov chains.
 
-Only under controls, draws evaluate all successors, and those of a smoothed chain under typical sampling or for
-log-probabilities all symbols. What controls leave after a state is remembered where it does not depend on the symbols
-before (`rows`).
+Only under controls, draws evaluate all successors, and some of those of a smoothed chain all symbols. What controls
+leave after a state is remembered where it does not depend on the symbols before (`rows`).
 
 Legend: B lanes, N symbols per step.
 """

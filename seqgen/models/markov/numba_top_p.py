@@ -28,13 +28,7 @@ def first_left_out(shared, s, m, factor, log_factor, close, wanted, margin):
     Returns:
         -1 if rounding may matter.
     """
-    low, high = 0, len(shared.order)
-    while low < high:
-        middle = (low + high) >> 1
-        if _before(shared, s, m, factor, log_factor, middle) >= wanted:
-            high = middle
-        else:
-            low = middle + 1
+    low = _reaching(shared, s, m, factor, log_factor, wanted)
     above = shared.logits[low - 1] + log_factor if low > 0 else np.inf
     below = shared.logits[low] + log_factor if low < len(shared.order) else -np.inf
     if low > 0 and not _before(shared, s, m, factor, log_factor, low - 1) < wanted - margin:
@@ -65,6 +59,46 @@ def first_left_out(shared, s, m, factor, log_factor, close, wanted, margin):
         before += s.mass[at]
         if before - s.mass[at] > wanted:
             s.mass[at] = 0.0
+    return low
+
+
+@inline
+def _reaching(shared, s, m, factor, log_factor, wanted):
+    """Return the first place in `order` before which the mass is at least `wanted`, or V."""
+    # successors of which it is not yet known whether they come before the place, and whether they do in `order`
+    unknown, unknown_in_order = m, m
+    for k in range(m):
+        s.left[k], s.order[k] = k, k
+    low, high, known = 0, len(shared.order), 0.0
+    while low < high:
+        middle = (low + high) >> 1
+        logit, more = shared.logits[middle] + log_factor, 0.0
+        for i in range(unknown):
+            if s.logits[s.left[i]] > logit:
+                more += s.mass[s.left[i]]
+        for i in range(unknown_in_order):
+            v = s.symbol[s.order[i]]
+            if shared.rank[v] < middle:
+                more -= factor * shared.masses[v]
+        later = known + more + factor * shared.descending[middle] < wanted
+        if later:
+            low = middle + 1
+            known += more
+        else:
+            high = middle
+        kept = 0
+        for i in range(unknown):
+            k = s.left[i]
+            s.left[kept] = k
+            if (s.logits[k] > logit) != later:
+                kept += 1
+        unknown, kept = kept, 0
+        for i in range(unknown_in_order):
+            at = s.order[i]
+            s.order[kept] = at
+            if (shared.rank[s.symbol[at]] < middle) != later:
+                kept += 1
+        unknown_in_order = kept
     return low
 
 
