@@ -89,7 +89,7 @@ def _file(module: str) -> Path:
 
 def kernel(function: F) -> F:
     """Compile `function` with Numba on its first call, without the GIL, and cache the result on disk."""
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     compiled._cache = KernelCache(function, cache_directory(function.__code__.co_filename))
     compiled.compile = _shielded(compiled.compile)
     KERNELS.add(compiled)

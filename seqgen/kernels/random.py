@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from seqgen import rng
@@ -52,7 +51,7 @@ def uniform(seed, index, position, purpose):
 def _horner(coefficients):
     """Return a compiled function that evaluates the polynomial with these coefficients, highest power first."""
 
-    @numba.njit(nogil=True)
+    @inline
     def evaluate(x):
         value = coefficients[0]
         for k in range(1, len(coefficients)):
