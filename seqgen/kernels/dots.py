@@ -7,6 +7,8 @@ the result does not depend on what else is computed.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -15,10 +17,12 @@ from numba.extending import intrinsic
 
 from seqgen.kernels.bfloat16 import in_pairs
 from seqgen.kernels.padding import BLOCK, WIDTH, padded
+from seqgen.kernels.target import target
 
 _PAIR = 2 * WIDTH
 _FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _FLOATS, _INTS = ir.VectorType(_FLOAT, WIDTH), ir.VectorType(_INT32, WIDTH)
+_TOGETHER, _APART = ((0, 1),), ((0,), (1,))
 
 
 def pack_rows(matrix: np.ndarray, precision: str) -> np.ndarray:
@@ -40,11 +44,12 @@ class _Row:
     """Generates code that reads part of an array and of a row of packed weights, 2 x 16 numbers at a time."""
 
     def __init__(self, context, builder, signature, arguments):
+        """The first arguments are x, x_at, w, w_at and count."""
         self.builder = builder
-        x_kind, _, w_kind, _, _ = signature.args
+        x_kind, _, w_kind, _, _ = signature.args[:5]
         x, x_at, w, w_at, count = (
             context.cast(builder, value, kind, types.intp) if isinstance(kind, types.Integer) else value
-            for value, kind in zip(arguments, signature.args, strict=True)
+            for value, kind in zip(arguments[:5], signature.args[:5], strict=True)
         )
         self.narrow = w_kind.dtype == types.uint32
         self.x = builder.gep(context.make_array(x_kind)(context, builder, x).data, [x_at])
@@ -61,9 +66,9 @@ class _Row:
         loaded.align = 4
         return loaded
 
-    def numbers(self, at):
-        """Return the two vectors of the array at `at`."""
-        return [self.load(self.x, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
+    def numbers(self, x, at):
+        """Return the two vectors of the array that begins at x, at `at`."""
+        return [self.load(x, self.after(at, v), _FLOATS) for v in (0, WIDTH)]
 
     def weights(self, at):
         """Return the two vectors of weights at `at`, widened to float32."""
@@ -86,29 +91,34 @@ class _Row:
     def times(self, index, size):
         return self.builder.mul(index, ir.Constant(_INT64, size))
 
+    def products(self, xs, passes):
+        """Return the inner products of the row with arrays that begin at `xs`.
 
-@intrinsic
-def dot(typingctx, x, x_at, w, w_at, count):
-    """Return the inner product of `count` numbers of x from x_at on with the packed weights from w_at on.
-
-    `count` is a multiple of 64.
-    """
-
-    def generate(context, builder, signature, arguments):
-        row = _Row(context, builder, signature, arguments)
+        Args:
+            passes: the halves of a block of 64 that are read in each pass over the row; the fewer, the fewer registers.
+        """
+        builder = self.builder
         fma = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), "llvm.fma.v16f32"
         )
-        sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(BLOCK // WIDTH)]
-        for total in sums:
+        sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(BLOCK // WIDTH)] for _ in xs]
+        for total in itertools.chain(*sums):
             builder.store(ir.Constant(_FLOATS, [0.0] * WIDTH), total)
-        with row.steps(BLOCK) as loop:
-            for half in (0, 1):
-                at = row.after(row.times(loop.index, BLOCK), _PAIR * half)
-                pairs = zip(row.numbers(at), row.weights(at), sums[2 * half : 2 * half + 2], strict=True)
-                for number, weight, total in pairs:
-                    builder.store(builder.call(fma, [number, weight, builder.load(total)]), total)
-        left, right = (builder.fadd(builder.load(sums[v]), builder.load(sums[v + 1])) for v in (0, 2))
+        for halves in passes:
+            with self.steps(BLOCK) as loop:
+                for half in halves:
+                    at = self.after(self.times(loop.index, BLOCK), _PAIR * half)
+                    weights = self.weights(at)
+                    for x, own in zip(xs, sums, strict=True):
+                        pairs = zip(self.numbers(x, at), weights, own[2 * half : 2 * half + 2], strict=True)
+                        for number, weight, total in pairs:
+                            builder.store(builder.call(fma, [number, weight, builder.load(total)]), total)
+        return [self._total([builder.load(vector) for vector in own]) for own in sums]
+
+    def _total(self, sums):
+        """Return the sum of all numbers of four vectors, always added in the same order."""
+        builder = self.builder
+        left, right = (builder.fadd(sums[v], sums[v + 1]) for v in (0, 2))
         total, width = builder.fadd(left, right), WIDTH
         while width > 1:  # add the upper half to the lower half
             width //= 2
@@ -122,7 +132,60 @@ def dot(typingctx, x, x_at, w, w_at, count):
             )
         return builder.extract_element(total, ir.Constant(_INT32, 0))
 
+
+@intrinsic
+def dot(typingctx, x, x_at, w, w_at, count):
+    """Return the inner product of `count` numbers of x from x_at on with the packed weights from w_at on.
+
+    `count` is a multiple of 64.
+    """
+
+    def generate(context, builder, signature, arguments):
+        row = _Row(context, builder, signature, arguments)
+        return row.products([row.x], _TOGETHER)[0]
+
     return types.float32(x, x_at, w, w_at, count), generate
+
+
+@intrinsic
+def dots(typingctx, x, x_at, w, w_at, count, stride, lanes, out, out_at):
+    """Write what `dot` returns for `lanes` arrays to `out`, from out_at on; they begin `stride` numbers apart in x.
+
+    The weights are read and widened once for some lanes.
+    """
+
+    def generate(context, builder, signature, arguments):
+        row = _Row(context, builder, signature, arguments)
+        stride, lanes, out_at = (
+            context.cast(builder, arguments[k], signature.args[k], types.intp) for k in (5, 6, 8)
+        )
+        out = builder.gep(
+            context.make_array(signature.args[7])(context, builder, arguments[7]).data, [out_at]
+        )
+        many, passes = _tile(target())
+
+        def write(lane, size, passes):
+            xs = [builder.gep(row.x, [builder.mul(stride, row.after(lane, m))]) for m in range(size)]
+            for m, product in enumerate(row.products(xs, passes)):
+                builder.store(product, builder.gep(out, [row.after(lane, m)]))
+
+        tiles = builder.sdiv(lanes, ir.Constant(_INT64, many))
+        with cgutils.for_range(builder, tiles, intp=_INT64) as loop:
+            write(row.times(loop.index, many), many, passes)
+        if many > 1:
+            done = row.times(tiles, many)
+            with cgutils.for_range(builder, builder.sub(lanes, done), intp=_INT64) as loop:
+                write(builder.add(done, loop.index), 1, _TOGETHER)
+        return context.get_dummy_value()
+
+    return types.void(x, x_at, w, w_at, count, stride, lanes, out, out_at), generate
+
+
+def _tile(target):
+    """Return how many lanes share a row of weights, and the passes over it, so that the sums stay in registers."""
+    if target.floats == WIDTH:
+        return 4, _TOGETHER
+    return (2 if target.fused else 1), _APART
 
 
 @intrinsic
@@ -136,7 +199,7 @@ def add_row(typingctx, x, x_at, w, w_at, count):
         row = _Row(context, builder, signature, arguments)
         with row.steps(_PAIR) as loop:
             at = row.times(loop.index, _PAIR)
-            for v, (number, weight) in enumerate(zip(row.numbers(at), row.weights(at), strict=True)):
+            for v, (number, weight) in enumerate(zip(row.numbers(row.x, at), row.weights(at), strict=True)):
                 where = row.place(row.x, row.after(at, WIDTH * v), _FLOATS)
                 builder.store(builder.fadd(number, weight), where).align = 4
         return context.get_dummy_value()

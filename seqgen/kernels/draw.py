@@ -13,6 +13,7 @@ import numpy as np
 from seqgen.kernels.chain import call_chain
 from seqgen.kernels.compile import inline
 from seqgen.kernels.loops import put
+from seqgen.kernels.softmax import exp, exponentials, largest
 
 
 class DrawScratch(NamedTuple):
@@ -52,7 +53,7 @@ def draw(scratch, controls, lane, uniform, log_probs):
     logits, work = scratch.logits, scratch.work
     if not controls.reshapes[lane]:
         symbol = _inverse_cdf(logits, work[0], uniform)
-        value = _log_prob(logits, symbol) if log_probs and symbol >= 0 else 0.0
+        value = _log_prob(logits, work[0], symbol) if log_probs and symbol >= 0 else 0.0
         return symbol, value, value
     if log_probs:
         # keep the model's values, which the controls overwrite
@@ -63,7 +64,7 @@ def draw(scratch, controls, lane, uniform, log_probs):
     symbol = _inverse_cdf(logits, work[0], uniform)
     if symbol < 0 or not log_probs:
         return symbol, 0.0, 0.0
-    return symbol, _log_prob(work[1], symbol), _log_prob(logits, symbol)
+    return symbol, _log_prob(work[1], work[0], symbol), _log_prob(logits, work[0], symbol)
 
 
 @inline
@@ -96,7 +97,7 @@ def apply_controls(logits, parameters, allowed, seen, order, work):
             work[v] = -logits[v]
         _keep_mass(logits, work, order, top_p, False)
     if min_p != 0.0:
-        threshold = _max(logits) + math.log(min_p)
+        threshold = largest(logits, size) + math.log(min_p)
         for v in range(size):
             if logits[v] < threshold:
                 logits[v] = -np.inf
@@ -106,7 +107,7 @@ def apply_controls(logits, parameters, allowed, seen, order, work):
         for v in range(size):
             if logits[v] > -np.inf:
                 log_p = logits[v] - normaliser
-                entropy -= math.exp(log_p) * log_p
+                entropy -= exp(log_p) * log_p
         for v in range(size):
             work[v] = abs(normaliser - logits[v] - entropy)
         _keep_mass(logits, work, order, typical_p, True)
@@ -123,14 +124,14 @@ def _keep_mass(logits, rank_by, order, p, ties):
         return
     size = len(logits)
     _sort(rank_by, order)
-    top = _max(logits)
+    top = largest(logits, size)
     total = 0.0
     for k in range(size):
-        total += math.exp(logits[order[k]] - top)
+        total += exp(logits[order[k]] - top)
     before, last = 0.0, rank_by[order[0]]
     for k in range(size):
         v = order[k]
-        mass = math.exp(logits[v] - top)
+        mass = exp(logits[v] - top)
         if k == 0 or before < p * total or (ties and rank_by[v] == last):
             if k == 0 or before < p * total:
                 last = rank_by[v]
@@ -197,41 +198,33 @@ def _kth_largest(values, k):
 
 
 @inline
-def _max(values):
-    top = values[0]
-    for v in range(1, len(values)):
-        top = max(top, values[v])
-    return top
-
-
-@inline
 def _log_sum(logits):
-    top = _max(logits)
+    top = largest(logits, len(logits))
     total = 0.0
     for v in range(len(logits)):
-        total += math.exp(logits[v] - top)
+        total += exp(logits[v] - top)
     return top + math.log(total)
 
 
 @inline
-def _log_prob(logits, symbol):
+def _log_prob(logits, work, symbol):
     """Return the normalised log-probability of a symbol; the largest logit is subtracted first, to avoid overflow."""
-    top = _max(logits)
-    total = 0.0
+    top, total = largest(logits, len(logits)), 0.0
+    exponentials(logits, top, len(logits), work)
     for v in range(len(logits)):
-        total += math.exp(logits[v] - top)
+        total += work[v]
     return logits[symbol] - top - math.log(total)
 
 
 @inline
 def _inverse_cdf(logits, work, uniform):
     """Return the first symbol whose cumulative probability exceeds uniform times the total; -1 if there is none."""
-    top = _max(logits)
+    top, total = largest(logits, len(logits)), 0.0
     if not top > -np.inf:
         return -1
-    total = 0.0
+    exponentials(logits, top, len(logits), work)
     for v in range(len(logits)):
-        total += math.exp(logits[v] - top)
+        total += work[v]
         work[v] = total
     threshold = uniform * total
     for v in range(len(logits)):

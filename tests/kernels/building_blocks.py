@@ -9,7 +9,7 @@ import numpy as np
 
 from seqgen.kernels import activations
 from seqgen.kernels.compile import kernel
-from seqgen.kernels.dots import add_row, dot, pack_rows
+from seqgen.kernels.dots import add_row, dot, dots, pack_rows
 from seqgen.kernels.random import to_logistic, to_normal, to_uniform
 from seqgen.kernels.vector import matmul, pack
 
@@ -17,9 +17,11 @@ INPUTS, OUTPUTS, LANES = 70, 192, (1, 2, 3, 5, 7, 13)
 
 
 @kernel
-def _products(x, lanes, inputs, matrix, rows, wide, y, sums):
-    """Multiply a matrix, then the same one row by row, and add all rows."""
+def _products(x, lanes, inputs, matrix, rows, wide, y, shared, sums):
+    """Multiply a matrix, then the same one row by row, and add all rows; `shared` are the products of all lanes."""
     matmul(x, 0, wide, lanes, matrix, 0, inputs, len(y) // lanes, y, len(y) // lanes)
+    for k in range(len(sums)):
+        dots(x, 0, rows, k * wide, wide, wide, lanes, shared, k * lanes)
     for k in range(len(sums)):
         sums[k] = dot(x, 0, rows, k * wide, wide)
     for k in range(len(sums)):
@@ -50,8 +52,9 @@ def computed() -> dict[str, str]:
                 np.zeros(lanes * OUTPUTS, np.float32),
                 np.zeros(OUTPUTS, "f4"),
             )
-            _products(x, lanes, INPUTS, matrix, rows, 128, y, sums)
-            found[f"{precision}, {lanes} lanes"] = _hash(x, y, sums)
+            shared = np.zeros(OUTPUTS * lanes, "f4")
+            _products(x, lanes, INPUTS, matrix, rows, 128, y, shared, sums)
+            found[f"{precision}, {lanes} lanes"] = _hash(x, y, shared, sums)
     wide = np.linspace(-90, 90, 30011).astype(np.float32)
     activated, drawn = np.zeros((3, len(wide)), np.float32), np.zeros((2, len(wide)))
     _functions(wide, generator.integers(0, 2**32, len(wide), np.uint64), activated, drawn)

@@ -19,6 +19,7 @@ import numpy as np
 
 from seqgen.kernels.compile import inline
 from seqgen.kernels.draw import _after, _kth_largest, _sort
+from seqgen.kernels.softmax import exp
 
 _FEWEST_SELECTED = 32
 BUCKETS = 64
@@ -196,7 +197,7 @@ def _rank_by_typicality(s, m):
         if s.logits[k] != logit:
             logit = s.logits[k]
             log_p = logit - normaliser
-            term = math.exp(log_p) * log_p
+            term = exp(log_p) * log_p
         entropy -= term
     for k in range(m):
         s.rank[k] = abs(normaliser - s.logits[k] - entropy)
@@ -213,7 +214,7 @@ def _keep_mass(s, m, p, repeats, ties):
     for k in range(m):
         if not repeats or s.logits[k] != logit:
             logit = s.logits[k]
-            mass = math.exp(logit - peak)
+            mass = exp(logit - peak)
         s.mass[k] = mass
         total += mass
     last = -1
@@ -311,7 +312,7 @@ def _accumulate(s, m, weighed, repeats):
             mass = s.mass[k]
         elif not repeats or s.logits[k] != logit:
             logit = s.logits[k]
-            mass = math.exp(logit - top)
+            mass = exp(logit - top)
         total += mass
         s.mass[k] = total
 
@@ -340,6 +341,6 @@ def _sum_of_exp(values, n, peak):
     for k in range(n):
         if values[k] != value:
             value = values[k]
-            mass = math.exp(value - peak)
+            mass = exp(value - peak)
         total += mass
     return total

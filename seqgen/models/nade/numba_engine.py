@@ -18,7 +18,7 @@ from seqgen.image.numba_raster import keep_log_probs, places
 from seqgen.image.numba_running_sums import RunningSumsEngine
 from seqgen.image.numba_sigmoid import STEP, add_row_sigmoids, aligned_rows, sigmoids
 from seqgen.kernels.compile import kernel
-from seqgen.kernels.dots import dot
+from seqgen.kernels.dots import dot, dots
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import put
@@ -78,6 +78,7 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
     scratch = draw_scratch(others + 1)
     logits = scratch.logits
     left = np.empty(group, np.int64)
+    products = np.empty(group, np.float32)
     for begin in range(0, len(lanes), GROUP):
         many = min(len(lanes) - begin, GROUP)
         longest = 0
@@ -92,6 +93,20 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
             put(sums[lane], own[at : at + size])
             sigmoids(own, at, hidden, at, units)
         for t in range(longest):
+            if others == 1:
+                # lanes at the same dimension read its weights together
+                first = 0
+                while first < many:
+                    i = row[lanes[begin + first]] * per_row + t
+                    after = first + 1
+                    while after < many and row[lanes[begin + after]] * per_row + t == i:
+                        after += 1
+                    if i < len(places):
+                        weights_at = outputs_at + i * size
+                        dots(
+                            hidden, first * size, matrices, weights_at, size, size, after - first, products, first
+                        )  # fmt: skip
+                    first = after
             for m in range(many):
                 if t >= left[m]:
                     continue
@@ -103,7 +118,7 @@ def advance(packed, lanes, rows, seed, pixels, sums, controls, out):
                 else:
                     level, log_prob, log_prob_drawn = UNDECIDED, 0.0, 0.0
                     if others == 1:
-                        logit = output_bias[i, 0] + dot(hidden, at, matrices, outputs_at + i * size, size)
+                        logit = output_bias[i, 0] + products[m]
                         logits[1] = logit
                         if not controls.reshapes[lane] and not want_log_probs:
                             level = decide(logit, thresholds[m, t])

@@ -9,7 +9,6 @@ Legend: M lanes, C colours, W columns, F channels, G = F / C.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from seqgen.kernels.draw import DrawScratch, draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.loops import add, copy, gate, relu
 from seqgen.kernels.random import uniform
+from seqgen.kernels.softmax import exp
 from seqgen.kernels.vector import matmul
 from seqgen.models.pixel_cnn.numba_packing import HORIZONTAL, Packed, Sizes
 from seqgen.models.pixel_cnn.numba_rows import Cache, begin_row, row_scratch
@@ -273,8 +273,8 @@ def _draw_level(s, scratch, m, controls, lane, u, log_probs):
     if s.levels == 2 and not controls.reshapes[lane] and not log_probs:
         # the result of `draw` without its arrays: the larger of the two has weight one
         difference = np.float64(scratch.logits[at + 1]) - np.float64(scratch.logits[at])
-        first = 1.0 if difference <= 0.0 else math.exp(-difference)
-        second = math.exp(difference) if difference <= 0.0 else 1.0
+        first = 1.0 if difference <= 0.0 else exp(-difference)
+        second = exp(difference) if difference <= 0.0 else 1.0
         return 0 if first > u * (first + second) else 1, 0.0, 0.0
     for v in range(s.levels):
         scratch.draw.logits[v] = scratch.logits[at + v]

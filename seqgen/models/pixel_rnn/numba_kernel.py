@@ -7,7 +7,6 @@ Legend: M lanes of a thread, C colours, W columns, F units, D = 2F features.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from seqgen.kernels.compile import inline, kernel
 from seqgen.kernels.draw import draw, draw_scratch
 from seqgen.kernels.lanes import LaneControlArrays
 from seqgen.kernels.random import uniform
+from seqgen.kernels.softmax import exp
 from seqgen.kernels.vector import matmul
 from seqgen.models.pixel_rnn.numba_packing import Packed, Sizes
 from seqgen.models.pixel_rnn.numba_parts import (
@@ -212,5 +212,5 @@ def draw_rows(model, lanes, counts, seed, pixels, cache, controls, out):
 def _draw_two(logits, u):
     """Draw one of two levels, as `draw` does without controls."""
     top = max(logits[0], logits[1])
-    none, one = math.exp(logits[0] - top), math.exp(logits[1] - top)
+    none, one = exp(logits[0] - top), exp(logits[1] - top)
     return 0 if none > u * (none + one) else 1
