@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from seqgen.kernels.compile import inline
+from seqgen.kernels.softmax import exp
 from seqgen.models.markov.numba_rows import room_for
 from seqgen.models.markov.numba_shared import cumulative
 from seqgen.models.markov.numba_sparse_draw import BUCKETS
@@ -47,10 +48,10 @@ def keep_mixture(a, logs, rows, shared, state, s, controls, lane):
     for k in range(m):
         s.logits[k] = s.model[k] / temperature if controls.allowed[lane, s.symbol[k]] else -np.inf
         top = max(top, s.logits[k])
-    factor = math.exp(shared.top[0] + log_factor - top)
+    factor = exp(shared.top[0] + log_factor - top)
     total = factor * shared.cumulative[size]
     for k in range(m):
-        s.mass[k] = math.exp(s.logits[k] - top)
+        s.mass[k] = exp(s.logits[k] - top)
         total += s.mass[k] - factor * shared.masses[s.symbol[k]]
     terms = size + abs(log_factor) + abs(shared.top[0]) + abs(top) + (depth + 3) / temperature + 16
     margin = _ROUNDING * terms * total

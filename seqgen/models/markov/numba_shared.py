@@ -6,12 +6,12 @@ Legend: V symbols, with the end; C V / `block` blocks, rounded up.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from seqgen.kernels.compile import inline, kernel
+from seqgen.kernels.softmax import exp
 
 # a lower temperature magnifies the rounding of probabilities
 COLDEST = 0.01
@@ -65,7 +65,7 @@ def _fill(logits, shared):
     total = 0.0
     shared.cumulative[0] = 0.0
     for v in range(len(logits)):
-        shared.masses[v] = math.exp(logits[v] - shared.top[0])
+        shared.masses[v] = exp(logits[v] - shared.top[0])
         total += shared.masses[v]
         shared.cumulative[v + 1] = total
     total = 0.0
