@@ -46,7 +46,7 @@ class MarkovEngine(MarkovLanes):
         wanted = self._request
         return RememberedRows(self._automaton, wanted.lanes, wanted.threads, log_probs=wanted.log_probs)
 
-    def _controls_change(self, lanes: np.ndarray | slice) -> None:
+    def _controls_change(self, lanes: np.ndarray | None) -> None:
         if "_rows" in vars(self):
             self._rows.changes(lanes)
 
@@ -55,7 +55,7 @@ class MarkovEngine(MarkovLanes):
         super().begin(lanes, indices, start)
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._controls_change(slice(None))
+        self._controls_change(None)
         super().restore(arrays)
 
     def advance(self, counts: np.ndarray) -> StepOutput:

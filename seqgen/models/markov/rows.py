@@ -21,6 +21,7 @@ MOST_BYTES = 1 << 26
 
 _FEWEST = 1 << 12  # entries
 _SCORES = 16  # bytes per entry
+_PATIENCE = 8  # steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Kept:
 class RememberedRows:
     """Rows of states, which only save time and are not part of a state; every thread extends its own.
 
-    They are kept for one setting of controls, which is that of some lane, and forgotten when no lane has it.
+    They are kept for one setting of controls, that of some lane, and forgotten when no lane has had it for some steps.
     """
 
     def __init__(self, automaton: Automaton, lanes: int, threads: int, *, log_probs: bool) -> None:
@@ -63,11 +64,12 @@ class RememberedRows:
         self._fewest = min(self._most, max(_FEWEST, outcomes + 2))
         self._kept: Kept | None = None
         self._equal = np.zeros(lanes, bool)
-        self._checked = np.zeros(lanes, bool)
+        self._changed = set(range(lanes))
+        self._without = 0
 
-    def changes(self, lanes: np.ndarray | slice) -> None:
-        """Note that the controls of `lanes` are going to change."""
-        self._checked[lanes] = False
+    def changes(self, lanes: np.ndarray | None) -> None:
+        """Note that the controls of `lanes`, or of all, are going to change."""
+        self._changed.update(range(len(self._equal)) if lanes is None else lanes.tolist())
 
     def usable_by(
         self, lanes: np.ndarray, controls: LaneControlArrays, logs: np.ndarray
@@ -78,17 +80,30 @@ class RememberedRows:
             logs: (E,), the logarithms of `Automaton.full`.
         """
         if self._kept is not None:
-            self._check(self._kept, lanes, controls)
-        if self._kept is None or not self._equal[lanes].any():
-            # a penalty depends on the symbols before
-            steady = lanes[controls.parameters[lanes, 0] == 0.0]
-            if not len(steady):
-                return np.zeros_like(self._equal), _nothing_kept()
-            parameters, allowed = controls.parameters[steady[0]].copy(), controls.allowed[steady[0]].copy()
-            self._checked[:] = False
-            self._kept = Kept(parameters, allowed, self._shared(parameters, allowed, logs))
-            self._check(self._kept, lanes, controls)
+            self._check(self._kept, controls)
+            if np.count_nonzero(self._equal[lanes]):
+                self._without = 0
+                return self._equal, self._kept
+            self._without += 1
+        # a penalty depends on the symbols before
+        steady = lanes[controls.parameters[lanes, 0] == 0.0]
+        if not len(steady) or 0 < self._without < _PATIENCE:
+            return np.zeros_like(self._equal), _NOTHING_KEPT
+        parameters, allowed = controls.parameters[steady[0]].copy(), controls.allowed[steady[0]].copy()
+        self.changes(None)
+        self._without = 0
+        self._kept = Kept(parameters, allowed, self._shared(parameters, allowed, logs))
+        self._check(self._kept, controls)
         return self._equal, self._kept
+
+    def _check(self, kept: Kept, controls: LaneControlArrays) -> None:
+        """Compare the controls of the lanes whose controls have changed."""
+        for lane in list(self._changed):
+            self._equal[lane] = (
+                controls.parameters[lane].tobytes() == kept.parameters.tobytes()
+                and controls.allowed[lane].tobytes() == kept.allowed.tobytes()
+            )
+            self._changed.discard(lane)
 
     def _shared(self, parameters: np.ndarray, allowed: np.ndarray, logs: np.ndarray) -> Shared:
         """Return the masses of the empty context if rows can share them."""
@@ -99,16 +114,10 @@ class RememberedRows:
             return _nothing_shared()
         return share(logs[: len(allowed)], temperature or 1.0, allowed, top_p=0.0 < top_p < 1.0)
 
-    def _check(self, kept: Kept, lanes: np.ndarray, controls: LaneControlArrays) -> None:
-        """Compare the controls of those of `lanes` whose controls have changed."""
-        for lane in lanes[~self._checked[lanes]].tolist():
-            self._equal[lane] = np.array_equal(controls.parameters[lane], kept.parameters) and np.array_equal(
-                controls.allowed[lane], kept.allowed
-            )
-            self._checked[lane] = True
-
     def borrow(self, kept: Kept) -> Rows:
         """Return rows for a thread alone; if it does not give them back, they are forgotten."""
+        if kept is _NOTHING_KEPT:
+            return _NO_ROWS
         try:
             return kept.idle.pop()
         except IndexError:
@@ -116,6 +125,8 @@ class RememberedRows:
 
     def give_back(self, rows: Rows, kept: Kept) -> None:
         """Keep rows for further steps, with more room if some did not fit."""
+        if kept is _NOTHING_KEPT:
+            return
         used, refused = rows.used.tolist()
         if refused and len(rows.entries) < self._most:
             entries, scores = self._room(min(self._most, max(2 * len(rows.entries), used + refused)))
@@ -129,11 +140,10 @@ class RememberedRows:
         return np.empty(entries, ENTRY), np.empty((entries if self._scores else 0, 2))
 
 
-def _nothing_kept() -> Kept:
-    rows = Rows(np.zeros(0, np.int32), np.empty(0, ENTRY), np.empty((0, 2)), np.zeros(2, np.int64))
-    return Kept(np.empty(0), np.empty(0), _nothing_shared(), deque([rows]))
-
-
 def _nothing_shared() -> Shared:
     none, places = np.empty(0), np.empty(0, np.int32)
     return Shared(none, none, none, places, places, none, none, np.empty(0, np.int64), np.empty((0, 0)))
+
+
+_NO_ROWS = Rows(np.zeros(0, np.int32), np.empty(0, ENTRY), np.empty((0, 2)), np.zeros(2, np.int64))
+_NOTHING_KEPT = Kept(np.empty(0), np.empty(0), _nothing_shared())

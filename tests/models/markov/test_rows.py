@@ -165,6 +165,9 @@ def test_rows_are_of_the_controls_of_a_running_lane():
     assert engine._rows._kept is kept
     begun(engine, [0, 1], Controls(top_k=2, allowed=engine._chain.codec.vocabulary[:40]))
     engine.advance(np.array([0, 30]))
+    assert engine._rows._kept is kept
+    for _ in range(20):
+        engine.advance(np.array([0, 5]))
     assert engine._rows._kept is not kept
 
 
