@@ -27,9 +27,9 @@ STREAMS = {
     "fvsbn": ("digits-fvsbn", 1, "1 row of 28 pixels", 10_000),
     "nade": ("digits-nade", 1, "1 row of 28 pixels", 10_000),
     "pixel-cnn": ("digits-pixelcnn", 1, "1 row of 28 pixels", 2_000),
-    "wavenet": ("speech", 1600, "100 ms of sound", 200),
+    "wavenet": ("speech", 1600, "100 ms of sound", 100),
 }
-SECONDS = 5.0  # at most, for each half of a row
+SECONDS = 2.5  # at most, for each half of a row
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def check_same_model(model: PixelCNNpp) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 16])
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", [pytest.param("RGB", marks=pytest.mark.slow), "grey"])
 @pytest.mark.parametrize("channels", [32, pytest.param(64, marks=pytest.mark.slow)])
 def bench_pixel_cnn_pp(benchmark: Any, channels: int, kind: str, batch: int) -> None:
     """Sample whole images of 256 levels, one at a time or 16 together."""

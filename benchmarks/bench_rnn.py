@@ -166,7 +166,7 @@ def measure(
         stream.close()
         bound = limits(size, threads)
     gmacs = made.rate * macs / 1e9
-    limit = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None)
+    limit = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None, ratio=made.ratio)
     benchmark.extra_info.update(limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes)
     return made
 

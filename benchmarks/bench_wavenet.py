@@ -76,7 +76,7 @@ def measure(
         stream.close()
         bound = limits(size, threads)
     gmacs = made.rate * macs / 1e9
-    reached = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None)
+    reached = bound.words(gmacs, made.rate * size / 1e9 if batch == 1 else None, ratio=made.ratio)
     limit = f"{made.rate / 16000:.2f}× real time at 16 kHz; {reached}"
     benchmark.extra_info.update(limit=limit, gmacs=gmacs, peak_gmacs=bound.gmacs, peak_gbytes=bound.gbytes)
     return made
@@ -142,12 +142,12 @@ def bench_wavenet_c_loop(benchmark: Any, rounded: bool) -> None:
     assert errors.max() < (0.1 if rounded else 1e-3)
 
     def theirs() -> int:
-        return len(loop.draw(16000))
+        return len(loop.draw(8000))
 
     measure(
         benchmark, model, precision="bfloat16", peer=theirs,
-        peer_name=f"C, {'AVX-512 BF16' if rounded else VECTORS[vectors()]}", count=16000,
-        target=None if rounded else 0.95, rounds=7,
+        peer_name=f"C, {'AVX-512 BF16' if rounded else VECTORS[vectors()]}", count=8000,
+        target=None if rounded else 0.95, rounds=5,
         note=f"its log-probabilities are {errors.mean():.2g} nats from ours on average" if rounded else "",
     )  # fmt: skip
 
@@ -158,6 +158,6 @@ def bench_wavenet_two_cores(benchmark: Any) -> None:
     model = comparable()
     with model.stream(chunk=1600, engine="numba", precision="bfloat16", threads=1, seed=3) as alone:
         measure(
-            benchmark, model, precision="bfloat16", peer=lambda: sum(len(next(alone).data) for _ in range(10)),
-            peer_name="ours on one core", count=16000, target=None, threads=2, rounds=7,
+            benchmark, model, precision="bfloat16", peer=lambda: sum(len(next(alone).data) for _ in range(5)),
+            peer_name="ours on one core", count=8000, target=None, threads=2, rounds=5,
         )  # fmt: skip

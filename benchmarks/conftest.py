@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from benchmarks.limits import lines
-from benchmarks.machine import cache_sizes, cpu_model, overridden, vectors
+from benchmarks.machine import LIKE, cache_sizes, cpu_model, hold_peers_to_the_target, overridden, vectors
 
 _HERE = Path(__file__).parent
 _PACKAGES = ("numpy", "numba", "llvmlite", "torch", "hmmlearn", "markovify", "pytest-benchmark")
 
+hold_peers_to_the_target()  # before a benchmark imports torch
 _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # of other processes, before the start
 
 
@@ -43,7 +44,13 @@ def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, An
         versions={name: _version(name) for name in _PACKAGES},
         environment={
             name: os.environ[name]
-            for name in ("SEQGEN_THREADS", "OMP_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
+            for name in (
+                "SEQGEN_THREADS",
+                "OMP_NUM_THREADS",
+                "NUMBA_CPU_NAME",
+                "NUMBA_CPU_FEATURES",
+                *LIKE["avx2"],
+            )
             if name in os.environ
         },
         load=_LOAD,

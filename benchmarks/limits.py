@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.compiler import NoCompilerError, library, version
 from benchmarks.machine import cache_bytes
+from benchmarks.side_by_side import short
 from seqgen.threads import usable_threads
 
 SOURCE = "limits.c"
@@ -35,8 +36,14 @@ class Limits(NamedTuple):
     gmacs: float | None
     gbytes: float | None
 
-    def words(self, gmacs: float | None = None, gbytes: float | None = None) -> str:
-        """Return what was reached, beside the limits: "12.6 of 61 GMAC/s, 50 of 91 GB/s of weights"."""
+    def words(
+        self, gmacs: float | None = None, gbytes: float | None = None, *, ratio: float | None = None
+    ) -> str:
+        """Return what was reached, beside the limits: "12.6 of 61 GMAC/s, 50 of 91 GB/s of weights, 5.1× at most".
+
+        Args:
+            ratio: ours to the peer's; the last figure is what it would be at the nearer of the limits.
+        """
         parts = [
             f"{reached:{form}} of {limit:.0f} {unit}" if limit else f"{reached:{form}} {unit}"
             for reached, limit, form, unit in (
@@ -45,6 +52,13 @@ class Limits(NamedTuple):
             )
             if reached is not None
         ]
+        room = [
+            limit / reached
+            for reached, limit in ((gmacs, self.gmacs), (gbytes, self.gbytes))
+            if reached and limit
+        ]
+        if ratio is not None and room:
+            parts.append(f"{short(ratio * min(room))}× at most")
         return ", ".join(parts) + ("" if self.gmacs else " (limits unknown without a C compiler)")
 
 

@@ -39,6 +39,24 @@ def vectors() -> str:
     return {8: "avx2", 16: "avx512"}[found.floats]
 
 
+LIKE = {
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "sse": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
+}
+"""The variables that keep PyTorch and its libraries to the instructions of a kind of CPU; read when they are loaded."""
+
+
+def hold_peers_to_the_target() -> None:
+    """Let PyTorch use no wider vectors than Numba's code, where that is compiled for another CPU than this one."""
+    if overridden():
+        for name, value in LIKE.get(vectors(), {}).items():
+            os.environ.setdefault(name, value)
+
+
 def overridden() -> bool:
     """Return whether Numba compiles for another CPU than this one."""
     return any(os.environ.get(name) is not None for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"))

@@ -59,6 +59,10 @@ def test_the_loops_compute_what_they_count() -> None:
 
 def test_limits_are_worded_beside_what_was_reached() -> None:
     assert Limits(61.2, 91.0).words(12.56, 50.4) == "12.6 of 61 GMAC/s, 50 of 91 GB/s of weights"
+    assert (
+        Limits(60.0, 90.0).words(30.0, 50.0, ratio=10.0)
+        == "30.0 of 60 GMAC/s, 50 of 90 GB/s of weights, 18× at most"
+    )
     assert Limits(61.2, 91.0).words(gbytes=1.44) == "1.4 of 91 GB/s of weights"
     assert Limits(None, None).words(12.56) == "12.6 GMAC/s (limits unknown without a C compiler)"
 
