@@ -152,7 +152,8 @@ def measure_controls(
         return sum(piece.data.count(" ") + 1 for piece in itertools.islice(stream, 320))
 
     side_by_side(
-        benchmark, family="markov", work=f"{ours.codec.size:,} words, {named}", unit="words",
+        benchmark, family="markov", work=f"{ours.codec.size:,} words, {named}, {batch} stream{'s' * (batch > 1)}",
+        unit="words",
         ours=sample, batch=batch, target_rate=100_000, limit=limit,
     )  # fmt: skip
     stream.close()
