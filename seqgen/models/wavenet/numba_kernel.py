@@ -90,7 +90,8 @@ def advance(model, lanes, counts, seed, sound, cache, local, controls, out):
             logits, s.outputs_padded,
         )  # fmt: skip
         for m in range(running):
-            copy(logits, m * s.outputs_padded, scratch.logits, 0, s.outputs)
+            for v in range(s.outputs):
+                scratch.logits[v] = logits[np.uintp(m * s.outputs_padded + v)]
             code = draw_next(s, scratch, seed, lanes[m], t, sound, controls, out)
             if code != 0:
                 return code
