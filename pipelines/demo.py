@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,6 @@ from pipelines.image_demo import draw_live, each_class, image_models, write_page
 from pipelines.sinks import open_sink
 from seqgen import extras
 from seqgen.pretrained import find
-from seqgen.streaming import Stream
 
 OUT = Path("demo")
 SECONDS = 8.0
@@ -30,21 +32,62 @@ def main() -> None:
     extras.require("pillow", "matplotlib", "soundfile", for_what="the demo")
     console = Console(highlight=False)
     OUT.mkdir(exist_ok=True)
-    rates: list[tuple[str, str, Stream]] = []
 
     console.rule("shakespeare: an LSTM, character by character (the same seed always gives the same text)")
     prompt = "ROMEO:"
     stream = seqgen.stream("shakespeare", n=1, length=700, chunk=1, prompt=prompt, seed=SEED)
     sys.stdout.write(prompt)
     with stream:
-        for chunk in stream:
-            sys.stdout.write(chunk.data)
-            sys.stdout.flush()
-            # slowed down to reading speed
-            time.sleep(SECONDS / 700)
-    print()
-    rates.append(("shakespeare", "1 stream", stream))
+        sys.stdout.write(next(stream).data)
+        sys.stdout.flush()
+        with _warming([*image_models(), *speakers()]) as others:
+            for chunk in stream:
+                sys.stdout.write(chunk.data)
+                sys.stdout.flush()
+                # slowed down to reading speed
+                time.sleep(SECONDS / 700)
+            print()
+            _show_text_and_strokes(console)
+            if others.poll() is None:
+                print("\nthe kernels of the models of images and sound are still being compiled …")
+                others.wait()
+    _draw_images(console)
+    _speak(console)
 
+    console.rule("measured here, now")
+    _measure(console)
+    live = "".join(
+        f"  .venv/bin/seqgen stream {name} --live | aplay       # in real time; Ctrl-C ends it\n"
+        for name in speakers()
+    )
+    print(
+        "\nTry:\n"
+        "  .venv/bin/seqgen stream shakespeare                 # endless; Ctrl-C ends it\n"
+        "  .venv/bin/seqgen stream shakespeare --temperature 0.6 --seed 1 --length 500\n"
+        "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
+        "  .venv/bin/seqgen stream digits-pixelcnn             # a digit, row by row\n"
+        "  .venv/bin/seqgen stream digits-pixelcnn -n 64 --batch 16 -o demo/digits.png\n"
+        f"{live}"
+        "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
+        "  .venv/bin/seqgen doctor"
+    )
+
+
+@contextlib.contextmanager
+def _warming(names: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Compile the kernels of models in another process, which is ended with the context; its errors do not matter."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgen", "warm", *names],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _show_text_and_strokes(console: Console) -> None:
     console.rule("shakespeare-markov: a word chain with Kneser–Ney smoothing")
     with seqgen.stream("shakespeare-markov", n=3, length=60, seed=SEED) as words:
         for chunk in words:
@@ -69,27 +112,6 @@ def main() -> None:
         for chunk in twos:
             sink.write(chunk)
     print(f"  64 samples are drawn in {picture}")
-
-    _draw_images(console)
-    _speak(console)
-
-    console.rule("measured here, now")
-    _measure(console)
-    live = "".join(
-        f"  .venv/bin/seqgen stream {name} --live | aplay       # in real time; Ctrl-C ends it\n"
-        for name in speakers()
-    )
-    print(
-        "\nTry:\n"
-        "  .venv/bin/seqgen stream shakespeare                 # endless; Ctrl-C ends it\n"
-        "  .venv/bin/seqgen stream shakespeare --temperature 0.6 --seed 1 --length 500\n"
-        "  .venv/bin/seqgen stream shakespeare -n 8 --length 300 --batch 8 -o demo/plays.jsonl\n"
-        "  .venv/bin/seqgen stream digits-pixelcnn             # a digit, row by row\n"
-        "  .venv/bin/seqgen stream digits-pixelcnn -n 64 --batch 16 -o demo/digits.png\n"
-        f"{live}"
-        "  .venv/bin/seqgen train char-rnn your.txt -o yours.safetensors --preset tiny\n"
-        "  .venv/bin/seqgen doctor"
-    )
 
 
 def _draw_images(console: Console) -> None:
