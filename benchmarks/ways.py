@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks.machine import overridden
 from benchmarks.side_by_side import Work, limited_threads, rate_of, short
 
 TRIES = 3
@@ -60,8 +61,11 @@ def fastest_way(
 
 
 def compiling() -> bool:
-    """Return whether torch.compile is also tried where it takes long and gains little."""
-    return os.environ.get(COMPILE) == "1"
+    """Return whether torch.compile is also tried where it takes long and gains little.
+
+    It makes code for this CPU, so it is not tried where another one is emulated.
+    """
+    return os.environ.get(COMPILE) == "1" and not overridden()
 
 
 def _note(rates: Mapping[tuple[str, int], float]) -> str:
