@@ -34,7 +34,6 @@ def strokes(count: int, seed: int) -> np.ndarray:
 
 
 @cache
-@cache
 def trained(precision: str) -> NADE:
     """Return the network after some steps on strokes, its weights exact in `precision`."""
     model = NADE(SIZE, HIDDEN, seed=1)

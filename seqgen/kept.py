@@ -35,10 +35,12 @@ class Memory(NamedTuple):
     Attributes:
         described: equal for two models, or for a model at two times, if all names, dtypes and shapes are.
         addresses: of the arrays.
+        owners: what keeps the memory from being freed, should another thread replace a parameter.
     """
 
     described: Any
     addresses: list[int]
+    owners: Any
 
 
 class KeptWeights(Weights):
@@ -118,15 +120,15 @@ class KeptWeights(Weights):
         return self.once(f"part {name}", lambda: KeptWeights.of(super(KeptWeights, self).part(name, family)))
 
 
-_kept: WeakKeyDictionary[Any, tuple[Any, KeptWeights]] = WeakKeyDictionary()
-"""Model -> its codec and weights. They are freed with the model, and are neither copied nor pickled with it."""
+_kept: WeakKeyDictionary[Any, tuple[Any, Any, KeptWeights]] = WeakKeyDictionary()
+"""Model -> its class, codec and weights. They are freed with the model, and are neither copied nor pickled with it."""
 
 
 def kept_weights(model: Any) -> KeptWeights:
     """Return the present weights of a `Generator`, the same object as before if it has not changed since."""
-    codec, weights = _kept.get(model, (None, None))
+    kind, codec, weights = _kept.get(model, (None, None, None))
     memory = _memory(model)
-    if weights is not None and codec is model.codec and _is_described(model, weights):
+    if weights is not None and kind is type(model) and codec is model.codec and _is_described(model, weights):
         if weights.is_in(memory):
             return weights
         present = _present(model)
@@ -137,7 +139,7 @@ def kept_weights(model: Any) -> KeptWeights:
     present = _present(model)
     arrays = {name: _own(array, present.get(name)) for name, array in made.arrays.items()}
     weights = KeptWeights.of(replace(made, arrays=arrays))
-    _kept[model] = (model.codec, weights)
+    _kept[model] = (type(model), model.codec, weights)
     return weights
 
 
@@ -158,7 +160,12 @@ def _memory(model: Any) -> Memory | None:
 
 
 def _place(model: Any, name: str) -> int:
-    """Return the place of the class that defines a method, in the order in which classes are searched."""
+    """Return the place of the class that defines a method, in the order in which classes are searched.
+
+    -1 is the object itself, which may have a function of that name.
+    """
+    if name in vars(model):
+        return -1
     return next(place for place, kind in enumerate(type(model).__mro__) if name in vars(kind))
 
 

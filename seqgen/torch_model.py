@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from seqgen.checkpoint import Weights
+from seqgen.errors import SeqgenError
 from seqgen.kept import Memory
 
 _WHOLE, _OWN = nn.Module.state_dict, nn.Module._save_to_state_dict
@@ -23,7 +24,7 @@ class NamedArrays(nn.Module):
 
     def present_arrays(self) -> dict[str, np.ndarray]:
         """Return the parameters as `arrays` does, sharing the memory of those on the CPU that numpy can read."""
-        return {name: _as_array(value) for name, value in self.state_dict().items()}
+        return {name: _as_array(name, value) for name, value in self.state_dict().items()}
 
     def present_memory(self) -> Memory | None:
         """Return where `present_arrays` are; None if any is copied, or a module stores anything else than parameters.
@@ -32,11 +33,14 @@ class NamedArrays(nn.Module):
         """
         described: list[Any] = []
         addresses: list[int] = []
+        owners: list[Any] = []
         waiting: list[Any] = [self]
         while waiting:
             module = waiting.pop()
             kind, own = type(module), module.__dict__
             if kind.state_dict is not _WHOLE or kind._save_to_state_dict is not _OWN:
+                return None
+            if "state_dict" in own or "_save_to_state_dict" in own:
                 return None
             if own["_state_dict_hooks"] or own["_state_dict_pre_hooks"]:
                 return None
@@ -46,15 +50,22 @@ class NamedArrays(nn.Module):
                 stored = stored | {name: b for name, b in own["_buffers"].items() if name not in skipped}
             for name, tensor in stored.items():
                 if tensor is not None:
-                    if not tensor.is_cpu or not tensor.is_contiguous():
+                    if not tensor.is_cpu or not tensor.is_contiguous() or tensor.is_neg():
+                        return None
+                    # another thread may replace the tensor's memory meanwhile, but not free this
+                    owner, begin = tensor.untyped_storage(), tensor.storage_offset() * tensor.element_size()
+                    if owner.nbytes() < begin + tensor.nbytes:
                         return None
                     described += name, tensor.dtype, tensor.shape
-                    addresses.append(tensor.data_ptr())
+                    addresses.append(owner.data_ptr() + begin)
+                    owners.append(owner)
             if children:
-                described += children
-                waiting += reversed(children.values())
+                present = {name: child for name, child in children.items() if child is not None}
+                described += present
+                waiting += reversed(present.values())
+                children = present
             described.append(len(children))
-        return Memory(described, addresses)
+        return Memory(described, addresses, owners)
 
     def take_arrays(self, weights: Weights) -> None:
         """Load the parameters of `weights`; float64 parameters convert the model to float64."""
@@ -64,7 +75,14 @@ class NamedArrays(nn.Module):
         self.load_state_dict(tensors)
 
 
-def _as_array(value: torch.Tensor) -> np.ndarray:
+def _as_array(name: str, value: torch.Tensor) -> np.ndarray:
+    if value.is_cpu and value.numel() and value.layout == torch.strided:
+        last = sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+        if value.untyped_storage().nbytes() < (value.storage_offset() + last + 1) * value.element_size():
+            raise SeqgenError(
+                f"the memory of the parameter {name} was freed, as when a model is offloaded; load it before sampling"
+            )
+    value = value.resolve_neg()
     if value.dtype == torch.bfloat16:  # numpy has no such numbers
         value = value.float()
     return value.numpy() if value.is_cpu else value.cpu().numpy()

@@ -16,6 +16,7 @@ from seqgen.codecs import Codec, codec_from_config
 from seqgen.conditions.audio import AudioConditions
 from seqgen.conditions.image import Conditions
 from seqgen.errors import SeqgenError
+from seqgen.extras import missing
 from seqgen.kernels.fingerprint import Fingerprint
 from seqgen.kernels.postponed import nothing_postponed
 from seqgen.registry import family
@@ -30,6 +31,9 @@ CONTROLS: tuple[dict[str, Any], ...] = (
     {"repetition_penalty": 1.1},
 )
 """One of each kind, because a family may draw some of them by kernels of their own."""
+
+_SCORED_BY_KERNELS = ("nade",)
+"""Families whose likelihoods need torch, and are computed by kernels all the same."""
 
 _LANES = 4
 # symbols; enough for a stream of one lane to use a second core
@@ -53,7 +57,8 @@ def request_all(weights: Weights) -> None:
         data = _drawn(weights, 1, length, threads=2, **usual)
         _drawn(weights, _LANES, length, batch=_LANES, threads=2, **usual)
         scored: list[dict[str, Any]] = [{"log_probs": True}]
-        for more in (*scored, *({"controls": some} for some in CONTROLS), *_prompts(codec, data)):
+        forced = _forced(codec, data) if weights.family == "markov" else ()
+        for more in (*scored, *({"controls": some} for some in CONTROLS), *_prompts(codec, data), *forced):
             try:
                 _drawn(weights, 1, length, threads=1, **usual | more)
             except (SeqgenError, ValueError, TypeError):
@@ -62,9 +67,10 @@ def request_all(weights: Weights) -> None:
             # of parameters, by which the streams of a model recognize it
             one = np.zeros(1)
             Fingerprint([one.ctypes.data], [one.nbytes]).matches([one.ctypes.data])
-        else:
+        if not kind.needs or (weights.family in _SCORED_BY_KERNELS and not missing(*kind.needs)):
             model = kind.model_class().from_weights(weights)
-            model.log_prob(list(model.sample(2, length)))
+            samples = model.sample(2, length)
+            model.log_prob(samples if kind.needs else list(samples))
 
 
 def condition(weights: Weights, codec: Codec) -> Any:
@@ -98,6 +104,12 @@ def _prompts(codec: Codec, data: Any) -> Iterator[dict[str, Any]]:
         vector = data[0].astype(float)
         vector[1:] = np.nan
         yield {"prompt": vector}
+
+
+def _forced(codec: Codec, data: Any) -> Iterator[dict[str, Any]]:
+    """Yield a request with a forced second symbol, that of a sample."""
+    found = codec.decode(codec.encode(data)[1:2])
+    yield {"condition": {1: found.strip() or found if isinstance(found, str) else found[0]}}
 
 
 def _drawn(weights: Weights, n: int, length: int | None, **request: Any) -> Any:

@@ -6,12 +6,23 @@ Otherwise they would keep the first request of a machine from its first symbol f
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 _postponing = True
+
+if hasattr(os, "register_at_fork"):
+    # a child has no other thread, so a lock that one holds would never be released in it, and a half compiled kernel
+    # would stay so: a fork waits until the kernel is compiled
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 @contextlib.contextmanager
@@ -36,7 +47,8 @@ class Postponed:
     def __init__(self, kernel: Any, after: int) -> None:
         self._kernel, self._after = kernel, after
         self._done = 0
-        self._compiling = self._ready = False
+        self._ready = False
+        self._compiling = 0  # the process that does; a forked child would wait for it in vain
 
     def did(self, work: int) -> None:
         """Report work that was done without the kernel."""
@@ -56,6 +68,7 @@ class Postponed:
             kernel.compile(signature)
         codegen = cpu_target.target_context.codegen()
         self._ready = signature in kernel.overloads or kernel._cache.holds(signature, codegen)
-        if not self._ready and not self._compiling and self._done >= self._after:
-            self._compiling = begin(lambda: kernel.compile(signature))
+        here = os.getpid()
+        if not self._ready and self._compiling != here and self._done >= self._after:
+            self._compiling = here if begin(lambda: kernel.compile(signature)) else 0
         return self._ready

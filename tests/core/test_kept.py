@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+import threading
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -322,3 +325,65 @@ def test_without_numba_nothing_is_loaded_to_recognize_a_model(model, monkeypatch
     assert not before.is_in(kept._memory(model))
     model.head.bias.data[0] += 1.0
     assert kept_weights(model) is not before
+
+
+def test_another_thread_may_replace_parameters_while_they_are_recognized() -> None:
+    model = seqgen.CharRNN("ab", hidden_size=256, layers=2, seed=1)
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    expected, done = model.sample(1, 4, seed=3), threading.Event()
+
+    def replace() -> None:
+        while not done.is_set():
+            model.load_state_dict({name: value.clone() for name, value in own.items()}, assign=True)
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        for _ in range(300):
+            with model.stream(1, 4, seed=3) as stream:
+                assert [next(stream).data] == expected
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_parameters_whose_memory_was_freed_are_an_error(model: seqgen.CharRNN) -> None:
+    model.sample(2, 4)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+        parameter.untyped_storage().resize_(0)
+    for _ in range(2):
+        with pytest.raises(seqgen.SeqgenError, match=r"memory of the parameter .* was freed"):
+            model.sample(2, 4)
+
+
+def test_a_submodule_may_be_none(model: seqgen.CharRNN) -> None:
+    expected = model.sample(2, 4)
+    model.register_module("extra", None)
+    assert model.sample(2, 4) == model.sample(2, 4) == expected
+
+
+def test_functions_of_a_model_itself_and_another_class_are_noticed(model: seqgen.CharRNN) -> None:
+    class Louder(seqgen.CharRNN):
+        def weights(self, card: dict[str, Any] | None = None) -> Weights:
+            weights = super().weights(card)
+            return replace(weights, arrays={name: 3 * array for name, array in weights.arrays.items()})
+
+    model.sample(1, 4)
+    before = kept_weights(model)
+    model.__class__ = Louder
+    assert kept_weights(model) is not before
+    model.__class__ = seqgen.CharRNN
+    before = kept_weights(model)
+    assert kept_weights(model) is before
+    whole = model.state_dict()
+    model.state_dict = lambda *a, **k: {name: 2 * value for name, value in whole.items()}  # type: ignore[method-assign]
+    assert kept_weights(model) is not before
+
+
+def test_negated_views_are_read_as_they_are(model: seqgen.CharRNN) -> None:
+    expected = model.sample(1, 4)
+    for parameter in model.parameters():
+        parameter.data = torch._neg_view(-parameter.data)
+    assert model.sample(1, 4) == expected
+    assert model.sample(1, 4) == expected
