@@ -109,7 +109,7 @@ def _prompts(codec: Codec, data: Any) -> Iterator[dict[str, Any]]:
 def _forced(codec: Codec, data: Any) -> Iterator[dict[str, Any]]:
     """Yield a request with a forced second symbol, that of a sample."""
     found = codec.decode(codec.encode(data)[1:2])
-    yield {"condition": {1: found.strip() or found if isinstance(found, str) else found[0]}}
+    yield {"condition": {1: found if isinstance(found, str) else found[0]}}
 
 
 def _drawn(weights: Weights, n: int, length: int | None, **request: Any) -> Any:

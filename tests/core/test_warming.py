@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import seqgen
-from seqgen import warming
+from seqgen import usual_requests, warming
 from seqgen.codecs import codec_from_config
+from seqgen.pretrained import find
 from seqgen.registry import FAMILIES
 from seqgen.usual_requests import condition, request_all
 from seqgen.warming import Warmed
@@ -88,6 +89,26 @@ def test_models_of_an_engine_are_compiled_one_after_another():
     groups = warming._groups(["weather", "speech", "shakespeare-markov", "vocoder"])
     # what takes longest to compile is first, which is not stated here
     assert sorted(groups) == [["speech", "vocoder"], ["weather", "shakespeare-markov"]]
+
+
+def test_forced_symbols_and_likelihoods_by_kernels_are_requested(monkeypatch):
+    asked, scored = [], []
+    drawn = usual_requests._drawn
+
+    def recorded(*arguments, **request):
+        data = drawn(*arguments, **request)
+        asked.append(request.get("condition"))
+        return data
+
+    monkeypatch.setattr(usual_requests, "_drawn", recorded)
+    for name in ("shakespeare-markov", "weather"):
+        request_all(find(name))
+        forced = asked[-1]
+        assert list(forced) == [1]
+        asked.clear()
+    monkeypatch.setattr(seqgen.NADE, "log_prob", lambda self, images: scored.append(len(images)))
+    request_all(find("digits-nade"))
+    assert scored == [2]
 
 
 @pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "/dev/null/below"])
