@@ -51,6 +51,7 @@ class HMMEngine(Engine):
         self._plain = weights.family == GaussianMixture.family
         self._seed, self._wants_log_probs = np.uint64(request.seed), request.log_probs
         self._walk = weights.once("walk", lambda: guide_table(transition))
+        self._walk_arrays = tuple(self._walk)
         self._observe = observer(self._emission, request, weights)
         lanes = request.lanes
         self._lanes = HMMState(
@@ -104,7 +105,7 @@ class HMMEngine(Engine):
 
         def work(some: np.ndarray) -> None:
             if len(self._walk.offset) > 1:
-                loops.sample_states(some, tuple(steps), own.hidden, tuple(self._walk))
+                loops.sample_states(some, tuple(steps), own.hidden, self._walk_arrays)
             self._observe.draw(some, steps, drawn)
 
         self.workers.run(work, lanes)
@@ -120,9 +121,9 @@ class HMMEngine(Engine):
         self, lanes: np.ndarray, counts: np.ndarray, states: np.ndarray, table: GuideTable
     ) -> StepOutput:
         """Advance without log-probabilities, where all lanes draw integers from one table."""
-        own, walk = self._lanes, tuple(self._walk)
-        symbols = np.empty((*states.shape, max(1, self._emission.dimensions)), np.int64)
-        state, drawn_from = (own.index, own.position, own.hidden), tuple(table)
+        walk, dimensions = self._walk_arrays, self._emission.dimensions
+        symbols = np.empty((*states.shape, dimensions or 1), np.int64)
+        state, drawn_from = self._lanes[:3], tuple(table)
 
         def work(some: np.ndarray) -> None:
             loops.sample_integers(some, self._seed, counts, state, walk, drawn_from, states, symbols)
