@@ -75,9 +75,9 @@ def warm(
 ) -> WarmReport:
     """Compile the kernels of models into the kernel cache, so that nothing is compiled when they are used.
 
-    Compiled is what streaming needs: one stream and several, a second core, controls, prompts and log-probabilities,
-    and the likelihood where kernels compute it. Processes are started as by `multiprocessing` with "spawn": a script
-    calls this below `if __name__ == "__main__":`.
+    Compiled is what streaming in a model's own precision needs: one stream and several, a second core, controls,
+    prompts, forced symbols and log-probabilities, and the likelihood where kernels compute it. Processes are
+    started as by `multiprocessing` with "spawn": a script calls this below `if __name__ == "__main__":`.
 
     Args:
         names_or_paths: built-in models and checkpoints; None is all built-in models.

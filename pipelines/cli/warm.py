@@ -21,9 +21,10 @@ def command(models: tuple[str, ...], jobs: int | None) -> None:
     """Compile all kernels of each MODEL (a built-in name or a .safetensors file) now; by default of all built-in ones.
 
     Kernels are otherwise compiled when a request first needs them. After this command, nothing is compiled for one
-    stream or several, on one core or two, with controls, prompts and log-probabilities, nor for likelihoods that
-    kernels compute. Kernels are kept in $SEQGEN_CACHE_DIR, by default ~/.cache/seqgen. What is there already is not
-    compiled again.
+    stream or several, on one core or two, with controls, prompts, forced symbols and log-probabilities, nor for
+    likelihoods that kernels compute, in the precision in which the model is stored; another --precision, and smoothing
+    by HMMs, are compiled when they are used. Kernels are kept in $SEQGEN_CACHE_DIR, by default ~/.cache/seqgen. What is
+    there already is not compiled again.
 
     In an image of a container, or for the nodes of a cluster, run it as the user who will use the models, because the
     kernels of other users are not loaded. Kernels are for one kind of CPU: on another kind, they are compiled again.
