@@ -20,7 +20,7 @@ import numpy as np
 
 from seqgen.kernels.compile import inline, kernel, splice
 from seqgen.models.markov.automaton import Automaton
-from seqgen.models.markov.numba_walk import successors
+from seqgen.models.markov.numba_walk import place_of, successors
 
 # a context of a draw: its state; where its sums begin, in the kept ones or, if negative, at -1 - begin in `scratch`;
 # the range of its successors in which the symbol is; and the product of the backoffs of the longer contexts
@@ -139,14 +139,7 @@ def draw_towards(a, bridge, state, t, uniform, scratch):
 def _successors_below(a, level, symbol):
     """Return how many successors of a context are below `symbol`, which is between `low` and `high`."""
     first = a.first[level.state]
-    low, high = first + level.low, first + level.high
-    while low < high:
-        middle = (low + high) >> 1
-        if a.symbol[middle] < symbol:
-            low = middle + 1
-        else:
-            high = middle
-    return low - first
+    return place_of(a.symbol, first + level.low, first + level.high, symbol) - first
 
 
 @splice

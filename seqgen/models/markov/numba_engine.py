@@ -90,19 +90,9 @@ class MarkovEngine(MarkovLanes):
             def controlled(some: np.ndarray) -> None:
                 rows = self._rows.borrow(kept)
                 advance_controlled(
-                    self._model,
-                    logs,
-                    order,
-                    some,
-                    counts,
-                    seed,
-                    lanes,
-                    arrays,
-                    tuple(rows),
-                    from_rows,
-                    tuple(kept.shared),
-                    out,
-                )
+                    self._model, logs, order, some, counts, seed, lanes, arrays, tuple(rows), from_rows,
+                    tuple(kept.shared), out,
+                )  # fmt: skip
                 self._rows.give_back(rows, kept)
 
             self.workers.run(controlled, under_controls)

@@ -15,6 +15,7 @@ import numpy as np
 from seqgen.kernels.compile import inline
 from seqgen.kernels.draw import _kth_largest
 from seqgen.models.markov.automaton import Automaton
+from seqgen.models.markov.numba_walk import place_of
 
 # the fewest successors of a context for which this is worthwhile, the most that are read, and the most that are sorted
 _MANY, _MOST, _MOST_KEPT = 64, 4096, 512
@@ -153,14 +154,7 @@ def _add(a, at, log_p, s, m, threshold, controls, lane):
 def _follows_longer(a, path, depth, symbol):
     """Return whether a symbol is also a successor of one of the first `depth` contexts of `path`."""
     for k in range(depth):
-        low, high = a.first[path[k]], a.first[path[k] + 1] - 1
-        while low < high:
-            middle = (low + high) >> 1
-            if a.symbol[middle] < symbol:
-                low = middle + 1
-            else:
-                high = middle
-        if a.symbol[low] == symbol:
+        if a.symbol[place_of(a.symbol, a.first[path[k]], a.first[path[k] + 1] - 1, symbol)] == symbol:
             return True
     return False
 

@@ -16,17 +16,23 @@ ROOT = 0
 
 
 @inline
+def place_of(symbols, low, high, symbol):
+    """Return the first place from `low` on with at least `symbol`, `high` if there is none before; they ascend."""
+    while low < high:
+        middle = (low + high) >> 1
+        if symbols[middle] < symbol:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inline
 def take(a, state, symbol):
     """Return the probability of `symbol` and the state after it."""
     scale = 1.0
     while True:
-        low, high = a.first[state], a.first[state + 1] - 1
-        while low < high:
-            middle = (low + high) >> 1
-            if a.symbol[middle] < symbol:
-                low = middle + 1
-            else:
-                high = middle
+        low = place_of(a.symbol, a.first[state], a.first[state + 1] - 1, symbol)
         if a.symbol[low] == symbol:
             return scale * a.full[low], a.next[low]
         if state == ROOT:
