@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 
 from seqgen.kernels.cache import KernelCache
 from seqgen.kernels.helpers import HelperCompiler
@@ -38,6 +39,15 @@ _COMPILED = re.compile(
 
 KERNELS: set[Any] = set()
 """All kernels, as Numba's dispatchers, of the modules that are imported."""
+
+if hasattr(os, "register_at_fork"):
+    # a child has no other thread, so a lock that one holds would never be released in it, and a half compiled kernel
+    # would stay so: a fork waits until the kernel is compiled
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def cache_directory(source: str) -> Path:

@@ -10,19 +10,9 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 _postponing = True
-
-if hasattr(os, "register_at_fork"):
-    # a child has no other thread, so a lock that one holds would never be released in it, and a half compiled kernel
-    # would stay so: a fork waits until the kernel is compiled
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Kernels that are compiled later: a process that is forked meanwhile can compile and use kernels."""
+"""A process that is forked while another thread compiles can compile and use kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 FORKED = """
 import os, signal, threading, time
 from numba.core.compiler_lock import global_compiler_lock
-import seqgen.kernels.postponed
+import seqgen.kernels.compile
 
 entered = threading.Event()
 
